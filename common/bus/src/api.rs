@@ -1,0 +1,140 @@
+//! The seam.
+
+use std::{fmt::Debug, sync::Arc};
+
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+use wire::{Queue, Route};
+
+/// A bus behind its seam; cheap to clone.
+pub type SharedBus = Arc<dyn Bus>;
+
+/// What the rooms ask of a broker. One contract suite runs against every implementation.
+///
+/// An implementation reconnects on its own for as long as it lives, and declares exchanges and
+/// queues before it uses them; callers see [`PublishError::Unavailable`] meanwhile, and consumers
+/// simply get nothing.
+pub trait Bus: Debug + Send + Sync + 'static {
+    /// Publishes persistently and waits for the confirm; `mandatory` except for [`Route::Cancel`].
+    fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), PublishError>>;
+    /// Starts to consume with at most `prefetch` unsettled deliveries at once. Dropping the
+    /// [`Consumer`] stops; its unsettled deliveries are delivered again to others.
+    fn consume(&self, queue: Queue, prefetch: u16) -> BoxFuture<'_, Result<Consumer, BusError>>;
+    /// Cancel hints, best effort: a private, unnamed queue on the `cancel` exchange. Each item is
+    /// a body.
+    fn hints(&self) -> BoxFuture<'_, Result<mpsc::Receiver<Vec<u8>>, BusError>>;
+    /// How full a queue is.
+    fn depth(&self, queue: Queue) -> BoxFuture<'_, Result<QueueDepth, BusError>>;
+    /// True while the broker answers.
+    fn healthy(&self) -> bool;
+    /// Closes politely, after the consumers were dropped.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A message to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Where to.
+    pub route: Route,
+    /// Unique; a repeated publish of the same message has the same id.
+    pub id: String,
+    /// JSON text.
+    pub body: Vec<u8>,
+    /// For parked messages: why, and from where. Travels as headers `x-reason`, `x-origin`.
+    pub park: Option<ParkReason>,
+}
+
+/// Why a message lies in the parking queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkReason {
+    /// The queue it was taken from.
+    pub origin: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// A stream of deliveries.
+#[derive(Debug)]
+pub struct Consumer {
+    /// Bounded by the prefetch. Closed only when the bus is closed.
+    pub deliveries: mpsc::Receiver<Delivery>,
+}
+
+/// A message handed to us. Dropping it unsettled leaves it to be delivered again when the consumer
+/// or its connection goes away.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Publisher's id; empty if there was none.
+    pub id: String,
+    /// Content.
+    pub body: Vec<u8>,
+    /// True when the broker has delivered it before.
+    pub redelivered: bool,
+    /// Set for parked messages.
+    pub park: Option<ParkReason>,
+    /// How to settle it.
+    pub settle: Box<dyn Settle>,
+}
+
+/// Settles one delivery.
+pub trait Settle: Debug + Send + Sync {
+    /// Done with it. False: the channel is gone and the message will come again.
+    fn ack(self: Box<Self>) -> BoxFuture<'static, bool>;
+    /// Hands it back unsettled, at once, to be delivered again (counts towards the delivery limit).
+    fn requeue(self: Box<Self>) -> BoxFuture<'static, bool>;
+}
+
+/// How full a queue is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// Waiting to be delivered.
+    pub ready: u32,
+    /// Consumers on it.
+    pub consumers: u32,
+}
+
+/// A message did not reach a queue, as far as we know.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// No queue is bound: a topology mistake; it is declared again, and the message waits.
+    #[error("no queue is bound for `{route}`")]
+    Unroutable {
+        /// Where it should have gone.
+        route: Route,
+    },
+    /// The broker refused it (queue full); it may accept it later.
+    #[error("the broker refused a message for `{route}`")]
+    Refused {
+        /// Where it should have gone.
+        route: Route,
+    },
+    /// No confirm: it may or may not have been queued.
+    #[error("the broker did not confirm a message for `{route}`: {detail}")]
+    Unavailable {
+        /// Where it should have gone.
+        route: Route,
+        /// What failed.
+        detail: String,
+    },
+}
+
+/// The broker cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// Not reachable now.
+    #[error("could not reach the broker while it {doing}: {detail}")]
+    Unavailable {
+        /// What was asked, as a verb phrase.
+        doing: &'static str,
+        /// What failed.
+        detail: String,
+    },
+    /// A queue or exchange exists with other properties.
+    #[error("the broker's `{name}` is not what this version declares: {detail}")]
+    Topology {
+        /// The queue or exchange.
+        name: String,
+        /// The broker's words.
+        detail: String,
+    },
+}

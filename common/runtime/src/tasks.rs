@@ -1,0 +1,59 @@
+//! Every spawned task is known, told to stop, and waited for.
+
+use std::{future::Future, time::Duration};
+
+use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Spawns, tells to stop, waits. Cheap to clone; clones are the same group.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+/// How a shutdown ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything ended by itself.
+    Cleanly,
+    /// So many tasks were still running when the time was up.
+    Abandoned(usize),
+}
+
+impl Tasks {
+    /// An empty group.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs a future to its end in the background.
+    #[expect(clippy::disallowed_methods, reason = "this is where tasks are tracked")]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        tokio::spawn(self.tracker.track_future(future))
+    }
+
+    /// The token that says "take nothing new, finish what is in hand".
+    pub fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// True once stopping began.
+    pub fn stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Tells every task to stop and waits for them, at most `grace`.
+    pub async fn shut_down(self, grace: Duration) -> Drained {
+        self.stop.cancel();
+        self.tracker.close();
+        match tokio::time::timeout(grace, self.tracker.wait()).await {
+            Ok(()) => Drained::Cleanly,
+            Err(_) => Drained::Abandoned(self.tracker.len()),
+        }
+    }
+}

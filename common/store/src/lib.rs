@@ -1,0 +1,17 @@
+//! The state of everything: one seam, two implementations.
+//!
+//! The store is the only truth. Every transition of an execution is one [`Commit`], applied
+//! atomically or not at all, and the store itself refuses transitions which would break the two
+//! rules nobody may break: a terminal execution never changes, and a live one always has a wake.
+//! Bodies are opaque here: what a snapshot means is the engine's business.
+
+mod api;
+mod error;
+
+pub use api::{
+    Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, EventState,
+    ExecutionFilter, ExecutionRow, Fence, LeaseRow, Locked, OutboxRow, PipelinePut, PipelineRow,
+    PipelineWritten, SharedStore, Stats, Store, StoredExecution, StoredEvent, TaskChange,
+    TaskClaim, TimelineRow,
+};
+pub use error::StoreError;

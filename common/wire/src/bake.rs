@@ -1,0 +1,107 @@
+//! Bake: request and result.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Make an image from a base image and packages, or find the one that is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BakeRequest {
+    /// Owner; goes into names and tags.
+    pub application: String,
+    /// Name of the pipeline; goes into tags.
+    pub pipeline: String,
+    /// Where to bake.
+    pub region: String,
+    /// Account to bake in; `None` is the worker's own.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// What to start from.
+    pub base: BaseImage,
+    /// What to install, in this order. Never empty.
+    pub packages: Vec<PackageSpec>,
+    /// First part of the image's name; the first package's name when absent.
+    #[serde(default)]
+    pub image_name: Option<String>,
+    /// Make a new image even if one with the same key exists.
+    #[serde(default)]
+    pub rebake: bool,
+    /// Full operating system upgrade first.
+    #[serde(default)]
+    pub upgrade: bool,
+    /// `hvm` or `pv`.
+    pub vm_type: String,
+    /// Type of the builder instance; `None` is the worker's default.
+    #[serde(default)]
+    pub instance_type: Option<String>,
+    /// Set ENA support on the image.
+    #[serde(default)]
+    pub enhanced_networking: bool,
+    /// Free attributes: part of the key, and tags of the image.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// The build the packages came from, for tags.
+    #[serde(default)]
+    pub build: Option<BuildLink>,
+}
+
+/// What an image is made from: `image`, if given, beats what `os` and `label` would find.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseImage {
+    /// Key of the worker's base image table: `bookworm`.
+    #[serde(default)]
+    pub os: Option<String>,
+    /// `release`, `candidate`, `previous`, `unstable`, `foundation`.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// An image id, or a name to look up.
+    #[serde(default)]
+    pub image: Option<String>,
+}
+
+/// A package to install.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageSpec {
+    /// Its name.
+    pub name: String,
+    /// Exactly this version; `None` is the newest in the repository.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Architecture from the file name, if it said one.
+    #[serde(default)]
+    pub arch: Option<String>,
+}
+
+/// Where packages came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildLink {
+    /// Full name of the job.
+    pub job: String,
+    /// Build number.
+    pub number: u64,
+    /// Its page.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The commit it was built from.
+    #[serde(default)]
+    pub commit: Option<String>,
+}
+
+/// An image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BakeResult {
+    /// Where it is.
+    pub region: String,
+    /// Its id: `ami-…`.
+    pub image_id: String,
+    /// Its name.
+    pub image_name: String,
+    /// What it was made from.
+    pub base_image_id: String,
+    /// True when nothing had to be made.
+    pub reused: bool,
+    /// What it was made of, as one key.
+    pub bake_key: String,
+    /// Which image with that key, from 1; grows with each rebake.
+    pub generation: u32,
+}

@@ -1,0 +1,157 @@
+//! Deploy: request and result.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Put an image into a new server group, then do what the strategy says to the old ones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployRequest {
+    /// First part of the name.
+    pub application: String,
+    /// Second part; empty is none.
+    #[serde(default)]
+    pub stack: String,
+    /// Rest of the name; empty is none.
+    #[serde(default)]
+    pub detail: String,
+    /// Name of the pipeline; goes into tags.
+    pub pipeline: String,
+    /// Account to deploy to.
+    pub account: String,
+    /// Where.
+    pub region: String,
+    /// Image id or name.
+    pub image: String,
+    /// What to do with the old groups.
+    pub strategy: DeployStrategy,
+    /// Size of the new group.
+    pub capacity: Capacity,
+    /// Take the newest old group's size instead, if there is one.
+    #[serde(default)]
+    pub use_source_capacity: bool,
+    /// Type of its instances.
+    pub instance_type: String,
+    /// SSH key.
+    #[serde(default)]
+    pub key_pair: Option<String>,
+    /// Instance profile.
+    #[serde(default)]
+    pub iam_role: Option<String>,
+    /// Ids or names.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
+    /// Names of classic load balancers.
+    #[serde(default)]
+    pub load_balancers: Vec<String>,
+    /// Names of target groups.
+    #[serde(default)]
+    pub target_groups: Vec<String>,
+    /// Purpose of the subnets; empty is none (default VPC by zones).
+    #[serde(default)]
+    pub subnet_type: String,
+    /// Zones; empty is all that the subnets are in.
+    #[serde(default)]
+    pub availability_zones: Vec<String>,
+    /// `EC2` or `ELB`.
+    pub health_check_type: String,
+    /// Seconds before health counts.
+    pub health_check_grace_period: u32,
+    /// Seconds between scaling activities.
+    pub cooldown: u32,
+    /// Which instances go first.
+    #[serde(default)]
+    pub termination_policies: Vec<String>,
+    /// Scaling processes to suspend once it is up.
+    #[serde(default)]
+    pub suspended_processes: Vec<String>,
+    /// Tags for the group and its instances.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// The user's own user data, base64; empty is none.
+    #[serde(default)]
+    pub user_data: String,
+    /// Percent of the desired capacity that must be healthy.
+    pub target_healthy_percent: u32,
+    /// Judge instances by their EC2 state alone (`interestingHealthProviderNames: ["Amazon"]`).
+    #[serde(default)]
+    pub platform_health_only: bool,
+    /// Instances get a public address; `None` lets the subnet decide.
+    #[serde(default)]
+    pub associate_public_ip: Option<bool>,
+    /// EBS-optimized instances.
+    #[serde(default)]
+    pub ebs_optimized: bool,
+    /// Detailed monitoring.
+    #[serde(default)]
+    pub instance_monitoring: bool,
+    /// Seconds between the new group's health and disabling the old ones.
+    #[serde(default)]
+    pub delay_before_disable_seconds: u32,
+    /// Seconds between disabling an old group and scaling it down.
+    #[serde(default)]
+    pub delay_before_scale_down_seconds: u32,
+}
+
+/// How many instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// At least.
+    pub min: u32,
+    /// Now.
+    pub desired: u32,
+    /// At most.
+    pub max: u32,
+}
+
+/// What happens to the cluster's other server groups once the new one is healthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeployStrategy {
+    /// Nothing.
+    None,
+    /// They are disabled and destroyed: one remains.
+    Highlander,
+}
+
+impl FromStr for DeployStrategy {
+    type Err = String;
+    /// Reads the `strategy` of a cluster; empty is none.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "" | "none" => Ok(Self::None),
+            "highlander" => Ok(Self::Highlander),
+            other => Err(format!("`{other}` is not a strategy this version knows; `highlander` and none (\"\") are")),
+        }
+    }
+}
+
+impl fmt::Display for DeployStrategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Highlander => "highlander",
+        })
+    }
+}
+
+/// A server group that is up, and what became of the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployResult {
+    /// Where.
+    pub region: String,
+    /// Account.
+    pub account: String,
+    /// The new group: `shop-staging-web-v004`.
+    pub server_group: String,
+    /// The image it runs.
+    pub image_id: String,
+    /// Size it was made with.
+    pub capacity: Capacity,
+    /// Groups that are gone, by name, oldest first.
+    #[serde(default)]
+    pub destroyed: Vec<String>,
+    /// Groups that were disabled and left.
+    #[serde(default)]
+    pub disabled: Vec<String>,
+}

@@ -1,0 +1,21 @@
+//! What crosses a border: intake events, task requests and results, public views, and the names
+//! of queues as data. Pure: nothing here knows how anything is sent or decided.
+//!
+//! Readers ignore unknown fields and refuse unknown versions: adding a field is free, changing one
+//! is a new version.
+
+mod bake;
+mod deploy;
+mod event;
+mod task;
+mod topology;
+mod view;
+
+pub use bake::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec};
+pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy};
+pub use event::{Event, ManualStart, ReportedBuild};
+pub use task::{
+    CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,
+};
+pub use topology::{Queue, Route};
+pub use view::{ExecutionView, StageView, TaskView};

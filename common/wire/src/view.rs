@@ -1,0 +1,102 @@
+//! The public form of an execution: Gate's field names, times in epoch milliseconds.
+
+use model::{ExecutionId, ExecutionStatus, StageId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One run of a pipeline, as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecutionView {
+    /// Its id.
+    pub id: ExecutionId,
+    /// Always `PIPELINE`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Owner.
+    pub application: String,
+    /// The pipeline's name.
+    pub name: String,
+    /// The pipeline's id.
+    pub pipeline_config_id: String,
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// When it was created.
+    pub build_time: u64,
+    /// When it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<u64>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<u64>,
+    /// Whether somebody canceled it.
+    pub canceled: bool,
+    /// Who.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canceled_by: Option<String>,
+    /// Why it was canceled, or why it never started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cancellation_reason: Option<String>,
+    /// What started it.
+    pub trigger: Map<String, Value>,
+    /// Its stages, parents before their synthetic children.
+    pub stages: Vec<StageView>,
+}
+
+/// A stage, as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageView {
+    /// Its id.
+    pub id: StageId,
+    /// The node's name in the definition; `1<1` for the first stage before stage 1.
+    pub ref_id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its label.
+    pub name: String,
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// When it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<u64>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<u64>,
+    /// Ref ids it requires.
+    pub requisite_stage_ref_ids: Vec<String>,
+    /// The stage it is a part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_stage_id: Option<StageId>,
+    /// `STAGE_BEFORE` for such a part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub synthetic_stage_owner: Option<String>,
+    /// Its configuration and what was found out; `exception` when it failed.
+    pub context: Map<String, Value>,
+    /// What later stages may read.
+    pub outputs: Map<String, Value>,
+    /// Tries of its work.
+    pub tasks: Vec<TaskView>,
+}
+
+/// One try of a stage's work.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskView {
+    /// Counted from 1.
+    pub id: String,
+    /// `bake` or `deploy`.
+    pub name: String,
+    /// Where it stands.
+    pub status: ExecutionStatus,
+    /// When it was dispatched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<u64>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<u64>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<crate::TaskFailure>,
+}

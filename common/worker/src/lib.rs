@@ -1,0 +1,34 @@
+//! The worker's half of the protocol: claim a lease, acknowledge, work, beat, checkpoint, report,
+//! drain. What the work is comes as a [`Procedure`].
+
+mod context;
+
+pub use context::{Stop, TaskContext};
+
+use std::future::Future;
+
+use model::TaskKind;
+use serde::de::DeserializeOwned;
+use wire::TaskOutcome;
+
+/// The work of one kind of task, resumable at each step.
+///
+/// Whoever runs it may vanish at any moment: another worker then runs it again with the same
+/// request and the last checkpoint, and must *join* what is there instead of doing it twice. So
+/// each step that changes the outside world is named, its inputs are saved before the call, and it
+/// looks before it leaps.
+pub trait Procedure: Send + Sync + 'static {
+    /// What it works on.
+    type Request: DeserializeOwned + Send;
+
+    /// Whose queue it serves.
+    const KIND: TaskKind;
+
+    /// Does the work. `Err(Stop)` ends the run without a result: the lease was lost, or is handed
+    /// over on drain. A cancel is a result: clean up and return [`TaskOutcome::Canceled`].
+    fn run(
+        &self,
+        request: Self::Request,
+        task: &TaskContext,
+    ) -> impl Future<Output = Result<TaskOutcome, Stop>> + Send;
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `bowline` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,1 +1,66 @@
-//! Placeholder.
+//! The coordinator: brings inputs to the engine, commits what it decides, publishes what was
+//! committed, wakes what is due. Any number of coordinators work side by side; nothing in memory
+//! matters.
+
+mod config;
+mod executions;
+mod intake;
+mod jenkins;
+mod pulse;
+mod relay;
+mod results;
+
+use std::sync::Arc;
+
+use bus::SharedBus;
+use model::TaskKind;
+use runtime::{JenkinsConfig, Tasks};
+use store::SharedStore;
+use tokio::sync::{Notify, mpsc};
+
+pub use config::Config;
+
+use crate::{executions::Executions, intake::Intake, jenkins::Jenkins, relay::Relay};
+
+/// A coordinator could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The HTTP client for Jenkins could not be made.
+    #[error("could not prepare the HTTP client for Jenkins")]
+    HttpClient(#[source] reqwest::Error),
+    /// The result queues could not be consumed.
+    #[error("could not consume results")]
+    Results(#[source] bus::BusError),
+}
+
+/// Starts a coordinator in the background; it ends when `tasks` is told to stop.
+///
+/// # Errors
+///
+/// Fails when the result queues cannot be consumed or no HTTP client can be made; nothing runs then.
+pub async fn run(
+    config: Config,
+    jenkins: JenkinsConfig,
+    store: SharedStore,
+    bus: SharedBus,
+    tasks: Tasks,
+) -> Result<(), StartError> {
+    let jenkins = Jenkins::new(jenkins).map_err(StartError::HttpClient)?;
+    let nudge = Arc::new(Notify::new());
+    let executions = Executions::new(Arc::clone(&store), Arc::clone(&nudge));
+    for kind in TaskKind::ALL {
+        results::start(kind, config.results_prefetch, &bus, &executions, &tasks)
+            .await
+            .map_err(StartError::Results)?;
+    }
+    let (events, due_events) = mpsc::channel(config.in_hand_max);
+    let (messages, due_messages) = mpsc::channel(config.in_hand_max);
+    let (wakes, due_wakes) = mpsc::channel(config.in_hand_max);
+    let intake = Intake::new(Arc::clone(&store), jenkins, executions.clone());
+    tasks.spawn(intake.run(due_events, tasks.stop().clone()));
+    tasks.spawn(Relay::new(Arc::clone(&store), bus).run(due_messages, tasks.stop().clone()));
+    tasks.spawn(executions.clone().run(due_wakes, tasks.stop().clone()));
+    let due = pulse::Due { events, messages, wakes };
+    tasks.spawn(pulse::run(store, nudge, due, tasks.stop().clone()));
+    Ok(())
+}

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Bake requests -> images.
+
+pub mod ports;

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, sync::Arc};
 
 use futures::future::BoxFuture;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use wire::{Queue, Route};
 
 /// A bus behind its seam; cheap to clone.
@@ -53,11 +53,27 @@ pub struct ParkReason {
     pub reason: String,
 }
 
-/// A stream of deliveries.
+/// A stream of deliveries. Dropping it gives back what is unsettled.
 #[derive(Debug)]
 pub struct Consumer {
-    /// Bounded by the prefetch. Closed only when the bus is closed.
+    /// Bounded by the prefetch. Closed only when the bus is closed, or after [`Consumer::stop`].
     pub deliveries: mpsc::Receiver<Delivery>,
+    /// Asks the other side to take nothing new; it answers when that is so.
+    pub(crate) stop: Option<oneshot::Sender<oneshot::Sender<()>>>,
+}
+
+impl Consumer {
+    /// Takes nothing new from the queue, and returns when that is certain. What was delivered is
+    /// still here: `deliveries` yields the rest and ends, and everything in hand can be settled
+    /// until the consumer is dropped.
+    pub async fn stop(&mut self) {
+        let Some(stop) = self.stop.take() else { return };
+        let (done, stopped) = oneshot::channel();
+        if stop.send(done).is_ok() {
+            // An error means that the bus is gone, and with it every delivery to come.
+            stopped.await.ok();
+        }
+    }
 }
 
 /// A message handed to us. Dropping it unsettled leaves it to be delivered again when the consumer
@@ -70,6 +86,8 @@ pub struct Delivery {
     pub body: Vec<u8>,
     /// True when the broker has delivered it before.
     pub redelivered: bool,
+    /// When it was published, by the publisher's clock: epoch milliseconds.
+    pub published_ms: Option<u64>,
     /// Set for parked messages.
     pub park: Option<ParkReason>,
     /// How to settle it.
@@ -107,6 +125,14 @@ pub enum PublishError {
     Refused {
         /// Where it should have gone.
         route: Route,
+    },
+    /// Larger than `limits::MESSAGE_BYTES_MAX`: never sent, and never will be.
+    #[error("a message for `{route}` has {bytes} bytes, more than a message may have")]
+    TooLarge {
+        /// Where it should have gone.
+        route: Route,
+        /// Its size.
+        bytes: usize,
     },
     /// No confirm: it may or may not have been queued.
     #[error("the broker did not confirm a message for `{route}`: {detail}")]

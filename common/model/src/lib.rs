@@ -2,6 +2,7 @@
 
 mod ids;
 pub mod limits;
+pub mod moniker;
 mod status;
 
 pub use ids::{ExecutionId, IdError, StageId, TaskId, derived_id, digest};

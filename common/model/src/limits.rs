@@ -25,6 +25,8 @@ pub const ATTEMPTS_MAX: u32 = 4;
 pub const WEBHOOK_BYTES_MAX: usize = 256 * 1024;
 /// Largest pipeline definition.
 pub const PIPELINE_BYTES_MAX: usize = 1024 * 1024;
+/// Most problems told of one pipeline definition; the rest are counted.
+pub const PROBLEMS_MAX: usize = 200;
 /// Most stages in a pipeline.
 pub const STAGES_MAX: usize = 500;
 /// Largest message on the broker.

@@ -1,8 +1,20 @@
 //! Process furniture: configuration, logs, metrics, health, task tracking and shutdown. Knows
 //! nothing of the domain.
 
+mod admin;
+pub mod config;
+pub mod http;
+mod metrics;
+pub mod process;
 mod tasks;
+pub mod telemetry;
 
+pub use admin::Admin;
+pub use config::{
+    BusConfig, ConfigError, ConnectionUrl, Deployment, JenkinsConfig, JenkinsController, Settings,
+    StoreConfig, WebhookTokens,
+};
+pub use metrics::{Metrics, MetricsError};
 pub use tasks::{Drained, Tasks};
 
 /// Shows an error with all its causes: `outer: middle: root`.

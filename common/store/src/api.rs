@@ -363,6 +363,15 @@ pub enum TaskChange {
     },
 }
 
+impl TaskChange {
+    /// The task it changes.
+    pub const fn task(&self) -> &TaskId {
+        match self {
+            Self::Dispatch { task, .. } | Self::Cancel { task } | Self::Retire { task } => task,
+        }
+    }
+}
+
 /// Answer to [`Store::execution_commit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Committed {

@@ -6,12 +6,19 @@
 //! Bodies are opaque here: what a snapshot means is the engine's business.
 
 mod api;
+mod embedded;
 mod error;
+mod open;
+mod redis;
+mod rules;
 
 pub use api::{
-    Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, EventState,
-    ExecutionFilter, ExecutionRow, Fence, LeaseRow, Locked, OutboxRow, PipelinePut, PipelineRow,
-    PipelineWritten, SharedStore, Stats, Store, StoredExecution, StoredEvent, TaskChange,
-    TaskClaim, TimelineRow,
+    Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
+    EventState, ExecutionFilter, ExecutionRow, Fence, LeaseRow, Locked, OutboxRow, PipelinePut,
+    PipelineRow, PipelineWritten, SharedStore, Stats, Store, StoredEvent, StoredExecution,
+    TaskChange, TaskClaim, TimelineRow,
 };
+pub use embedded::{Clock, EmbeddedStore, system_clock};
 pub use error::StoreError;
+pub use open::{REDIS_FUNCTIONS, open};
+pub use redis::RedisStore;

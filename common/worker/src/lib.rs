@@ -1,7 +1,10 @@
 //! The worker's half of the protocol: claim a lease, acknowledge, work, beat, checkpoint, report,
 //! drain. What the work is comes as a [`Procedure`].
 
+pub mod aws;
 mod context;
+mod lease;
+pub mod testing;
 
 pub use context::{Stop, TaskContext};
 

@@ -1,0 +1,270 @@
+//! What can be typed.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use model::ExecutionId;
+
+use crate::span;
+
+const EXAMPLES: &str = "\
+Examples:
+  bowline demo                                      see a Jenkins build become a server group, all on this machine
+  bowline standalone --data-dir /var/lib/bowline    run the server in one process
+  bowline validate pipelines/*.json                 check definitions, offline
+  bowline pipeline save shop.json
+  bowline pipeline run shop build-bake-deploy --build 118 --wait --timeout 30m
+  bowline execution watch 5Q2V8JMT1GZC0X5Y4N7RD3WKHB
+
+Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 timeout, 4 canceled (64: bad server configuration).";
+
+/// From a Jenkins build to a running AWS server group.
+#[derive(Debug, Parser)]
+#[command(name = "bowline", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Where the server is.
+    #[arg(long, global = true, env = "BOWLINE_SERVER", default_value = "http://localhost:8084", value_name = "URL")]
+    pub(crate) server: String,
+    /// The server's API token, if it wants one; better given by the variable, which other users cannot see.
+    #[arg(long, global = true, env = "BOWLINE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// How to print results.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[value(alias = "text")]
+    Table,
+    /// For scripts.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs coordinator, workers and gateway in this process, with a file as store
+    #[command(after_help = STANDALONE_HELP)]
+    Standalone(Standalone),
+    /// Shows a whole run on this machine: fake Jenkins, fake AWS, everything else real
+    Demo(Demo),
+    /// Checks pipeline definitions without a server
+    #[command(after_help = VALIDATE_HELP)]
+    Validate(Validate),
+    /// Saves, reads, removes and runs pipelines
+    #[command(subcommand)]
+    Pipeline(Pipeline),
+    /// Looks at, waits for and cancels executions
+    #[command(subcommand)]
+    Execution(Execution),
+}
+
+const STANDALONE_HELP: &str = "\
+The configuration file is TOML; every key can also be set as BOWLINE__SECTION__KEY. What is given here
+beats both. Without a file, the server keeps its data in ./bowline-data and listens on 127.0.0.1:8084.
+
+Examples:
+  bowline standalone --fake-aws
+  bowline standalone --config /etc/bowline.toml --data-dir /var/lib/bowline";
+
+#[derive(Debug, Args)]
+pub(crate) struct Standalone {
+    /// Configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Folder for the store's file, made if it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Address of the API.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Bake and deploy in a pretend AWS inside this process, forgotten when it ends.
+    #[arg(long)]
+    pub(crate) fake_aws: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Leave everything running afterwards, until Ctrl-C.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Send this webhook body instead of the example's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Option<PathBuf>,
+    /// Reach the pretend AWS through the AWS SDK and the wire instead of in-process calls
+    /// (needs a build with `--features aws`).
+    #[arg(long)]
+    pub(crate) sdk: bool,
+}
+
+const VALIDATE_HELP: &str = "\
+Every problem of every file is reported at once. Exit code 0: all can be saved; 1: at least one cannot.
+
+Examples:
+  bowline validate pipeline.json
+  generate-pipeline | bowline validate - -o json";
+
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Definitions to check; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pipeline {
+    /// Lists pipelines, of one application or of all
+    List {
+        /// Only this application's.
+        application: Option<String>,
+    },
+    /// Prints a definition as it was saved
+    Get {
+        /// Its application.
+        application: String,
+        /// Its name.
+        name: String,
+    },
+    /// Creates or replaces pipelines; a definition without id replaces the one of its name
+    Save {
+        /// Definitions; `-` is standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Removes a pipeline; its executions stay
+    Delete {
+        /// Its application.
+        application: String,
+        /// Its name.
+        name: String,
+    },
+    /// Starts a pipeline and prints the execution's id
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+}
+
+const RUN_HELP: &str = "\
+With --build, the number is that of the job of the pipeline's Jenkins trigger.
+
+Examples:
+  bowline pipeline run shop build-bake-deploy --build 118
+  bowline pipeline run shop build-bake-deploy -p reason=hotfix --rebake --wait --timeout 45m";
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The pipeline's application.
+    pub(crate) application: String,
+    /// The pipeline's name or id.
+    pub(crate) name: String,
+    /// A parameter.
+    #[arg(short, long = "parameter", value_name = "KEY=VALUE", value_parser = parameter)]
+    pub(crate) parameters: Vec<(String, String)>,
+    /// Run as if this build had just finished.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) build: Option<u64>,
+    /// Bake new images even where ones with the same content exist.
+    #[arg(long)]
+    pub(crate) rebake: bool,
+    /// Stay until the execution is over, and show its stages.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Give up waiting after this long (`90s`, `30m`, `1h30m`); the execution goes on.
+    #[arg(long, value_name = "TIME", value_parser = span::parse, requires = "wait")]
+    pub(crate) timeout: Option<Duration>,
+    /// Who starts it.
+    #[arg(long, env = "USER", default_value = "anonymous", hide_env = true)]
+    pub(crate) user: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Execution {
+    /// Lists executions of an application, newest first
+    List {
+        /// The application.
+        application: String,
+        /// Only with this status, such as RUNNING; may be repeated.
+        #[arg(long = "status", value_name = "STATUS", value_parser = status)]
+        statuses: Vec<model::ExecutionStatus>,
+        /// At most so many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// Prints an execution
+    Get {
+        /// Its id.
+        id: ExecutionId,
+    },
+    /// Waits for an execution and shows its stages; the exit code tells how it ended
+    Watch {
+        /// Its id.
+        id: ExecutionId,
+        /// Give up after this long (`90s`, `30m`, `1h30m`); the execution goes on.
+        #[arg(long, value_name = "TIME", value_parser = span::parse)]
+        timeout: Option<Duration>,
+    },
+    /// Asks an execution to stop
+    Cancel {
+        /// Its id.
+        id: ExecutionId,
+        /// Why, for those who wonder later.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some(_) | None => Err("a parameter is KEY=VALUE".to_owned()),
+    }
+}
+
+fn status(text: &str) -> Result<model::ExecutionStatus, String> {
+    text.to_ascii_uppercase().parse().map_err(|error: model::StatusError| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_run_reads_parameters_and_time() {
+        let line = [
+            "bowline", "pipeline", "run", "shop", "p", "-p", "a=b=c", "-p", "d=", "--build", "7",
+            "--wait", "--timeout", "1m30s", "-o", "json",
+        ];
+        let cli = Cli::try_parse_from(line).unwrap();
+        assert_eq!(cli.output, Format::Json);
+        let Command::Pipeline(Pipeline::Run(run)) = cli.command else { panic!("not a run") };
+        assert_eq!(
+            run.parameters,
+            [("a".to_owned(), "b=c".to_owned()), ("d".to_owned(), String::new())]
+        );
+        assert_eq!(run.timeout, Some(Duration::from_secs(90)));
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for line in [
+            &["bowline", "pipeline", "run", "shop", "p", "-p", "novalue"][..],
+            &["bowline", "pipeline", "run", "shop", "p", "--timeout", "1m"],
+            &["bowline", "execution", "watch", "not an id"],
+            &["bowline", "execution", "list", "shop", "--status", "done"],
+            &["bowline", "validate"],
+        ] {
+            let error = Cli::try_parse_from(line).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `bowline execution …`.
+
+use model::ExecutionStatus;
+use wire::ExecutionView;
+
+use crate::{
+    CommandError,
+    args::{Execution, Format},
+    display::Display,
+    exit::Exit,
+    output, progress,
+    server::Server,
+    span, watch,
+};
+
+/// Runs one of the execution commands.
+pub(crate) async fn run(
+    command: Execution,
+    server: &Server,
+    format: Format,
+) -> Result<Exit, CommandError> {
+    match command {
+        Execution::List { application, statuses, limit } => {
+            list(server, &application, &statuses, limit, format).await
+        }
+        Execution::Get { id } => {
+            let view = server.execution(&id).await?;
+            match format {
+                Format::Json => output::json(&view),
+                Format::Table => show(&view),
+            }
+            Ok(Exit::Succeeded)
+        }
+        Execution::Watch { id, timeout } => {
+            let waited = watch::wait(server, &id, timeout, &mut Display::for_people()).await?;
+            if let (watch::Waited::Over(view), Format::Json) = (&waited, format) {
+                output::json(view);
+            }
+            Ok(watch::conclude(&id, &waited))
+        }
+        Execution::Cancel { id, reason } => {
+            server.cancel(&id, reason.as_deref()).await?;
+            output::note(&format!(
+                "asked execution {id} to stop; it ends as CANCELED when its stages have cleaned up"
+            ));
+            Ok(Exit::Succeeded)
+        }
+    }
+}
+
+async fn list(
+    server: &Server,
+    application: &str,
+    statuses: &[ExecutionStatus],
+    limit: u32,
+    format: Format,
+) -> Result<Exit, CommandError> {
+    let views = server.executions(application, statuses, limit).await?;
+    match format {
+        Format::Json => output::json(&views),
+        Format::Table => {
+            let now = watch::now_ms();
+            let rows: Vec<[String; 5]> = views.iter().map(|view| row(view, now)).collect();
+            output::table(["ID", "PIPELINE", "STATUS", "CREATED", "TOOK"], &rows);
+        }
+    }
+    Ok(Exit::Succeeded)
+}
+
+fn row(view: &ExecutionView, now_ms: u64) -> [String; 5] {
+    let took = view.start_time.map(|start| {
+        span::show(view.end_time.unwrap_or(now_ms).saturating_sub(start))
+    });
+    [
+        view.id.to_string(),
+        view.name.clone(),
+        view.status.to_string(),
+        format!("{} ago", span::show(now_ms.saturating_sub(view.build_time))),
+        took.unwrap_or_default(),
+    ]
+}
+
+fn show(view: &ExecutionView) {
+    output::line(&format!("{} of {}", view.name, view.application));
+    output::line(&progress::summary(view));
+    let lines = progress::lines(view, watch::now_ms());
+    let rows: Vec<[String; 4]> = lines
+        .into_iter()
+        .map(|line| [line.label, line.status.to_string(), line.elapsed, line.remark])
+        .collect();
+    output::table(["STAGE", "STATUS", "TOOK", "REMARK"], &rows);
+    for failure in progress::failures(view) {
+        output::line(&failure);
+    }
+}

@@ -1,0 +1,158 @@
+//! `bowline pipeline …`.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    CommandError,
+    args::{Format, Pipeline, Run},
+    display::Display,
+    exit::Exit,
+    output,
+    server::{self, Definition, Server},
+    source, validate, watch,
+};
+
+/// Runs one of the pipeline commands.
+pub(crate) async fn run(
+    command: Pipeline,
+    server: &Server,
+    format: Format,
+) -> Result<Exit, CommandError> {
+    match command {
+        Pipeline::List { application } => list(server, application.as_deref(), format).await,
+        Pipeline::Get { application, name } => get(server, &application, &name).await,
+        Pipeline::Save { files } => {
+            for file in &files {
+                save(server, file, format).await?;
+            }
+            Ok(Exit::Succeeded)
+        }
+        Pipeline::Delete { application, name } => {
+            server.delete(&application, &name).await?;
+            output::note(&format!("deleted pipeline `{name}` of `{application}`"));
+            Ok(Exit::Succeeded)
+        }
+        Pipeline::Run(run) => start(server, run, format).await,
+    }
+}
+
+async fn list(server: &Server, application: Option<&str>, format: Format) -> Result<Exit, CommandError> {
+    let definitions = server.pipelines(application).await?;
+    match format {
+        Format::Json => output::json(&definitions),
+        Format::Table => {
+            let row = |definition: &Definition| {
+                let stages = definition.get("stages").and_then(Value::as_array).map_or(0, Vec::len);
+                let disabled = definition.get("disabled") == Some(&Value::Bool(true));
+                [
+                    text(definition, "application"),
+                    text(definition, "name"),
+                    stages.to_string(),
+                    if disabled { "disabled" } else { "enabled" }.to_owned(),
+                    text(definition, "id"),
+                ]
+            };
+            let rows: Vec<[String; 5]> = definitions.iter().map(row).collect();
+            output::table(["APPLICATION", "NAME", "STAGES", "STATE", "ID"], &rows);
+        }
+    }
+    Ok(Exit::Succeeded)
+}
+
+async fn get(server: &Server, application: &str, name: &str) -> Result<Exit, CommandError> {
+    output::json(&known(server, application, name).await?);
+    Ok(Exit::Succeeded)
+}
+
+async fn known(server: &Server, application: &str, name: &str) -> Result<Definition, CommandError> {
+    let found = server.pipeline(application, name).await?;
+    found.ok_or_else(|| CommandError::NoSuchPipeline {
+        application: application.to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+async fn save(server: &Server, file: &Path, format: Format) -> Result<(), CommandError> {
+    let text = source::read(file)?;
+    let pipeline = validate::checked(file, &text)?;
+    let (application, name) = (pipeline.application, pipeline.name);
+    let mut definition = pipeline.body;
+    if pipeline.id.is_none()
+        && let Some(stored) = server.pipeline(&application, &name).await?
+        && let Some(id) = stored.get("id")
+    {
+        definition.insert("id".to_owned(), id.clone());
+    }
+    server.save(&name, Value::Object(definition).to_string()).await?;
+    let stored = known(server, &application, &name).await?;
+    let id = self::text(&stored, "id");
+    match format {
+        Format::Json => output::json(&json!({"application": application, "name": name, "id": id})),
+        Format::Table => output::line(&format!("saved pipeline `{name}` of `{application}`: {id}")),
+    }
+    Ok(())
+}
+
+async fn start(server: &Server, run: Run, format: Format) -> Result<Exit, CommandError> {
+    let mut trigger = server::manual_trigger(&run.user, &run.parameters);
+    if run.rebake {
+        trigger.insert("rebake".to_owned(), json!(true));
+    }
+    if let Some(number) = run.build {
+        let definition = known(server, &run.application, &run.name).await?;
+        let (master, job) = jenkins_job(&definition).ok_or_else(|| CommandError::NoJenkinsTrigger {
+            name: run.name.clone(),
+        })?;
+        trigger.insert("master".to_owned(), json!(master));
+        trigger.insert("job".to_owned(), json!(job));
+        trigger.insert("buildNumber".to_owned(), json!(number));
+    }
+    let id = server.start(&run.application, &run.name, &trigger).await?;
+    match format {
+        Format::Json => output::json(&json!({"id": id, "ref": format!("/pipelines/{id}")})),
+        Format::Table => output::line(id.as_str()),
+    }
+    if !run.wait {
+        return Ok(Exit::Succeeded);
+    }
+    let waited = watch::wait(server, &id, run.timeout, &mut Display::for_people()).await?;
+    if let (watch::Waited::Over(view), Format::Json) = (&waited, format) {
+        output::json(view);
+    }
+    Ok(watch::conclude(&id, &waited))
+}
+
+/// Controller and job of a definition's first enabled Jenkins trigger.
+fn jenkins_job(definition: &Map<String, Value>) -> Option<(&str, &str)> {
+    definition.get("triggers")?.as_array()?.iter().find_map(|trigger| {
+        let enabled = trigger.get("enabled").and_then(Value::as_bool).unwrap_or(true);
+        let jenkins = trigger.get("type")?.as_str()? == "jenkins";
+        if !(enabled && jenkins) {
+            return None;
+        }
+        Some((trigger.get("master")?.as_str()?, trigger.get("job")?.as_str()?))
+    })
+}
+
+fn text(definition: &Definition, key: &str) -> String {
+    definition.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_build_number_is_of_the_first_enabled_jenkins_trigger() {
+        let definition = json!({"triggers": [
+            {"type": "cron", "enabled": true},
+            {"type": "jenkins", "enabled": false, "master": "old", "job": "x"},
+            {"type": "jenkins", "master": "ci", "job": "shop/job/main"},
+        ]});
+        let found = jenkins_job(definition.as_object().unwrap());
+        assert_eq!(found, Some(("ci", "shop/job/main")));
+        assert_eq!(jenkins_job(json!({"triggers": []}).as_object().unwrap()), None);
+    }
+}

@@ -1,0 +1,154 @@
+//! What is worth showing of an execution: one line per stage. Pure.
+
+use model::ExecutionStatus;
+use wire::{ExecutionView, StageView};
+
+use crate::span;
+
+/// One stage, ready to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StageLine {
+    /// The stage's id.
+    pub(crate) id: String,
+    /// Its label, indented when it is a part of another stage.
+    pub(crate) label: String,
+    /// Where it stands.
+    pub(crate) status: ExecutionStatus,
+    /// How long it has worked; empty before it began.
+    pub(crate) elapsed: String,
+    /// What came of it, or why it failed.
+    pub(crate) remark: String,
+}
+
+/// The lines of an execution: each stage, followed by its parts.
+pub(crate) fn lines(view: &ExecutionView, now_ms: u64) -> Vec<StageLine> {
+    let mut out = Vec::new();
+    for stage in view.stages.iter().filter(|stage| stage.parent_stage_id.is_none()) {
+        add(view, stage, 0, now_ms, &mut out);
+    }
+    out
+}
+
+fn add(view: &ExecutionView, stage: &StageView, depth: usize, now_ms: u64, out: &mut Vec<StageLine>) {
+    // A cycle of parents cannot be drawn; a server that sends one gets a cut-off picture.
+    if depth > 8 {
+        return;
+    }
+    let elapsed = stage.start_time.map(|start| {
+        span::show(stage.end_time.unwrap_or(now_ms).saturating_sub(start))
+    });
+    out.push(StageLine {
+        id: stage.id.to_string(),
+        label: format!("{:indent$}{}", "", stage.name, indent = depth * 2),
+        status: stage.status,
+        elapsed: elapsed.unwrap_or_default(),
+        remark: remark(stage),
+    });
+    for part in &view.stages {
+        if part.parent_stage_id.as_ref() == Some(&stage.id) {
+            add(view, part, depth + 1, now_ms, out);
+        }
+    }
+}
+
+/// The most telling thing about a stage's work.
+fn remark(stage: &StageView) -> String {
+    let Some(last) = stage.tasks.last() else { return String::new() };
+    if let Some(failure) = &last.failure {
+        return failure.message.clone();
+    }
+    if stage.tasks.len() > 1 { format!("attempt {}", stage.tasks.len()) } else { String::new() }
+}
+
+/// The last line of a finished execution.
+pub(crate) fn summary(view: &ExecutionView) -> String {
+    let took = match (view.start_time, view.end_time) {
+        (Some(start), Some(end)) => format!(" after {}", span::show(end.saturating_sub(start))),
+        (Some(_) | None, _) => String::new(),
+    };
+    let why = match &view.cancellation_reason {
+        Some(reason) if view.status != ExecutionStatus::Succeeded => format!(": {reason}"),
+        Some(_) | None => String::new(),
+    };
+    format!("execution {} {}{took}{why}", view.id, view.status)
+}
+
+/// Everything that failed, as text for people: message, detail, hint.
+pub(crate) fn failures(view: &ExecutionView) -> Vec<String> {
+    let mut out = Vec::new();
+    for stage in &view.stages {
+        let last = stage.tasks.last().and_then(|task| task.failure.as_ref());
+        let Some(failure) = last.filter(|_| stage.status != ExecutionStatus::Succeeded) else {
+            continue;
+        };
+        let mut text = format!("stage `{}` failed: {}", stage.name, failure.message);
+        for line in failure.detail.iter().flat_map(|detail| detail.lines()) {
+            text.push_str("\n    ");
+            text.push_str(line);
+        }
+        if let Some(hint) = &failure.hint {
+            text.push_str("\n  hint: ");
+            text.push_str(hint);
+        }
+        out.push(text);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn view(stages: &serde_json::Value) -> ExecutionView {
+        serde_json::from_value(json!({
+            "id": "E1", "type": "PIPELINE", "application": "shop", "name": "p",
+            "pipelineConfigId": "c", "status": "TERMINAL", "buildTime": 1, "startTime": 1_000,
+            "endTime": 62_000, "canceled": false, "trigger": {}, "stages": stages,
+        }))
+        .unwrap()
+    }
+
+    fn stage(id: &str, parent: Option<&str>, tasks: &serde_json::Value) -> serde_json::Value {
+        let mut stage = json!({
+            "id": id, "refId": id, "type": "bake", "name": id, "status": "RUNNING",
+            "startTime": 1_000, "requisiteStageRefIds": [], "context": {}, "outputs": {},
+            "tasks": tasks,
+        });
+        if let Some(parent) = parent {
+            stage["parentStageId"] = json!(parent);
+        }
+        stage
+    }
+
+    #[test]
+    fn parts_follow_their_stage_and_failures_are_told() {
+        let failed = json!([
+            {"id": "1", "name": "bake", "status": "TERMINAL"},
+            {"id": "2", "name": "bake", "status": "TERMINAL", "failure": {
+                "kind": "user", "message": "no such package", "detail": "a\nb", "hint": "publish it"}},
+        ]);
+        let view = view(&json!([
+            stage("A", None, &json!([])),
+            stage("B", None, &json!([])),
+            stage("A1", Some("A"), &failed),
+        ]));
+        let lines = lines(&view, 4_500);
+        let labels: Vec<&str> = lines.iter().map(|line| line.label.as_str()).collect();
+        assert_eq!(labels, ["A", "  A1", "B"]);
+        assert_eq!(lines[1].elapsed, "3.5s");
+        assert_eq!(lines[1].remark, "no such package");
+        assert_eq!(summary(&view), "execution E1 TERMINAL after 1m01s");
+        assert_eq!(
+            failures(&view),
+            ["stage `A1` failed: no such package\n    a\n    b\n  hint: publish it"]
+        );
+    }
+
+    #[test]
+    fn a_stage_that_is_its_own_parent_is_cut_off() {
+        let view = view(&json!([stage("A", Some("A"), &json!([])), stage("B", None, &json!([]))]));
+        assert_eq!(lines(&view, 0).len(), 1);
+    }
+}

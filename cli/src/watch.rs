@@ -1,0 +1,93 @@
+//! Waiting for an execution.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use model::ExecutionId;
+use tokio::time::Instant;
+use wire::ExecutionView;
+
+use crate::{
+    display::Display,
+    exit::Exit,
+    output, progress,
+    server::{Server, ServerError},
+};
+
+/// How often the server is asked.
+const PACE: Duration = Duration::from_millis(500);
+/// A server that is away for longer ends the waiting: a restart takes seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How waiting ended, when nothing went wrong with the waiting itself.
+#[derive(Debug)]
+pub(crate) enum Waited {
+    /// The execution is over.
+    Over(Box<ExecutionView>),
+    /// The time is up and it still runs.
+    TimeUp,
+}
+
+/// Waits until an execution is over, at most `timeout`, and shows its stages meanwhile.
+///
+/// An unreachable server is asked again for a minute: a restart of the server is no reason to tell
+/// a script that its deployment failed.
+pub(crate) async fn wait(
+    server: &Server,
+    id: &ExecutionId,
+    timeout: Option<Duration>,
+    display: &mut Display,
+) -> Result<Waited, ServerError> {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let mut unheard_since: Option<Instant> = None;
+    let waited = loop {
+        match server.execution(id).await {
+            Ok(view) => {
+                unheard_since = None;
+                display.show(&progress::lines(&view, now_ms()));
+                if view.status.is_complete() {
+                    break Ok(Waited::Over(Box::new(view)));
+                }
+            }
+            Err(error) if error.is_transient() => {
+                let since = *unheard_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > PATIENCE {
+                    break Err(error);
+                }
+            }
+            Err(error) => break Err(error),
+        }
+        let next = Instant::now() + PACE;
+        match deadline {
+            Some(deadline) if deadline <= Instant::now() => break Ok(Waited::TimeUp),
+            Some(deadline) => tokio::time::sleep_until(next.min(deadline)).await,
+            None => tokio::time::sleep_until(next).await,
+        }
+    };
+    display.finish();
+    waited
+}
+
+/// Tells how waiting ended, and turns it into an exit code.
+pub(crate) fn conclude(id: &ExecutionId, waited: &Waited) -> Exit {
+    match waited {
+        Waited::Over(view) => {
+            for failure in progress::failures(view) {
+                output::note(&failure);
+            }
+            output::note(&progress::summary(view));
+            Exit::of(view.status)
+        }
+        Waited::TimeUp => {
+            output::note(&format!(
+                "gave up waiting; execution {id} goes on: watch it with `bowline execution watch {id}`, stop it with `bowline execution cancel {id}`"
+            ));
+            Exit::Timeout
+        }
+    }
+}
+
+/// Milliseconds since the epoch, by this machine's clock; used for showing only.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

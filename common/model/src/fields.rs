@@ -1,0 +1,394 @@
+//! Reads fields of a JSON object as people write them, and tells every field that does not fit.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::problem::{FieldProblem, Findings, Weight, member, shortened, shown};
+
+/// An object, and below it what applies when the object does not say.
+pub(crate) struct Fields<'a> {
+    layers: Vec<(String, &'a Map<String, Value>)>,
+    found: &'a mut Findings,
+}
+
+/// What a text holds that somebody else must fill in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unresolved {
+    /// `${…}`.
+    Expression,
+    /// `{{…}}`, `{%…%}` or `#name(…)` of a template language.
+    Placeholder,
+}
+
+/// Looks for what is not yet a value in a text.
+pub(crate) fn unresolved(text: &str) -> Option<Unresolved> {
+    if text.contains("${") {
+        return Some(Unresolved::Expression);
+    }
+    let call = text.split('#').skip(1).any(|rest| {
+        rest.split_once('(').is_some_and(|(name, _)| {
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    });
+    (call || text.contains("{{") || text.contains("{%")).then_some(Unresolved::Placeholder)
+}
+
+impl<'a> Fields<'a> {
+    /// Reads `map`, which stands at `at`.
+    pub(crate) fn new(at: String, map: &'a Map<String, Value>, found: &'a mut Findings) -> Self {
+        Self { layers: vec![(at, map)], found }
+    }
+
+    /// Puts an object above: what it says comes first.
+    pub(crate) fn above(mut self, at: String, map: &'a Map<String, Value>) -> Self {
+        self.layers.insert(0, (at, map));
+        self
+    }
+
+    /// The value of a field, `null` being none.
+    pub(crate) fn value(&self, key: &str) -> Option<&'a Value> {
+        let values = self.layers.iter().filter_map(|(_, map)| map.get(key));
+        values.into_iter().find(|value| !value.is_null())
+    }
+
+    /// Where a field stands, or would stand.
+    pub(crate) fn pointer(&self, key: &str) -> String {
+        let holds = |map: &Map<String, Value>| map.get(key).is_some_and(|value| !value.is_null());
+        let layer = self.layers.iter().find(|(_, map)| holds(map)).or_else(|| self.layers.last());
+        layer.map_or_else(String::new, |(at, _)| member(at, key))
+    }
+
+    pub(crate) fn push(&mut self, problem: FieldProblem) {
+        self.found.push(problem);
+    }
+
+    pub(crate) fn problem(
+        &mut self,
+        weight: Weight,
+        code: &'static str,
+        key: &str,
+        message: String,
+    ) -> &mut Self {
+        self.found.push(FieldProblem::new(weight, code, self.pointer(key), message));
+        self
+    }
+
+    pub(crate) fn hinted(
+        &mut self,
+        weight: Weight,
+        code: &'static str,
+        key: &str,
+        (message, hint): (String, String),
+    ) {
+        let problem = FieldProblem::new(weight, code, self.pointer(key), message).hint(hint);
+        self.found.push(problem);
+    }
+
+    /// Says that a required field is missing.
+    pub(crate) fn missing(&mut self, weight: Weight, key: &str, hint: &str) {
+        let blank = self.value(key).is_some();
+        let message =
+            if blank { format!("`{key}` is empty") } else { format!("`{key}` is missing") };
+        self.hinted(weight, "missing-field", key, (message, hint.to_owned()));
+    }
+
+    fn wrong_type(&mut self, key: &str, wanted: &str) {
+        let Some(value) = self.value(key) else { return };
+        let message = format!("`{key}` is {}, not {wanted}", shown(value));
+        self.hinted(Weight::Error, "wrong-type", key, (message, format!("write {wanted}")));
+    }
+
+    /// Says that a text that stands for `wanted` is still to be filled in. False if it is not that.
+    fn tell_unresolved(&mut self, key: &str, wanted: &str) -> bool {
+        let Some(text) = self.value(key).and_then(Value::as_str) else { return false };
+        let Some(what) = unresolved(text) else { return false };
+        let (code, message) = match what {
+            Unresolved::Expression => (
+                "expression",
+                format!("`{key}` is an expression where {wanted} is needed; expressions are not evaluated yet"),
+            ),
+            Unresolved::Placeholder => (
+                "placeholder",
+                format!("`{key}` is a placeholder of a template (\"{}\")", shortened(text)),
+            ),
+        };
+        self.hinted(Weight::Blocks, code, key, (message, format!("write {wanted}")));
+        true
+    }
+
+    fn note_unresolved(&mut self, key: &str, text: &str) {
+        match unresolved(text) {
+            None => {}
+            Some(Unresolved::Expression) => {
+                let message = format!("`{key}` holds an expression; expressions are not evaluated yet");
+                self.problem(Weight::Advice, "expression", key, message);
+            }
+            Some(Unresolved::Placeholder) => {
+                let message = format!(
+                    "`{key}` holds a placeholder of a template (\"{}\"); it is taken as it is",
+                    shortened(text)
+                );
+                self.problem(Weight::Advice, "placeholder", key, message);
+            }
+        }
+    }
+
+    /// A text that is not blank.
+    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
+        match self.value(key)? {
+            Value::String(text) => {
+                self.note_unresolved(key, text);
+                (!text.trim().is_empty()).then(|| text.clone())
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                self.wrong_type(key, "a text");
+                None
+            }
+        }
+    }
+
+    /// True or false; the words as texts count too, as in Spinnaker.
+    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
+        let value = self.value(key)?;
+        match value.as_str().map_or_else(|| value.as_bool(), word_flag) {
+            Some(flag) => Some(flag),
+            None if value.as_str().is_some_and(|text| text.trim().is_empty()) => None,
+            None => {
+                if !self.tell_unresolved(key, "true or false") {
+                    self.wrong_type(key, "true or false");
+                }
+                None
+            }
+        }
+    }
+
+    /// A whole number up to `max`, or digits in a text.
+    pub(crate) fn number(&mut self, key: &str, max: u32) -> Option<u32> {
+        let value = self.value(key)?;
+        if value.as_str().is_some_and(|text| text.trim().is_empty()) {
+            return None;
+        }
+        let wanted = format!("a whole number from 0 to {max}");
+        let Some(number) = whole(value) else {
+            if !self.tell_unresolved(key, &wanted) {
+                self.wrong_type(key, &wanted);
+            }
+            return None;
+        };
+        let fitting = u32::try_from(number).ok().filter(|number| *number <= max);
+        if fitting.is_none() {
+            let message = format!("`{key}` is {}, out of range", shown(value));
+            self.hinted(Weight::Error, "out-of-range", key, (message, format!("write {wanted}")));
+        }
+        fitting
+    }
+
+    /// An object.
+    pub(crate) fn object(&mut self, key: &str) -> Option<&'a Map<String, Value>> {
+        let value = self.value(key)?;
+        if value.as_object().is_none() && !self.tell_unresolved(key, "an object") {
+            self.wrong_type(key, "an object");
+        }
+        value.as_object()
+    }
+
+    /// A list.
+    pub(crate) fn list(&mut self, key: &str) -> Option<&'a Vec<Value>> {
+        let value = self.value(key)?;
+        if value.as_array().is_none() && !self.tell_unresolved(key, "a list") {
+            self.wrong_type(key, "a list");
+        }
+        value.as_array()
+    }
+
+    /// The objects of a list with their pointers.
+    pub(crate) fn objects(&mut self, key: &str) -> Vec<(String, &'a Map<String, Value>)> {
+        let base = self.pointer(key);
+        let mut objects = Vec::new();
+        for (index, value) in self.list(key).into_iter().flatten().enumerate() {
+            let at = format!("{base}/{index}");
+            match value.as_object() {
+                Some(map) => objects.push((at, map)),
+                None => {
+                    let message = format!("entry {index} of `{key}` is {}, not an object", shown(value));
+                    let problem = FieldProblem::new(Weight::Error, "wrong-type", at, message);
+                    self.push(problem.hint("write an object in braces"));
+                }
+            }
+        }
+        objects
+    }
+
+    /// Texts of a list, blanks left out. One wrong entry is told, the first.
+    pub(crate) fn texts(&mut self, key: &str) -> Vec<String> {
+        let pointer = self.pointer(key);
+        let list = self.list(key).map_or(&[][..], Vec::as_slice);
+        self.texts_of(key, pointer, list)
+    }
+
+    fn texts_of(&mut self, key: &str, pointer: String, list: &[Value]) -> Vec<String> {
+        let wrong = list.iter().enumerate().find(|(_, value)| !value.is_string() && !value.is_null());
+        if let Some((index, value)) = wrong {
+            let message = format!("entry {index} of `{key}` is {}, not a text", shown(value));
+            let at = format!("{pointer}/{index}");
+            self.push(FieldProblem::new(Weight::Error, "wrong-type", at, message).hint("write a text in quotes"));
+        }
+        let texts: Vec<String> = list
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|text| !text.trim().is_empty())
+            .map(str::to_owned)
+            .collect();
+        if let Some(text) = texts.iter().find(|text| unresolved(text).is_some()) {
+            self.note_unresolved(key, text);
+        }
+        texts
+    }
+
+    /// Lists of texts by name.
+    pub(crate) fn text_lists(&mut self, key: &str) -> BTreeMap<String, Vec<String>> {
+        let base = self.pointer(key);
+        let mut lists = BTreeMap::new();
+        for (name, value) in self.object(key).into_iter().flatten() {
+            let at = member(&base, name);
+            let texts = match value {
+                Value::Array(list) => self.texts_of(name, at, list),
+                Value::Null => Vec::new(),
+                Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                    let message = format!("`{}` is {}, not a list", shortened(name), shown(value));
+                    self.push(FieldProblem::new(Weight::Error, "wrong-type", at, message).hint("write a list"));
+                    Vec::new()
+                }
+            };
+            lists.insert(name.clone(), texts);
+        }
+        lists
+    }
+
+    /// Texts by name; numbers, true and false are taken as texts. `null` is left out.
+    pub(crate) fn pairs(&mut self, key: &str) -> BTreeMap<String, String> {
+        let base = self.pointer(key);
+        let mut pairs = BTreeMap::new();
+        for (name, value) in self.object(key).into_iter().flatten() {
+            let text = match value {
+                Value::Null => continue,
+                Value::String(text) => text.clone(),
+                Value::Bool(flag) => flag.to_string(),
+                Value::Number(number) => number.to_string(),
+                Value::Array(_) | Value::Object(_) => {
+                    let message = format!("`{}` is {}, not a text", shortened(name), shown(value));
+                    let problem =
+                        FieldProblem::new(Weight::Error, "wrong-type", member(&base, name), message);
+                    self.push(problem.hint("write a text in quotes"));
+                    continue;
+                }
+            };
+            pairs.insert(name.clone(), text);
+        }
+        if let Some(text) = pairs.values().find(|text| unresolved(text).is_some()) {
+            self.note_unresolved(key, text);
+        }
+        pairs
+    }
+
+    /// True when a field says anything: not `null`, `false`, zero, or empty.
+    pub(crate) fn says_something(&self, key: &str) -> bool {
+        match self.value(key) {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+            Some(Value::String(text)) => !text.trim().is_empty() && text != "false",
+            Some(Value::Array(list)) => !list.is_empty(),
+            Some(Value::Object(map)) => !map.is_empty(),
+        }
+    }
+}
+
+fn word_flag(word: &str) -> Option<bool> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A whole number, however it is written: `3`, `3.0`, `"3"`.
+fn whole(value: &Value) -> Option<i128> {
+    if let Some(text) = value.as_str() {
+        return text.trim().parse().ok();
+    }
+    if let Some(number) = value.as_i64() {
+        return Some(number.into());
+    }
+    if let Some(number) = value.as_u64() {
+        return Some(number.into());
+    }
+    // A float in JSON text: whole when nothing but zeros stands behind the point.
+    let text = value.as_number()?.to_string();
+    let (whole, rest) = text.split_once('.')?;
+    rest.bytes().all(|byte| byte == b'0').then(|| whole.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn codes(value: &Value, read: impl FnOnce(&mut Fields<'_>)) -> Vec<(Weight, &'static str, String)> {
+        let mut found = Findings::default();
+        read(&mut Fields::new("/at".to_owned(), value.as_object().unwrap(), &mut found));
+        found.into_list().into_iter().map(|p| (p.weight, p.code, p.pointer)).collect()
+    }
+
+    #[test]
+    fn numbers_and_flags_are_read_as_people_write_them() {
+        let value = json!({"a": 3, "b": "4", "c": 5.0, "d": "true", "e": false, "f": "", "g": null});
+        let told = codes(&value, |fields| {
+            assert_eq!(fields.number("a", 10), Some(3));
+            assert_eq!(fields.number("b", 10), Some(4));
+            assert_eq!(fields.number("c", 10), Some(5));
+            assert_eq!(fields.flag("d"), Some(true));
+            assert_eq!(fields.flag("e"), Some(false));
+            assert_eq!(fields.flag("f"), None);
+            assert_eq!(fields.number("g", 10), None);
+        });
+        assert!(told.is_empty(), "{told:?}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_where_it_stands() {
+        let value = json!({"a": -1, "b": 2.5, "c": "yes", "d": [1], "e": "${n}", "f": "{{ n }}", "g": 99});
+        let told = codes(&value, |fields| {
+            assert_eq!(fields.number("a", 10), None);
+            assert_eq!(fields.number("b", 10), None);
+            assert_eq!(fields.flag("c"), None);
+            assert_eq!(fields.text("d"), None);
+            assert_eq!(fields.number("e", 10), None);
+            assert_eq!(fields.flag("f"), None);
+            assert_eq!(fields.number("g", 10), None);
+        });
+        let expected = [
+            (Weight::Error, "out-of-range", "/at/a".to_owned()),
+            (Weight::Error, "wrong-type", "/at/b".to_owned()),
+            (Weight::Error, "wrong-type", "/at/c".to_owned()),
+            (Weight::Error, "wrong-type", "/at/d".to_owned()),
+            (Weight::Blocks, "expression", "/at/e".to_owned()),
+            (Weight::Blocks, "placeholder", "/at/f".to_owned()),
+            (Weight::Error, "out-of-range", "/at/g".to_owned()),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn placeholders_are_known_from_plain_text() {
+        for text in ["{{ app }}", "{% if x %}", "#regions('test')", "shop-#application('test')"] {
+            assert_eq!(unresolved(text), Some(Unresolved::Placeholder), "{text}");
+        }
+        assert_eq!(unresolved("x ${ y }"), Some(Unresolved::Expression));
+        for text in ["shop", "#1", "# comment (really)", "a # b", "$HOME", "{x}"] {
+            assert_eq!(unresolved(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A pipeline definition, Spinnaker's JSON as it is: read once at the edge, checked whole, and
+//! kept with everything in it, known or not.
+
+mod checks;
+mod reading;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use crate::{
+    graph::Graph,
+    problem::{Problem, Severity},
+};
+
+/// A definition without errors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    /// The pipeline config id; absent before the first save.
+    pub id: Option<String>,
+    /// Owner. Empty only when read with [`Pipeline::parse_exported`].
+    pub application: String,
+    /// Unique inside the application. Empty only when read with [`Pipeline::parse_exported`].
+    pub name: String,
+    /// No trigger starts it.
+    pub disabled: bool,
+    /// One execution at a time.
+    pub limit_concurrent: bool,
+    /// Executions at a time when `limit_concurrent` is off; 0 is no limit.
+    pub max_concurrent_executions: u32,
+    /// Waiting executions all run, oldest first; otherwise only the newest does.
+    pub keep_waiting_pipelines: bool,
+    /// In the order of the definition.
+    pub stages: Vec<StageDefinition>,
+    /// In the order of the definition.
+    pub triggers: Vec<Trigger>,
+    /// The whole definition as it was given.
+    pub body: Map<String, Value>,
+}
+
+/// A stage as defined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StageDefinition {
+    /// Its name in the graph.
+    pub ref_id: String,
+    /// Its type: `bake`, `deploy`, or any other that can be stored.
+    pub kind: String,
+    /// Its label; the type when it has none.
+    pub name: String,
+    /// The ref ids of the stages it waits for, each once.
+    pub requires: Vec<String>,
+    /// What its failure means to the others.
+    pub on_failure: OnFailure,
+    /// The stage object as given.
+    pub config: Map<String, Value>,
+}
+
+/// "If stage fails".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Other branches are canceled and the pipeline fails.
+    HaltPipeline,
+    /// Other branches run on; the pipeline may succeed.
+    HaltBranch,
+    /// Other branches run on; the pipeline fails in the end.
+    HaltBranchThenFail,
+    /// What requires the stage starts as if it had succeeded.
+    Ignore,
+}
+
+/// What starts a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// Whether it does.
+    pub enabled: bool,
+    /// What it waits for.
+    pub kind: TriggerKind,
+}
+
+/// What a trigger waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TriggerKind {
+    /// A Jenkins build.
+    Jenkins(JenkinsTrigger),
+    /// Something this version does not watch.
+    Other {
+        /// Its type.
+        kind: String,
+    },
+}
+
+/// Which builds start a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JenkinsTrigger {
+    /// Configured name of the controller.
+    pub master: String,
+    /// The job as written; compare it as a [`crate::jenkins::JobName`].
+    pub job: String,
+    /// Name of an archived file whose properties the execution gets.
+    pub property_file: Option<String>,
+    /// Regular expressions that values of the property file must contain, by key.
+    pub payload_constraints: BTreeMap<String, String>,
+}
+
+/// Stage types that run today. Others are stored and shown; starting a pipeline with one fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StageType {
+    /// Packages become an image.
+    Bake,
+    /// An image becomes a server group.
+    Deploy,
+}
+
+impl StageType {
+    /// Every type, in the order they are listed to people.
+    pub const ALL: [Self; 2] = [Self::Bake, Self::Deploy];
+
+    /// The word in `type`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bake => "bake",
+            Self::Deploy => "deploy",
+        }
+    }
+
+    /// The type of this name, if it runs today.
+    pub fn of(kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == kind)
+    }
+}
+
+/// Names of the stage types that run today.
+pub fn known_stage_types() -> [&'static str; StageType::ALL.len()] {
+    StageType::ALL.map(StageType::as_str)
+}
+
+/// What reading a definition gave: the pipeline, unless there is an error, and all problems.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The pipeline; `None` exactly when a problem is an error.
+    pub pipeline: Option<Pipeline>,
+    /// In the order of the text.
+    pub problems: Vec<Problem>,
+}
+
+impl Parsed {
+    /// The problems that keep it from being used.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| problem.severity == Severity::Error)
+    }
+}
+
+impl Pipeline {
+    /// Reads a definition that is to be stored or run: application and name must be there.
+    pub fn parse(text: &str) -> Parsed {
+        reading::read(text, Form::Stored)
+    }
+
+    /// Reads a definition that was copied out of a user interface. Spinnaker's "Edit as JSON" leaves
+    /// out application and name; when both are absent this is only a warning.
+    pub fn parse_exported(text: &str) -> Parsed {
+        reading::read(text, Form::Exported)
+    }
+
+    /// The graph of its stages.
+    ///
+    /// # Errors
+    /// Never for what `parse` returned; a caller that changed `stages` may have broken the graph.
+    pub fn graph(&self) -> Result<Graph, Vec<crate::graph::GraphProblem>> {
+        Graph::build(&nodes(&self.stages))
+    }
+
+    /// The stage of this ref id.
+    pub fn stage(&self, ref_id: &str) -> Option<&StageDefinition> {
+        self.stages.iter().find(|stage| stage.ref_id == ref_id)
+    }
+
+    /// The definition with everything that was in it.
+    pub fn to_value(&self) -> Value {
+        Value::Object(self.body.clone())
+    }
+}
+
+fn nodes(stages: &[StageDefinition]) -> Vec<(&str, &[String])> {
+    stages.iter().map(|stage| (stage.ref_id.as_str(), stage.requires.as_slice())).collect()
+}
+
+/// Where a definition comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Stored,
+    Exported,
+}

@@ -1,0 +1,257 @@
+//! What is wrong with a definition, and how to say it: what was found, where, and the way out.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::limits;
+
+/// How bad a problem is for a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It cannot be used.
+    Error,
+    /// It can be saved; something in it will not do what it seems to say.
+    Warning,
+}
+
+/// One problem of a definition, with its place in the text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Stable word to search for: `cycle`, `unknown-stage-type`.
+    pub code: &'static str,
+    /// Where, as RFC 6901 says it. May name a field that is missing.
+    pub pointer: String,
+    /// Line of the value, or of what should hold it, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What was found.
+    pub message: String,
+    /// The way out.
+    pub hint: Option<String>,
+}
+
+/// What a problem of a field means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// The definition is wrong.
+    Error,
+    /// The definition may be kept, the stage cannot run as it stands.
+    Blocks,
+    /// It runs, though perhaps not as meant.
+    Advice,
+}
+
+/// One problem of a field, without a place in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldProblem {
+    /// What it means.
+    pub weight: Weight,
+    /// Stable word to search for.
+    pub code: &'static str,
+    /// Where, relative to what was read.
+    pub pointer: String,
+    /// What was found.
+    pub message: String,
+    /// The way out.
+    pub hint: Option<String>,
+}
+
+impl FieldProblem {
+    pub(crate) const fn new(
+        weight: Weight,
+        code: &'static str,
+        pointer: String,
+        message: String,
+    ) -> Self {
+        Self { weight, code, pointer, message, hint: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What it means for a whole definition.
+    pub const fn severity(&self) -> Severity {
+        match self.weight {
+            Weight::Error => Severity::Error,
+            Weight::Blocks | Weight::Advice => Severity::Warning,
+        }
+    }
+}
+
+/// Collects problems, up to a bound: a hostile body must not make a report larger than itself.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    list: Vec<FieldProblem>,
+    left_out: usize,
+    left_out_error: bool,
+}
+
+impl Findings {
+    pub(crate) fn push(&mut self, problem: FieldProblem) {
+        if self.is_full() {
+            self.left_out += 1;
+            self.left_out_error |= problem.weight == Weight::Error;
+        } else {
+            self.list.push(problem);
+        }
+    }
+
+    /// True when more problems are only counted: no work should go into their wording.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= limits::PROBLEMS_MAX
+    }
+
+    /// Adds problems found below `base`.
+    pub(crate) fn extend_at(&mut self, base: &str, problems: Vec<FieldProblem>) {
+        for mut problem in problems {
+            problem.pointer.insert_str(0, base);
+            self.push(problem);
+        }
+    }
+
+    pub(crate) fn into_list(mut self) -> Vec<FieldProblem> {
+        if self.left_out > 0 {
+            let weight = if self.left_out_error { Weight::Error } else { Weight::Advice };
+            self.list.push(FieldProblem::new(
+                weight,
+                "more-problems",
+                String::new(),
+                format!("{} more problems are not listed", self.left_out),
+            ));
+        }
+        self.list
+    }
+}
+
+/// A pointer to a member of what `base` points to.
+pub(crate) fn member(base: &str, key: &str) -> String {
+    format!("{base}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A value in a few words.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => shortened(&number.to_string()),
+        Value::String(text) => format!("\"{}\"", shortened(text)),
+        Value::Array(list) => match list.len() {
+            0 => "an empty list".to_owned(),
+            1 => "a list of 1 value".to_owned(),
+            more => format!("a list of {more} values"),
+        },
+        Value::Object(map) => shown_object(map),
+    }
+}
+
+fn shown_object(map: &Map<String, Value>) -> String {
+    match map.keys().next() {
+        None => "an empty object".to_owned(),
+        Some(key) => format!("an object with `{}`", shortened(key)),
+    }
+}
+
+/// Enough of a text to know it again; line breaks would break the message.
+pub(crate) fn shortened(text: &str) -> String {
+    const SHOWN_MAX: usize = 40;
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    let mut out: String = text.chars().take(SHOWN_MAX).map(plain).collect();
+    if text.chars().nth(SHOWN_MAX).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// The known word that is most like a mistyped one.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const WORD_MAX: usize = 64;
+    if word.len() > WORD_MAX {
+        return None;
+    }
+    let lower = word.to_lowercase();
+    let allowed = (lower.chars().count() / 3).clamp(1, 3);
+    known
+        .filter(|candidate| candidate.len() <= WORD_MAX)
+        .map(|candidate| (edits(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many characters must be added, taken away, replaced or swapped with their neighbour.
+fn edits(left: &str, right: &str) -> usize {
+    let left: Vec<char> = left.chars().collect();
+    let right: Vec<char> = right.chars().collect();
+    let cell = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in right.iter().enumerate() {
+            let replaced = cell(&above, j) + usize::from(a != b);
+            let mut least = replaced.min(cell(&above, j + 1) + 1).min(cell(&row, j) + 1);
+            let swapped = i > 0 && j > 0 && left.get(i - 1) == Some(b) && right.get(j - 1) == Some(a);
+            if swapped {
+                least = least.min(cell(&before, j - 1) + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    cell(&above, right.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn mistyped_words_find_their_neighbour() {
+        for (word, expected) in [
+            ("depoly", Some("deploy")),
+            ("Bake", Some("bake")),
+            ("deployy", Some("deploy")),
+            ("wait", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, ["bake", "deploy"].into_iter()), expected, "{word}");
+        }
+        assert_eq!(edits("", "abc"), 3);
+        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(edits("ab", "ba"), 1);
+    }
+
+    #[test]
+    fn values_are_shown_short_and_on_one_line() {
+        assert_eq!(shown(&json!("yes\nno")), "\"yes no\"");
+        assert_eq!(shown(&json!("x".repeat(50))), format!("\"{}…\"", "x".repeat(40)));
+        assert_eq!(shown(&json!([1, 2])), "a list of 2 values");
+        assert_eq!(shown(&json!({"a": 1})), "an object with `a`");
+    }
+
+    #[test]
+    fn a_full_collection_counts_what_it_leaves_out_and_stays_an_error() {
+        let mut found = Findings::default();
+        for _ in 0..limits::PROBLEMS_MAX {
+            found.push(FieldProblem::new(Weight::Advice, "a", String::new(), String::new()));
+        }
+        found.push(FieldProblem::new(Weight::Error, "e", String::new(), String::new()));
+        let list = found.into_list();
+        let last = list.last().unwrap();
+        assert_eq!((last.code, last.weight), ("more-problems", Weight::Error));
+        assert_eq!(last.message, "1 more problems are not listed");
+    }
+
+    #[test]
+    fn pointers_are_escaped() {
+        assert_eq!(member("/tags", "a/b~c"), "/tags/a~1b~0c");
+    }
+}

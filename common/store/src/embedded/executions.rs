@@ -1,0 +1,400 @@
+//! Executions: created once, changed by transitions that keep the rules, listed from indexes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{ExecutionId, TaskId};
+use redb::{ReadTransaction, ReadableTable};
+
+use super::tables::{self, ExecutionRecord, Fault, LeaseRecord, OutboxRecord, Tables};
+use crate::{
+    Commit, Committed, Create, Created, ExecutionFilter, ExecutionRow, LeaseRow, OutboxRow,
+    StoredExecution, TaskChange, TimelineRow,
+    rules::{self, Refusal},
+};
+
+pub(super) fn create(tables: &mut Tables<'_>, create: &Create) -> Result<Created, Fault> {
+    let id = create.id.as_str();
+    if tables.executions.get(id)?.is_some() {
+        return Ok(Created::Exists);
+    }
+    let other = (create.first.id != create.id).then_some(Refusal::OtherId);
+    if let Some(refusal) = other.or_else(|| rules::refusal(&create.first, tables.now_ms)) {
+        return Ok(Created::Refused { reason: refusal.reason() });
+    }
+    let record = ExecutionRecord {
+        application: create.application.clone(),
+        pipeline_id: create.pipeline_id.clone(),
+        event_key: create.event_key.clone(),
+        status: create.first.status,
+        version: 0,
+        schema: create.first.schema,
+        created_ms: tables.now_ms,
+        wake_ms: None,
+        timeline_rows: 0,
+    };
+    for index in record.indexes() {
+        tables.index.insert((index.as_str(), record.created_ms, id), ())?;
+    }
+    tables.count(&tables::status_count(record.status))?;
+    apply(tables, record, &create.first)?;
+    Ok(Created::New)
+}
+
+pub(super) fn commit(tables: &mut Tables<'_>, commit: &Commit) -> Result<Committed, Fault> {
+    let id = commit.id.as_str();
+    let Some(record) = tables::row::<ExecutionRecord>(&tables.executions, id)? else {
+        return Ok(Committed::Gone);
+    };
+    // Before the version: a repeat after an ambiguous reply finds the version it made itself.
+    let input = (id, commit.input_id.as_str());
+    if tables.inputs.get(input)?.is_some() {
+        return Ok(Committed::Duplicate);
+    }
+    if record.version != commit.expect_version {
+        return Ok(Committed::Conflict { version: record.version });
+    }
+    let refusal = if record.status.is_complete() {
+        Some(Refusal::Terminal)
+    } else if commit.schema < record.schema {
+        Some(Refusal::SchemaBack)
+    } else {
+        rules::refusal(commit, tables.now_ms)
+    };
+    if let Some(refusal) = refusal {
+        return Ok(Committed::Refused { reason: refusal.reason() });
+    }
+    tables.inputs.insert(input, ())?;
+    let version = apply(tables, record, commit)?;
+    Ok(Committed::Applied { version })
+}
+
+/// Writes everything a transition carries; all rules were checked before.
+fn apply(
+    tables: &mut Tables<'_>,
+    mut record: ExecutionRecord,
+    commit: &Commit,
+) -> Result<u64, Fault> {
+    let id = commit.id.as_str();
+    record.version = record.version.saturating_add(1);
+    record.schema = commit.schema;
+    if record.status != commit.status {
+        let index = tables::index_of_status(record.status);
+        tables.index.remove((index.as_str(), record.created_ms, id))?;
+        tables.uncount(&tables::status_count(record.status))?;
+        record.status = commit.status;
+        let index = tables::index_of_status(record.status);
+        tables.index.insert((index.as_str(), record.created_ms, id), ())?;
+        tables.count(&tables::status_count(record.status))?;
+    }
+    tables.documents.insert(id, commit.document.as_str())?;
+    tables.views.insert(id, commit.view.as_str())?;
+    for body in &commit.timeline {
+        let place = (id, record.timeline_rows);
+        tables.timeline.insert(place, (record.version, tables.now_ms, body.as_str()))?;
+        record.timeline_rows = record.timeline_rows.saturating_add(1);
+    }
+    for change in &commit.tasks {
+        change_task(tables, change)?;
+    }
+    for row in &commit.outbox {
+        put_message(tables, row)?;
+    }
+    let wake_ms = if commit.status.is_complete() {
+        release_everything(tables, &commit.id)?;
+        None
+    } else {
+        unlock_owners(tables, &commit.id, &commit.unlock_owners)?;
+        let notice = take_notices(tables, &commit.id)?;
+        commit.wake_ms.map(|wake| notice.map_or(wake, |notice| wake.min(notice)))
+    };
+    set_wake(tables, id, &mut record, wake_ms)?;
+    tables::put(&mut tables.executions, id, &record)?;
+    tables.rings = true;
+    Ok(record.version)
+}
+
+fn change_task(tables: &mut Tables<'_>, change: &TaskChange) -> Result<(), Fault> {
+    let key = change.task().to_string();
+    let known: Option<LeaseRecord> = tables::row(&tables.leases, &key)?;
+    match change {
+        TaskChange::Dispatch { kind, epoch, digest, task: _ } => {
+            if known.as_ref().is_some_and(|known| known.row.epoch >= *epoch) {
+                return Ok(());
+            }
+            let fresh = LeaseRow {
+                epoch: *epoch,
+                holder: None,
+                until_ms: None,
+                dispatched_ms: tables.now_ms,
+                claimed: false,
+                checkpoints: 0,
+                result: None,
+                cancel: false,
+            };
+            let record = match known {
+                // The result came in while this transition was computed: it stays the truth. The
+                // epoch is raised, so that the coordinator finds the result where it will look.
+                Some(known) if known.row.result.is_some() => LeaseRecord {
+                    row: LeaseRow { epoch: *epoch, ..known.row },
+                    ..known
+                },
+                Some(known) => LeaseRecord {
+                    kind: *kind,
+                    digest: digest.clone(),
+                    row: LeaseRow {
+                        checkpoints: known.row.checkpoints,
+                        cancel: known.row.cancel,
+                        ..fresh
+                    },
+                    token: None,
+                    checkpoint: known.checkpoint,
+                    notice_ms: None,
+                },
+                None => LeaseRecord {
+                    kind: *kind,
+                    digest: digest.clone(),
+                    row: fresh,
+                    token: None,
+                    checkpoint: None,
+                    notice_ms: None,
+                },
+            };
+            tables::put(&mut tables.leases, &key, &record)
+        }
+        TaskChange::Cancel { task: _ } => {
+            let Some(mut record) = known else { return Ok(()) };
+            record.row.cancel = true;
+            tables::put(&mut tables.leases, &key, &record)
+        }
+        TaskChange::Retire { task: _ } => {
+            tables.leases.remove(key.as_str())?;
+            Ok(())
+        }
+    }
+}
+
+fn put_message(tables: &mut Tables<'_>, row: &OutboxRow) -> Result<(), Fault> {
+    super::due::forget_message(tables, &row.message_id)?;
+    let id = row.message_id.as_str();
+    let now = tables.now_ms;
+    let record = OutboxRecord { row: row.clone(), added_ms: now, due_ms: now };
+    tables::put(&mut tables.outbox, id, &record)?;
+    tables.outbox_due.insert((now, id), ())?;
+    tables.outbox_age.insert((now, id), ())?;
+    Ok(())
+}
+
+/// The earliest notice of a result or a release that came after the state this transition was
+/// computed from. Only the first transition after it can be blind to it, so it is taken once: later
+/// ones saw the lease as it is.
+fn take_notices(tables: &mut Tables<'_>, id: &ExecutionId) -> Result<Option<u64>, Fault> {
+    let mut earliest: Option<u64> = None;
+    for (task, mut record) in tables::leases_of(&tables.leases, id)? {
+        let Some(notice) = record.notice_ms.take() else { continue };
+        earliest = Some(earliest.map_or(notice, |earliest| earliest.min(notice)));
+        tables::put(&mut tables.leases, &task.to_string(), &record)?;
+    }
+    Ok(earliest)
+}
+
+fn unlock_owners(
+    tables: &mut Tables<'_>,
+    id: &ExecutionId,
+    owners: &[String],
+) -> Result<(), Fault> {
+    if owners.is_empty() {
+        return Ok(());
+    }
+    for resource in locks_of(tables, id)? {
+        let holder: Option<tables::LockRecord> = tables::row(&tables.locks, &resource)?;
+        if holder.is_some_and(|holder| owners.contains(&holder.owner)) {
+            tables.locks.remove(resource.as_str())?;
+            tables.locks_of.remove((id.as_str(), resource.as_str()))?;
+        }
+    }
+    Ok(())
+}
+
+fn locks_of(tables: &Tables<'_>, id: &ExecutionId) -> Result<Vec<String>, Fault> {
+    let mut resources = Vec::new();
+    for entry in tables.locks_of.range((id.as_str(), "")..)? {
+        let (key, _) = entry?;
+        let (execution, resource) = key.value();
+        if execution != id.as_str() {
+            break;
+        }
+        resources.push(resource.to_owned());
+    }
+    Ok(resources)
+}
+
+/// What a terminal execution may not keep: leases and locks.
+fn release_everything(tables: &mut Tables<'_>, id: &ExecutionId) -> Result<(), Fault> {
+    for task in tables::leases_of(&tables.leases, id)?.into_keys() {
+        tables.leases.remove(task.to_string().as_str())?;
+    }
+    for resource in locks_of(tables, id)? {
+        tables.locks.remove(resource.as_str())?;
+        tables.locks_of.remove((id.as_str(), resource.as_str()))?;
+    }
+    Ok(())
+}
+
+/// Moves the wake of an execution in its record and in the list of wakes; the caller writes the
+/// record.
+pub(super) fn set_wake(
+    tables: &mut Tables<'_>,
+    id: &str,
+    record: &mut ExecutionRecord,
+    wake_ms: Option<u64>,
+) -> Result<(), Fault> {
+    if let Some(before) = record.wake_ms {
+        tables.wakes.remove((before, id))?;
+    }
+    if let Some(wake) = wake_ms {
+        tables.wakes.insert((wake, id), ())?;
+    }
+    record.wake_ms = wake_ms;
+    Ok(())
+}
+
+/// Moves the wake of a live execution, at most as late as the rule allows.
+pub(super) fn rewake(tables: &mut Tables<'_>, id: &str, wake_ms: u64) -> Result<(), Fault> {
+    let Some(mut record) = tables::row::<ExecutionRecord>(&tables.executions, id)? else {
+        return Ok(());
+    };
+    if record.status.is_complete() {
+        return Ok(());
+    }
+    let latest = tables.now_ms.saturating_add(rules::wake_max_ms());
+    set_wake(tables, id, &mut record, Some(wake_ms.min(latest)))?;
+    tables.rings = true;
+    tables::put(&mut tables.executions, id, &record)
+}
+
+/// Brings the wake of a live execution forward; never back.
+pub(super) fn wake_by(tables: &mut Tables<'_>, task: &TaskId, by_ms: u64) -> Result<(), Fault> {
+    let id = task.execution.as_str();
+    let Some(mut record) = tables::row::<ExecutionRecord>(&tables.executions, id)? else {
+        return Ok(());
+    };
+    let Some(wake) = record.wake_ms else { return Ok(()) };
+    set_wake(tables, id, &mut record, Some(wake.min(by_ms)))?;
+    tables.rings = true;
+    tables::put(&mut tables.executions, id, &record)
+}
+
+pub(super) fn load(
+    transaction: &ReadTransaction,
+    id: &ExecutionId,
+    now_ms: u64,
+) -> Result<Option<StoredExecution>, Fault> {
+    let executions = transaction.open_table(tables::EXECUTIONS)?;
+    let Some(record) = tables::row::<ExecutionRecord>(&executions, id.as_str())? else {
+        return Ok(None);
+    };
+    let document = transaction.open_table(tables::DOCUMENTS)?.get(id.as_str())?;
+    let leases = tables::leases_of(&transaction.open_table(tables::LEASES)?, id)?;
+    let leases: BTreeMap<TaskId, LeaseRow> =
+        leases.into_iter().map(|(task, record)| (task, record.row)).collect();
+    Ok(Some(StoredExecution {
+        version: record.version,
+        schema: record.schema,
+        document: document.map_or_else(String::new, |found| found.value().to_owned()),
+        status: record.status,
+        leases,
+        wake_ms: record.wake_ms,
+        now_ms,
+    }))
+}
+
+pub(super) fn view(
+    transaction: &ReadTransaction,
+    id: &ExecutionId,
+) -> Result<Option<ExecutionRow>, Fault> {
+    let executions = transaction.open_table(tables::EXECUTIONS)?;
+    let Some(record) = tables::row::<ExecutionRecord>(&executions, id.as_str())? else {
+        return Ok(None);
+    };
+    let view = transaction.open_table(tables::VIEWS)?.get(id.as_str())?;
+    Ok(Some(ExecutionRow {
+        id: id.clone(),
+        application: record.application,
+        pipeline_id: record.pipeline_id,
+        status: record.status,
+        version: record.version,
+        created_ms: record.created_ms,
+        view: view.map_or_else(String::new, |found| found.value().to_owned()),
+    }))
+}
+
+pub(super) fn timeline(
+    transaction: &ReadTransaction,
+    id: &ExecutionId,
+) -> Result<Vec<TimelineRow>, Fault> {
+    let table = transaction.open_table(tables::TIMELINE)?;
+    let mut rows = Vec::new();
+    for entry in table.range((id.as_str(), 0)..=(id.as_str(), u64::MAX))? {
+        let (_, value) = entry?;
+        let (version, at_ms, body) = value.value();
+        rows.push(TimelineRow { version, at_ms, body: body.to_owned() });
+    }
+    Ok(rows)
+}
+
+/// The narrowest indexes that together hold every execution the filter lets through.
+fn sources(filter: &ExecutionFilter) -> BTreeSet<String> {
+    if let Some(key) = &filter.event_key {
+        BTreeSet::from([tables::index_of_event(key)])
+    } else if rules::only_live(&filter.statuses) {
+        filter.statuses.iter().map(|status| tables::index_of_status(*status)).collect()
+    } else if !filter.pipeline_ids.is_empty() {
+        filter.pipeline_ids.iter().map(|id| tables::index_of_pipeline(id)).collect()
+    } else if let Some(application) = &filter.application {
+        BTreeSet::from([tables::index_of_application(application)])
+    } else if !filter.statuses.is_empty() {
+        filter.statuses.iter().map(|status| tables::index_of_status(*status)).collect()
+    } else {
+        BTreeSet::from([tables::index_of_all()])
+    }
+}
+
+fn wanted(filter: &ExecutionFilter, record: &ExecutionRecord) -> bool {
+    let is = |want: &Option<String>, have: &String| want.as_ref().is_none_or(|want| want == have);
+    is(&filter.application, &record.application)
+        && is(&filter.event_key, &record.event_key)
+        && (filter.pipeline_ids.is_empty() || filter.pipeline_ids.contains(&record.pipeline_id))
+        && (filter.statuses.is_empty() || filter.statuses.contains(&record.status))
+}
+
+pub(super) fn list(
+    transaction: &ReadTransaction,
+    filter: &ExecutionFilter,
+) -> Result<Vec<ExecutionRow>, Fault> {
+    let limit = rules::list_limit(filter.limit);
+    let index = transaction.open_table(tables::INDEX)?;
+    let executions = transaction.open_table(tables::EXECUTIONS)?;
+    let mut newest: Vec<(u64, ExecutionId)> = Vec::new();
+    for source in sources(filter) {
+        let mut found = 0_usize;
+        let upto = (source.as_str(), u64::MAX, "\u{10FFFF}");
+        for entry in index.range((source.as_str(), 0, "")..=upto)?.rev() {
+            if found == limit {
+                break;
+            }
+            let (key, ()) = entry.map(|(key, _)| (key, ()))?;
+            let (_, created_ms, id) = key.value();
+            let record: Option<ExecutionRecord> = tables::row(&executions, id)?;
+            if record.is_some_and(|record| wanted(filter, &record)) {
+                newest.push((created_ms, tables::execution_id(id)?));
+                found = found.saturating_add(1);
+            }
+        }
+    }
+    newest.sort_by(|a, b| rules::newest_first((a.0, a.1.as_str()), (b.0, b.1.as_str())));
+    let mut rows = Vec::new();
+    for (_, id) in newest.into_iter().take(limit) {
+        rows.extend(view(transaction, &id)?);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,322 @@
+//! What lies in the file: tables, the rows in them, and one write transaction over all of them.
+
+use std::collections::BTreeMap;
+
+use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind};
+use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{LeaseRow, OutboxRow, StoreError, StoredEvent};
+
+/// Format of the file; a file of a newer format is not opened.
+pub(super) const FORMAT: u64 = 1;
+
+type Text = &'static str;
+/// Something due: when, and what.
+type DueKey = (u64, &'static str);
+
+/// Counters and the clock, by name.
+pub(super) const META: TableDefinition<'_, Text, u64> = TableDefinition::new("meta");
+/// Pipeline id to [`crate::PipelineRow`].
+pub(super) const PIPELINES: TableDefinition<'_, Text, Text> = TableDefinition::new("pipelines");
+/// Application and name to pipeline id.
+pub(super) const PIPELINE_NAMES: TableDefinition<'_, (Text, Text), Text> =
+    TableDefinition::new("pipeline_names");
+/// Event key to [`EventRecord`].
+pub(super) const EVENTS: TableDefinition<'_, Text, Text> = TableDefinition::new("events");
+/// Sequence number to event key.
+pub(super) const EVENT_ORDER: TableDefinition<'_, u64, Text> = TableDefinition::new("event_order");
+/// Unsettled events by when they are due.
+pub(super) const EVENT_DUE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("event_due");
+/// Unsettled events by when they were accepted.
+pub(super) const EVENT_AGE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("event_age");
+/// Execution id to [`ExecutionRecord`].
+pub(super) const EXECUTIONS: TableDefinition<'_, Text, Text> = TableDefinition::new("executions");
+/// Execution id to snapshot.
+pub(super) const DOCUMENTS: TableDefinition<'_, Text, Text> = TableDefinition::new("documents");
+/// Execution id to public view.
+pub(super) const VIEWS: TableDefinition<'_, Text, Text> = TableDefinition::new("views");
+/// Execution id and input id: inputs which were applied.
+pub(super) const INPUTS: TableDefinition<'_, (Text, Text), ()> = TableDefinition::new("inputs");
+/// Execution id and place to version, time and body.
+pub(super) const TIMELINE: TableDefinition<'_, (Text, u64), (u64, u64, Text)> =
+    TableDefinition::new("timeline");
+/// Index name, creation time, execution id.
+pub(super) const INDEX: TableDefinition<'_, (Text, u64, Text), ()> = TableDefinition::new("index");
+/// Live executions by when they are looked at.
+pub(super) const WAKES: TableDefinition<'_, DueKey, ()> = TableDefinition::new("wakes");
+/// Task id to [`LeaseRecord`].
+pub(super) const LEASES: TableDefinition<'_, Text, Text> = TableDefinition::new("leases");
+/// Resource to [`LockRecord`].
+pub(super) const LOCKS: TableDefinition<'_, Text, Text> = TableDefinition::new("locks");
+/// Execution id and resource: the locks an execution holds.
+pub(super) const LOCKS_OF: TableDefinition<'_, (Text, Text), ()> = TableDefinition::new("locks_of");
+/// Message id to [`OutboxRecord`].
+pub(super) const OUTBOX: TableDefinition<'_, Text, Text> = TableDefinition::new("outbox");
+/// Messages by when they are due.
+pub(super) const OUTBOX_DUE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("outbox_due");
+/// Messages by when they were written.
+pub(super) const OUTBOX_AGE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("outbox_age");
+
+/// Why an operation inside the file failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// redb or the disk.
+    Database(Box<redb::Error>),
+    /// A row does not decode.
+    Unreadable(String),
+}
+
+impl Fault {
+    /// The fault in the words of the seam.
+    pub(super) fn while_it(self, doing: &'static str) -> StoreError {
+        match self {
+            Self::Database(cause) => StoreError::Unavailable { doing, cause },
+            Self::Unreadable(detail) => StoreError::Unreadable { doing, detail },
+        }
+    }
+}
+
+macro_rules! faults {
+    ($($cause:ty),*) => {$(
+        impl From<$cause> for Fault {
+            fn from(cause: $cause) -> Self {
+                Self::Database(Box::new(cause.into()))
+            }
+        }
+    )*};
+}
+faults!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError);
+
+/// An execution without its bodies.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct ExecutionRecord {
+    pub(super) application: String,
+    pub(super) pipeline_id: String,
+    pub(super) event_key: String,
+    pub(super) status: ExecutionStatus,
+    pub(super) version: u64,
+    pub(super) schema: u32,
+    pub(super) created_ms: u64,
+    pub(super) wake_ms: Option<u64>,
+    pub(super) timeline_rows: u64,
+}
+
+impl ExecutionRecord {
+    /// The indexes it is found by; the one by status changes with it.
+    pub(super) fn indexes(&self) -> [String; 5] {
+        [
+            index_of_all(),
+            index_of_application(&self.application),
+            index_of_pipeline(&self.pipeline_id),
+            index_of_event(&self.event_key),
+            index_of_status(self.status),
+        ]
+    }
+}
+
+/// The index of every execution.
+pub(super) fn index_of_all() -> String {
+    "all".to_owned()
+}
+/// The index of an application's executions.
+pub(super) fn index_of_application(application: &str) -> String {
+    format!("application/{application}")
+}
+/// The index of a pipeline's executions.
+pub(super) fn index_of_pipeline(id: &str) -> String {
+    format!("pipeline/{id}")
+}
+/// The index of an event's executions.
+pub(super) fn index_of_event(key: &str) -> String {
+    format!("event/{key}")
+}
+/// The index of executions with a status.
+pub(super) fn index_of_status(status: ExecutionStatus) -> String {
+    format!("status/{status}")
+}
+
+/// A task's lease, with what only the store knows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct LeaseRecord {
+    pub(super) kind: TaskKind,
+    pub(super) digest: String,
+    pub(super) row: LeaseRow,
+    /// What the holder shows; kept after release and finish so that a repeat is recognised.
+    pub(super) token: Option<u64>,
+    pub(super) checkpoint: Option<String>,
+    /// When the execution must look at this lease, until a commit has had the chance to.
+    pub(super) notice_ms: Option<u64>,
+}
+
+/// An event with when it is due.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct EventRecord {
+    pub(super) body: String,
+    pub(super) accepted_ms: u64,
+    pub(super) tries: u32,
+    pub(super) due_ms: u64,
+    pub(super) note: Option<String>,
+    pub(super) outcome: Option<String>,
+}
+
+impl EventRecord {
+    /// The event as the seam shows it.
+    pub(super) fn shown(self, key: &str) -> StoredEvent {
+        StoredEvent {
+            key: key.to_owned(),
+            body: self.body,
+            accepted_ms: self.accepted_ms,
+            tries: self.tries,
+            state: match self.outcome {
+                Some(outcome) => crate::EventState::Settled { outcome },
+                None => crate::EventState::Pending { note: self.note },
+            },
+        }
+    }
+}
+
+/// A message with when it is due.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct OutboxRecord {
+    pub(super) row: OutboxRow,
+    pub(super) added_ms: u64,
+    pub(super) due_ms: u64,
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct LockRecord {
+    pub(super) execution: ExecutionId,
+    pub(super) owner: String,
+    pub(super) fence: u64,
+}
+
+/// Reads a row's JSON; a row that does not decode is named.
+pub(super) fn decoded<T: DeserializeOwned>(key: &str, text: &str) -> Result<T, Fault> {
+    serde_json::from_str(text)
+        .map_err(|cause| Fault::Unreadable(format!("the row of `{key}`: {cause}")))
+}
+
+/// Reads the row of a key, if there is one.
+pub(super) fn row<T: DeserializeOwned>(
+    table: &impl ReadableTable<Text, Text>,
+    key: &str,
+) -> Result<Option<T>, Fault> {
+    table.get(key)?.map(|found| decoded(key, found.value())).transpose()
+}
+
+/// Writes the row of a key.
+pub(super) fn put<T: Serialize>(
+    table: &mut Table<'_, Text, Text>,
+    key: &str,
+    value: &T,
+) -> Result<(), Fault> {
+    let text = serde_json::to_string(value)
+        .map_err(|cause| Fault::Unreadable(format!("a new row of `{key}`: {cause}")))?;
+    table.insert(key, text.as_str())?;
+    Ok(())
+}
+
+/// The leases of one execution, by task.
+pub(super) fn leases_of(
+    leases: &impl ReadableTable<Text, Text>,
+    id: &ExecutionId,
+) -> Result<BTreeMap<TaskId, LeaseRecord>, Fault> {
+    // Task ids begin with the execution's id and `/`; `0` is the character after `/`.
+    let (from, to) = (format!("{id}/"), format!("{id}0"));
+    let mut found = BTreeMap::new();
+    for entry in leases.range(from.as_str()..to.as_str())? {
+        let (key, value) = entry?;
+        let task = task_id(key.value())?;
+        found.insert(task, decoded(key.value(), value.value())?);
+    }
+    Ok(found)
+}
+
+/// A task id that was written by this store.
+pub(super) fn task_id(text: &str) -> Result<TaskId, Fault> {
+    text.parse().map_err(|cause| Fault::Unreadable(format!("a lease's key: {cause}")))
+}
+
+/// An execution id that was written by this store.
+pub(super) fn execution_id(text: &str) -> Result<ExecutionId, Fault> {
+    text.parse().map_err(|cause| Fault::Unreadable(format!("an execution's key: {cause}")))
+}
+
+/// Every table, open for writing, and the clock of the operation.
+pub(super) struct Tables<'t> {
+    pub(super) meta: Table<'t, Text, u64>,
+    pub(super) pipelines: Table<'t, Text, Text>,
+    pub(super) pipeline_names: Table<'t, (Text, Text), Text>,
+    pub(super) events: Table<'t, Text, Text>,
+    pub(super) event_order: Table<'t, u64, Text>,
+    pub(super) event_due: Table<'t, DueKey, ()>,
+    pub(super) event_age: Table<'t, DueKey, ()>,
+    pub(super) executions: Table<'t, Text, Text>,
+    pub(super) documents: Table<'t, Text, Text>,
+    pub(super) views: Table<'t, Text, Text>,
+    pub(super) inputs: Table<'t, (Text, Text), ()>,
+    pub(super) timeline: Table<'t, (Text, u64), (u64, u64, Text)>,
+    pub(super) index: Table<'t, (Text, u64, Text), ()>,
+    pub(super) wakes: Table<'t, DueKey, ()>,
+    pub(super) leases: Table<'t, Text, Text>,
+    pub(super) locks: Table<'t, Text, Text>,
+    pub(super) locks_of: Table<'t, (Text, Text), ()>,
+    pub(super) outbox: Table<'t, Text, Text>,
+    pub(super) outbox_due: Table<'t, DueKey, ()>,
+    pub(super) outbox_age: Table<'t, DueKey, ()>,
+    /// The store's clock for this operation.
+    pub(super) now_ms: u64,
+    /// Whether somebody may be waiting for what this transaction did.
+    pub(super) rings: bool,
+}
+
+impl<'t> Tables<'t> {
+    /// Opens every table, and so creates those that are not there yet.
+    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
+        Ok(Self {
+            meta: transaction.open_table(META)?,
+            pipelines: transaction.open_table(PIPELINES)?,
+            pipeline_names: transaction.open_table(PIPELINE_NAMES)?,
+            events: transaction.open_table(EVENTS)?,
+            event_order: transaction.open_table(EVENT_ORDER)?,
+            event_due: transaction.open_table(EVENT_DUE)?,
+            event_age: transaction.open_table(EVENT_AGE)?,
+            executions: transaction.open_table(EXECUTIONS)?,
+            documents: transaction.open_table(DOCUMENTS)?,
+            views: transaction.open_table(VIEWS)?,
+            inputs: transaction.open_table(INPUTS)?,
+            timeline: transaction.open_table(TIMELINE)?,
+            index: transaction.open_table(INDEX)?,
+            wakes: transaction.open_table(WAKES)?,
+            leases: transaction.open_table(LEASES)?,
+            locks: transaction.open_table(LOCKS)?,
+            locks_of: transaction.open_table(LOCKS_OF)?,
+            outbox: transaction.open_table(OUTBOX)?,
+            outbox_due: transaction.open_table(OUTBOX_DUE)?,
+            outbox_age: transaction.open_table(OUTBOX_AGE)?,
+            now_ms: 0,
+            rings: false,
+        })
+    }
+
+    /// Counts one further and returns the new count.
+    pub(super) fn count(&mut self, name: &str) -> Result<u64, Fault> {
+        let next = self.meta.get(name)?.map_or(0, |found| found.value()).saturating_add(1);
+        self.meta.insert(name, next)?;
+        Ok(next)
+    }
+
+    /// Counts one back.
+    pub(super) fn uncount(&mut self, name: &str) -> Result<(), Fault> {
+        let left = self.meta.get(name)?.map_or(0, |found| found.value()).saturating_sub(1);
+        self.meta.insert(name, left)?;
+        Ok(())
+    }
+}
+
+/// The name of the count of executions with a status.
+pub(super) fn status_count(status: ExecutionStatus) -> String {
+    format!("executions/{status}")
+}

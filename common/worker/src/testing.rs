@@ -1,0 +1,203 @@
+//! A task for tests of procedures: dispatched and claimed in a real store, with beats, and with
+//! the things that happen to tasks: a cancel, a lost lease, a drain, another worker.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "an aid for tests: what fails here is a failed test"
+)]
+
+use std::sync::Arc;
+
+use model::{ExecutionId, ExecutionStatus, StageId, TaskId, TaskKind, digest};
+use runtime::Tasks;
+use store::{Claim, Commit, Committed, Create, Created, SharedStore, TaskChange, TaskClaim};
+use wire::TaskOutcome;
+
+use crate::{
+    Procedure, Stop, TaskContext,
+    lease::{Claimed, Heed, Lease, Moment, Rhythm},
+};
+
+/// How long the lease of a test's task lives, and a live execution sleeps.
+const WAKE_MS: u64 = 60_000;
+
+/// One claimed task of an execution that has nothing else. Its lease is kept in the background
+/// until it is dropped.
+#[derive(Debug)]
+pub struct TestTask {
+    context: TaskContext,
+    lease: Arc<Lease>,
+    tasks: Tasks,
+    store: SharedStore,
+    kind: TaskKind,
+    request: String,
+}
+
+impl TestTask {
+    /// Creates an execution with one dispatched task of `kind` in `store`, and claims the task.
+    /// Several in one store are several executions.
+    ///
+    /// # Panics
+    ///
+    /// When the store does not do what it should.
+    pub async fn new(store: SharedStore, kind: TaskKind, request: &str) -> Self {
+        let execution: ExecutionId =
+            ulid::Ulid::generate().to_string().parse().expect("a ULID is an id");
+        let stage = StageId::of(&execution, "1");
+        let task = TaskId { execution, stage, attempt: 1 };
+        let dispatch = dispatch(&task, kind, 1, request);
+        let create = Create {
+            id: task.execution.clone(),
+            application: "test".to_owned(),
+            pipeline_id: "test".to_owned(),
+            event_key: format!("test/{}", task.execution),
+            first: commit(&store, &task, 0, dispatch).await,
+        };
+        let created = store.execution_create(create).await.expect("the store answers");
+        assert_eq!(created, Created::New, "a new execution");
+        Self::claim(store, kind, request.to_owned(), &task, 1).await
+    }
+
+    async fn claim(
+        store: SharedStore,
+        kind: TaskKind,
+        request: String,
+        task: &TaskId,
+        epoch: u32,
+    ) -> Self {
+        let rhythm = Rhythm::default();
+        let claim = TaskClaim {
+            task: task.clone(),
+            epoch,
+            digest: digest(&request),
+            holder: format!("test-worker-{epoch}"),
+            ttl_ms: crate::lease::millis(rhythm.ttl),
+        };
+        let asked = Moment::now();
+        let answer = store.lease_claim(claim).await.expect("the store answers");
+        let Claim::Granted { token, checkpoint, cancel } = answer else {
+            panic!("the claim of a dispatched task was answered with {answer:?}");
+        };
+        let store_ms = store.now_ms().await.expect("the store answers");
+        let task = task.clone();
+        let claimed = Claimed { task, epoch, token, checkpoint, cancel, asked, store_ms };
+        let tasks = Tasks::new();
+        let lease = Arc::new(Lease::new(claimed, Arc::clone(&store), tasks.clone(), rhythm));
+        let kept = Arc::clone(&lease);
+        let stop = tasks.stop().clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                () = kept.keep(|| 1) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        let context = TaskContext::new(Arc::clone(&lease));
+        Self { context, lease, tasks, store, kind, request }
+    }
+
+    /// What the procedure gets.
+    pub fn context(&self) -> &TaskContext {
+        &self.context
+    }
+
+    /// Runs a procedure on the request.
+    ///
+    /// # Panics
+    ///
+    /// When the request is none of the procedure's.
+    pub async fn run<P: Procedure>(&self, procedure: &P) -> Result<TaskOutcome, Stop> {
+        let request = serde_json::from_str(&self.request).expect("a request of this procedure");
+        procedure.run(request, &self.context).await
+    }
+
+    /// The execution is told to stop; returns when the context knows.
+    ///
+    /// # Panics
+    ///
+    /// When the store does not do what it should.
+    pub async fn cancel(&self) {
+        let task = self.context.task().clone();
+        self.commit(TaskChange::Cancel { task }).await;
+        self.lease.beat().await.expect("the store answers");
+        assert_eq!(self.lease.stop(Heed::Everything), Err(Stop::Canceled));
+    }
+
+    /// The lease is taken away: the task is dispatched again in the next epoch. Returns when the
+    /// context knows.
+    ///
+    /// # Panics
+    ///
+    /// When the store does not do what it should.
+    pub async fn expire(&self) {
+        self.dispatch_again().await;
+        self.lease.beat().await.expect("the store answers");
+        assert_eq!(self.lease.stop(Heed::Everything), Err(Stop::Lost));
+    }
+
+    /// This worker is told to shut down.
+    pub fn drain(&self) {
+        self.tasks.stop().cancel();
+    }
+
+    /// Another worker takes the task over, in the next epoch, with the checkpoint of this one. The
+    /// work may or may not know that its lease is lost.
+    ///
+    /// # Panics
+    ///
+    /// When the store does not do what it should.
+    pub async fn taken_over(&self) -> Self {
+        let epoch = self.dispatch_again().await;
+        let store = Arc::clone(&self.store);
+        Self::claim(store, self.kind, self.request.clone(), self.context.task(), epoch).await
+    }
+
+    /// Dispatches the epoch after the stored one, and says which that is.
+    async fn dispatch_again(&self) -> u32 {
+        let task = self.context.task();
+        let stored = self.store.execution_load(&task.execution).await.expect("the store answers");
+        let stored = stored.expect("the execution is there");
+        let epoch = stored.leases.get(task).expect("the task has a lease row").epoch;
+        // Given up by its holder at the latest when another has it: this epoch was never claimed.
+        let epoch = if stored.leases.get(task).is_some_and(|row| row.claimed) { epoch + 1 } else { epoch };
+        self.commit(dispatch(task, self.kind, epoch, &self.request)).await;
+        epoch
+    }
+
+    async fn commit(&self, change: TaskChange) {
+        let task = self.context.task();
+        let stored = self.store.execution_load(&task.execution).await.expect("the store answers");
+        let version = stored.expect("the execution is there").version;
+        let commit = commit(&self.store, task, version, change).await;
+        let committed = self.store.execution_commit(commit).await.expect("the store answers");
+        assert!(matches!(committed, Committed::Applied { .. }), "{committed:?}");
+    }
+}
+
+impl Drop for TestTask {
+    fn drop(&mut self) {
+        self.tasks.stop().cancel();
+    }
+}
+
+fn dispatch(task: &TaskId, kind: TaskKind, epoch: u32, request: &str) -> TaskChange {
+    TaskChange::Dispatch { task: task.clone(), kind, epoch, digest: digest(request) }
+}
+
+async fn commit(store: &SharedStore, task: &TaskId, version: u64, change: TaskChange) -> Commit {
+    let now_ms = store.now_ms().await.expect("the store answers");
+    Commit {
+        id: task.execution.clone(),
+        expect_version: version,
+        input_id: ulid::Ulid::generate().to_string(),
+        document: "{}".to_owned(),
+        schema: 1,
+        view: "{}".to_owned(),
+        status: ExecutionStatus::Running,
+        timeline: Vec::new(),
+        outbox: Vec::new(),
+        tasks: vec![change],
+        unlock_owners: Vec::new(),
+        wake_ms: Some(now_ms + WAKE_MS),
+    }
+}

@@ -1,0 +1,273 @@
+//! A finished build as Jenkins itself tells it, and which pipelines it starts.
+
+use std::collections::BTreeMap;
+
+use model::{
+    jenkins::JobName,
+    pipeline::{JenkinsTrigger, Pipeline, TriggerKind},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// A finished build, confirmed by the configured controller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Build {
+    /// Configured name of the controller.
+    pub controller: String,
+    /// The job.
+    pub job: JobName,
+    /// Build number.
+    pub number: u64,
+    /// When it started; tells a number used again after the job was recreated.
+    pub started_ms: u64,
+    /// `SUCCESS`, `UNSTABLE`, `FAILURE`, `ABORTED`, `NOT_BUILT`, or a word we do not know.
+    pub result: String,
+    /// Its page, as Jenkins says it; shown to people, never fetched.
+    pub url: String,
+    /// What it archived.
+    pub artifacts: Vec<BuildArtifact>,
+    /// Everything else Jenkins said that pipelines may read.
+    pub info: Map<String, Value>,
+}
+
+/// A file a build archived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildArtifact {
+    /// Last part of the path.
+    pub file_name: String,
+    /// Path below the build's artifacts.
+    pub relative_path: String,
+}
+
+impl Build {
+    /// Reads one build from Jenkins's JSON API. `None` while the build is not over: it is over when
+    /// it is not building *and* has a result (a result appears while post-build steps still run).
+    pub fn read(controller: &str, job: &JobName, json: &Value) -> Option<Self> {
+        let text = |key: &str| json.get(key).and_then(Value::as_str);
+        if json.get("building").and_then(Value::as_bool).unwrap_or(false) {
+            return None;
+        }
+        let result = text("result")?.to_owned();
+        let artifacts = json.get("artifacts").and_then(Value::as_array);
+        let artifacts = artifacts.map_or(&[][..], Vec::as_slice).iter().filter_map(artifact);
+        let number = json.get("number").and_then(Value::as_u64)?;
+        let started_ms = json.get("timestamp").and_then(Value::as_u64).unwrap_or(0);
+        let artifacts: Vec<BuildArtifact> = artifacts.collect();
+        let mut build = Self {
+            controller: controller.to_owned(),
+            job: job.clone(),
+            number,
+            started_ms,
+            result,
+            url: text("url").unwrap_or_default().to_owned(),
+            artifacts,
+            info: Map::new(),
+        };
+        build.info = build.info_from(json);
+        Some(build)
+    }
+
+    /// Spinnaker's `buildInfo`.
+    fn info_from(&self, json: &Value) -> Map<String, Value> {
+        let mut info = Map::new();
+        info.insert("building".to_owned(), false.into());
+        info.insert("name".to_owned(), self.job.to_string().into());
+        info.insert("number".to_owned(), self.number.into());
+        info.insert("result".to_owned(), self.result.as_str().into());
+        info.insert("timestamp".to_owned(), self.started_ms.into());
+        info.insert("url".to_owned(), self.url.as_str().into());
+        for key in ["fullDisplayName", "duration", "description"] {
+            if let Some(value) = json.get(key) {
+                info.insert(key.to_owned(), value.clone());
+            }
+        }
+        let files = self.artifacts.iter().map(|artifact| {
+            json!({
+                "fileName": artifact.file_name,
+                "displayPath": artifact.file_name,
+                "relativePath": artifact.relative_path,
+            })
+        });
+        info.insert("artifacts".to_owned(), Value::Array(files.collect()));
+        info.insert("scm".to_owned(), Value::Array(scm(json)));
+        info
+    }
+
+    /// What makes it this build and no other, however often and by whomever it is told.
+    pub fn event_key(&self) -> String {
+        format!("jenkins/{}/{}/{}/{}/done", self.controller, self.job, self.number, self.started_ms)
+    }
+}
+
+fn artifact(json: &Value) -> Option<BuildArtifact> {
+    let relative_path = json.get("relativePath")?.as_str()?.to_owned();
+    let last = relative_path.rsplit('/').next().unwrap_or_default().to_owned();
+    let file_name = json.get("fileName").and_then(Value::as_str).map_or(last, str::to_owned);
+    Some(BuildArtifact { file_name, relative_path })
+}
+
+/// The git revisions, wherever this version of the git plugin puts them.
+fn scm(json: &Value) -> Vec<Value> {
+    let actions = json.get("actions").and_then(Value::as_array);
+    let mut found: Vec<Value> = Vec::new();
+    for action in actions.map_or(&[][..], Vec::as_slice) {
+        for place in ["lastBuiltRevision", "build"] {
+            let revision = match place {
+                "build" => action.get("build").and_then(|build| build.get("revision")),
+                _ => action.get(place),
+            };
+            let branches = revision.and_then(|revision| revision.get("branch"));
+            for branch in branches.and_then(Value::as_array).map_or(&[][..], Vec::as_slice) {
+                let name = branch.get("name").and_then(Value::as_str).unwrap_or_default();
+                let short = name.rsplit('/').next().unwrap_or_default();
+                let sha1 = branch.get("SHA1").cloned().unwrap_or(Value::Null);
+                let entry = json!({ "name": name, "branch": short, "sha1": sha1 });
+                if !found.contains(&entry) {
+                    found.push(entry);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// File names the trigger's build archived. `None` when no build is known.
+pub(crate) fn artifact_names(trigger: &Map<String, Value>) -> Option<Vec<String>> {
+    let artifacts = trigger.get("buildInfo")?.get("artifacts")?.as_array()?;
+    let name = |artifact: &Value| artifact.get("fileName")?.as_str().map(str::to_owned);
+    Some(artifacts.iter().filter_map(name).collect())
+}
+
+/// JSON text of a request. Requests are plain data, so this does not fail; if it ever did, the
+/// worker would say so.
+pub(crate) fn text_of<T: Serialize>(request: &T) -> String {
+    serde_json::to_string(request).unwrap_or_default()
+}
+
+/// Whether a build starts a pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Match<'a> {
+    /// By this trigger; its property file and constraints are still to be looked at.
+    Trigger(&'a JenkinsTrigger),
+    /// No.
+    Miss(TriggerMiss),
+}
+
+/// The first reason why a build does not start a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TriggerMiss {
+    /// Only successful builds do.
+    #[error("the build's result is {0}, only SUCCESS starts a pipeline")]
+    Result(String),
+    /// Somebody switched it off.
+    #[error("the pipeline is disabled")]
+    Disabled,
+    /// It is started by something else.
+    #[error("it has no Jenkins trigger")]
+    NoJenkinsTrigger,
+    /// Its triggers name other builds.
+    #[error("its Jenkins trigger waits for {wanted}, this is {found}")]
+    OtherJob {
+        /// What the trigger names.
+        wanted: String,
+        /// What was built.
+        found: String,
+    },
+    /// The trigger that fits is switched off.
+    #[error("the trigger is disabled")]
+    TriggerDisabled,
+    /// The property file does not say what the trigger asks for.
+    #[error("payload constraint `{key}` = `{pattern}` is not met: {found}")]
+    Constraint {
+        /// The key.
+        key: String,
+        /// The pattern.
+        pattern: String,
+        /// What was there instead.
+        found: String,
+    },
+}
+
+/// Whether `build` starts `pipeline`, but for what only the property file can tell.
+///
+/// Source: Echo's build-event handler; equality on controller and job, only `SUCCESS`.
+pub fn match_build<'a>(build: &Build, pipeline: &'a Pipeline) -> Match<'a> {
+    if build.result != "SUCCESS" {
+        return Match::Miss(TriggerMiss::Result(build.result.clone()));
+    }
+    if pipeline.disabled {
+        return Match::Miss(TriggerMiss::Disabled);
+    }
+    let mut miss = TriggerMiss::NoJenkinsTrigger;
+    for trigger in &pipeline.triggers {
+        let TriggerKind::Jenkins(jenkins) = &trigger.kind else { continue };
+        if jenkins.master != build.controller || JobName::parse(&jenkins.job) != build.job {
+            // A trigger that fits but is off says more than one that names another job.
+            if miss != TriggerMiss::TriggerDisabled {
+                miss = TriggerMiss::OtherJob {
+                    wanted: format!("{}/{}", jenkins.master, JobName::parse(&jenkins.job)),
+                    found: format!("{}/{}", build.controller, build.job),
+                };
+            }
+            continue;
+        }
+        if trigger.enabled {
+            return Match::Trigger(jenkins);
+        }
+        miss = TriggerMiss::TriggerDisabled;
+    }
+    Match::Miss(miss)
+}
+
+/// The trigger an execution carries when `build` started it by `trigger`.
+pub fn trigger_of_build(
+    build: &Build,
+    trigger: Option<&JenkinsTrigger>,
+    properties: &BTreeMap<String, String>,
+) -> Map<String, Value> {
+    let mut map = Map::new();
+    let mut put = |key: &str, value: Value| {
+        map.insert(key.to_owned(), value);
+    };
+    put("type", "jenkins".into());
+    put("master", build.controller.as_str().into());
+    put("job", build.job.to_string().into());
+    put("buildNumber", build.number.into());
+    put("link", build.url.as_str().into());
+    put("user", "[anonymous]".into());
+    put("buildInfo", Value::Object(build.info.clone()));
+    put("properties", json!(properties));
+    put("parameters", json!({}));
+    put("artifacts", json!([]));
+    if let Some(file) = trigger.and_then(|trigger| trigger.property_file.as_ref()) {
+        put("propertyFile", file.as_str().into());
+    }
+    map
+}
+
+/// Judges a trigger's payload constraints against the build's properties: each key must be there,
+/// and its pattern must be found in the value.
+///
+/// # Errors
+///
+/// The first constraint that is not met; a pattern that is no regular expression never is.
+pub fn constraints_met(
+    trigger: &JenkinsTrigger,
+    properties: &BTreeMap<String, String>,
+) -> Result<(), TriggerMiss> {
+    for (key, pattern) in &trigger.payload_constraints {
+        let miss = |found: String| TriggerMiss::Constraint {
+            key: key.clone(),
+            pattern: pattern.clone(),
+            found,
+        };
+        let value = properties.get(key);
+        let value = value.ok_or_else(|| miss("the property file has no such key".to_owned()))?;
+        let regex = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
+        let regex = regex.map_err(|cause| miss(format!("the pattern is not valid: {cause}")))?;
+        if !regex.is_match(value) {
+            return Err(miss(format!("the value is `{value}`")));
+        }
+    }
+    Ok(())
+}

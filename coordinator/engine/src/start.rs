@@ -1,0 +1,130 @@
+//! The beginning of an execution.
+
+use model::{
+    ExecutionId, ExecutionStatus, StageId,
+    pipeline::{Pipeline, StageType},
+    stages::{BakeStage, DeployStage},
+};
+use serde_json::{Map, Value};
+use wire::DeployStrategy;
+
+use crate::{
+    advance, bake,
+    document::{Document, Stage, StageState},
+    effects::Effects,
+};
+
+/// What an execution comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Origin {
+    /// The event.
+    pub event_key: String,
+    /// The pipeline's id.
+    pub pipeline_id: String,
+    /// What started it.
+    pub trigger: Map<String, Value>,
+}
+
+/// Makes the document of a new execution and takes its first step.
+///
+/// A pipeline that cannot run (a stage type nobody knows, a field that cannot be read) still makes
+/// an execution, one that failed before anything ran, so that a person sees why.
+pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Effects) {
+    let obstacles = obstacles(pipeline);
+    if !obstacles.is_empty() {
+        return fail_on_startup(pipeline, origin, &obstacles.join("; "), now_ms);
+    }
+    let mut document = blank(pipeline, origin, now_ms);
+    let mut effects = Effects::default();
+    effects.note("execution_started", None, None);
+    document.status = ExecutionStatus::Running;
+    advance::advance(&mut document, now_ms, &mut effects);
+    (document, effects)
+}
+
+/// Makes the document of an execution that could not be started.
+pub fn fail_on_startup(
+    pipeline: &Pipeline,
+    origin: Origin,
+    reason: &str,
+    now_ms: u64,
+) -> (Document, Effects) {
+    let mut document = blank(pipeline, origin, now_ms);
+    document.status = ExecutionStatus::Terminal;
+    document.ended_ms = Some(now_ms);
+    document.startup_failure = Some(format!("failed on startup: {reason}"));
+    let mut effects = Effects::default();
+    effects.note("failed_on_startup", None, Some(reason.to_owned()));
+    (document, effects)
+}
+
+fn blank(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> Document {
+    let id = ExecutionId::of_event(&origin.event_key, &origin.pipeline_id);
+    let stages = pipeline.stages.iter().map(|definition| Stage {
+        id: StageId::of(&id, &definition.ref_id),
+        ref_id: definition.ref_id.clone(),
+        kind: definition.kind.clone(),
+        name: definition.name.clone(),
+        requires: definition.requires.clone(),
+        parent: None,
+        on_failure: definition.on_failure,
+        config: definition.config.clone(),
+        state: StageState::NotStarted,
+        started_ms: None,
+        ended_ms: None,
+        outputs: Map::<String, Value>::new(),
+        failure: None,
+        attempts: Vec::new(),
+    });
+    let stages = stages.collect();
+    Document {
+        id,
+        application: pipeline.application.clone(),
+        pipeline_id: origin.pipeline_id,
+        pipeline_name: pipeline.name.clone(),
+        event_key: origin.event_key,
+        status: ExecutionStatus::NotStarted,
+        created_ms: now_ms,
+        ended_ms: None,
+        canceled: None,
+        startup_failure: None,
+        trigger: origin.trigger,
+        stages,
+    }
+}
+
+/// Everything in the definition that is certain to fail later: better said before anything runs.
+fn obstacles(pipeline: &Pipeline) -> Vec<String> {
+    let mut found = Vec::new();
+    if pipeline.disabled {
+        found.push("the pipeline is disabled".to_owned());
+    }
+    if pipeline.stages.is_empty() {
+        found.push("the pipeline has no stages".to_owned());
+    }
+    for stage in &pipeline.stages {
+        let obstacle = match StageType::of(&stage.kind) {
+            Some(StageType::Bake) => BakeStage::read(&stage.config)
+                .err()
+                .map(|problems| bake::fields(&problems).message),
+            Some(StageType::Deploy) => deploy_obstacle(&stage.config),
+            None => Some(format!(
+                "stage type `{}` is not known here; {} are",
+                stage.kind,
+                StageType::names().join(" and ")
+            )),
+        };
+        found.extend(obstacle.map(|text| format!("stage `{}`: {text}", stage.name)));
+    }
+    found
+}
+
+fn deploy_obstacle(config: &Map<String, Value>) -> Option<String> {
+    match DeployStage::read(config) {
+        Err(problems) => Some(bake::fields(&problems).message),
+        Ok(deploy) => deploy
+            .clusters
+            .iter()
+            .find_map(|cluster| cluster.strategy.parse::<DeployStrategy>().err()),
+    }
+}

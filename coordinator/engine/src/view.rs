@@ -1,0 +1,106 @@
+//! The document as others see it: Gate's shape.
+
+use model::ExecutionStatus;
+use serde_json::{Map, Value, json};
+use wire::{ExecutionView, StageView, TaskFailure, TaskView};
+
+use crate::document::{Document, Stage, StageState, Work};
+
+/// Shows a document.
+pub fn view(document: &Document) -> ExecutionView {
+    let canceled = document.canceled.as_ref();
+    let started = document.startup_failure.is_none();
+    let why = canceled.and_then(|canceled| canceled.reason.clone());
+    ExecutionView {
+        id: document.id.clone(),
+        kind: "PIPELINE".to_owned(),
+        application: document.application.clone(),
+        name: document.pipeline_name.clone(),
+        pipeline_config_id: document.pipeline_id.clone(),
+        status: document.status,
+        build_time: document.created_ms,
+        start_time: started.then_some(document.created_ms),
+        end_time: document.ended_ms,
+        canceled: canceled.is_some() || !started,
+        canceled_by: if started {
+            canceled.map(|canceled| canceled.by.clone())
+        } else {
+            Some("system".to_owned())
+        },
+        cancellation_reason: document.startup_failure.clone().or(why),
+        trigger: document.trigger.clone(),
+        stages: document.stages.iter().map(|stage| stage_view(document, stage)).collect(),
+    }
+}
+
+fn stage_view(document: &Document, stage: &Stage) -> StageView {
+    let mut context = stage.config.clone();
+    context.remove("refId");
+    context.remove("requisiteStageRefIds");
+    for (key, value) in &stage.outputs {
+        context.insert(key.clone(), value.clone());
+    }
+    if let Some(failure) = &stage.failure {
+        context.insert("exception".to_owned(), exception(failure));
+    }
+    StageView {
+        id: stage.id.clone(),
+        ref_id: stage.ref_id.clone(),
+        kind: stage.kind.clone(),
+        name: stage.name.clone(),
+        status: stage.status(),
+        start_time: stage.started_ms,
+        end_time: stage.ended_ms,
+        requisite_stage_ref_ids: stage.requires.clone(),
+        parent_stage_id: stage.parent.clone(),
+        synthetic_stage_owner: stage.parent.as_ref().map(|_| "STAGE_BEFORE".to_owned()),
+        context,
+        outputs: stage.outputs.clone(),
+        tasks: tasks(stage),
+    }
+}
+
+/// The form in which Orca's stages carry an error, so that readers of it find the text.
+fn exception(failure: &TaskFailure) -> Value {
+    let mut details = Map::new();
+    details.insert("error".to_owned(), failure.message.as_str().into());
+    details.insert("errors".to_owned(), json!([failure.message]));
+    if let Some(detail) = &failure.detail {
+        details.insert("detail".to_owned(), detail.as_str().into());
+    }
+    if let Some(hint) = &failure.hint {
+        details.insert("hint".to_owned(), hint.as_str().into());
+    }
+    json!({ "exceptionType": failure.kind, "shouldRetry": false, "details": details })
+}
+
+fn tasks(stage: &Stage) -> Vec<TaskView> {
+    let past = stage.attempts.iter().map(|attempt| TaskView {
+        id: attempt.attempt.to_string(),
+        name: stage.kind.clone(),
+        status: attempt.status,
+        start_time: Some(attempt.started_ms),
+        end_time: Some(attempt.ended_ms),
+        failure: attempt.failure.clone(),
+    });
+    let now = match &stage.state {
+        StageState::Running(Work::Task { attempt, started_ms, .. }) => Some(TaskView {
+            id: attempt.to_string(),
+            name: stage.kind.clone(),
+            status: ExecutionStatus::Running,
+            start_time: Some(*started_ms),
+            end_time: None,
+            failure: None,
+        }),
+        StageState::Running(Work::BackingOff { attempt, .. }) => Some(TaskView {
+            id: attempt.to_string(),
+            name: stage.kind.clone(),
+            status: ExecutionStatus::NotStarted,
+            start_time: None,
+            end_time: None,
+            failure: None,
+        }),
+        StageState::NotStarted | StageState::Running(Work::Children) | StageState::Done(_) => None,
+    };
+    past.chain(now).collect()
+}

@@ -1,0 +1,142 @@
+//! Builds, triggers, packages.
+
+use std::collections::BTreeMap;
+
+use engine::{Build, Match, Origin, TriggerMiss, constraints_met, match_build, trigger_of_build};
+use model::{jenkins::JobName, pipeline::Pipeline};
+use serde_json::{Value, json};
+use wire::BakeRequest;
+
+fn build(json: &Value) -> Option<Build> {
+    Build::read("ci-main", &JobName::parse("shop/package"), json)
+}
+
+fn finished() -> Value {
+    json!({
+        "number": 118, "building": false, "result": "SUCCESS", "timestamp": 1_700_000_000_000_u64,
+        "url": "http://ci/job/shop/job/package/118/",
+        "artifacts": [
+            { "fileName": "shop-web_1.4.2-h118.3f2a1bc_all.deb",
+              "relativePath": "out/shop-web_1.4.2-h118.3f2a1bc_all.deb" },
+            { "fileName": "notes.txt", "relativePath": "notes.txt" }
+        ],
+        "actions": [{}, { "lastBuiltRevision": { "branch": [
+            { "name": "origin/main", "SHA1": "3f2a1bc" }
+        ] } }]
+    })
+}
+
+fn pipeline(trigger: &Value) -> Pipeline {
+    let text = json!({
+        "application": "shop", "name": "ship", "triggers": [trigger],
+        "stages": [{ "refId": "1", "type": "bake", "package": "shop-web",
+            "regions": ["us-east-1"], "baseOs": "bookworm" }]
+    });
+    Pipeline::parse(&text.to_string()).pipeline.unwrap()
+}
+
+fn trigger() -> Value {
+    json!({ "type": "jenkins", "enabled": true, "master": "ci-main", "job": "shop/job/package" })
+}
+
+#[test]
+fn build_is_over_only_with_a_result_and_not_building() {
+    let mut json = finished();
+    assert!(build(&json).is_some());
+    json["building"] = true.into();
+    assert_eq!(build(&json), None, "a result appears while post-build steps run");
+    json["building"] = false.into();
+    json["result"] = Value::Null;
+    assert_eq!(build(&json), None);
+}
+
+#[test]
+fn key_tells_a_recreated_job_apart() {
+    let first = build(&finished()).unwrap();
+    let mut later = finished();
+    later["timestamp"] = 1_800_000_000_000_u64.into();
+    assert_eq!(first.event_key(), "jenkins/ci-main/shop/package/118/1700000000000/done");
+    assert_ne!(first.event_key(), build(&later).unwrap().event_key());
+}
+
+#[test]
+fn triggers_match_or_say_why_not() {
+    let found = build(&finished()).unwrap();
+    assert!(matches!(match_build(&found, &pipeline(&trigger())), Match::Trigger(_)));
+    let miss = |change: (&str, Value), result: &str| {
+        let (mut json, mut trigger) = (finished(), trigger());
+        json["result"] = result.into();
+        trigger[change.0] = change.1;
+        match match_build(&build(&json).unwrap(), &pipeline(&trigger)) {
+            Match::Miss(miss) => miss,
+            Match::Trigger(_) => panic!("matched"),
+        }
+    };
+    let unstable = miss(("enabled", true.into()), "UNSTABLE");
+    assert_eq!(unstable, TriggerMiss::Result("UNSTABLE".to_owned()));
+    assert_eq!(miss(("enabled", false.into()), "SUCCESS"), TriggerMiss::TriggerDisabled);
+    let other = miss(("job", "shop/other".into()), "SUCCESS");
+    assert_eq!(
+        other.to_string(),
+        "its Jenkins trigger waits for ci-main/shop/other, this is ci-main/shop/package"
+    );
+    let cron = json!({ "type": "cron", "enabled": true, "cronExpression": "0 0 * * * ?" });
+    assert_eq!(
+        match_build(&found, &pipeline(&cron)),
+        Match::Miss(TriggerMiss::NoJenkinsTrigger)
+    );
+}
+
+#[test]
+fn constraints_are_found_in_properties() {
+    let mut asked = trigger();
+    asked["payloadConstraints"] = json!({ "RELEASE": "^(true|yes)$" });
+    let pipeline = pipeline(&asked);
+    let found = build(&finished()).unwrap();
+    let Match::Trigger(trigger) = match_build(&found, &pipeline) else { panic!("no match") };
+    let properties = |value: &str| BTreeMap::from([("RELEASE".to_owned(), value.to_owned())]);
+    assert_eq!(constraints_met(trigger, &properties("true")), Ok(()));
+    let miss = constraints_met(trigger, &properties("truest")).unwrap_err();
+    assert!(miss.to_string().contains("the value is `truest`"), "{miss}");
+    assert!(constraints_met(trigger, &BTreeMap::new()).is_err());
+}
+
+fn planned(json: &Value) -> engine::Document {
+    let build = build(json).unwrap();
+    let trigger = trigger_of_build(&build, None, &BTreeMap::new());
+    let origin = Origin {
+        event_key: build.event_key(),
+        pipeline_id: "p1".to_owned(),
+        trigger,
+    };
+    engine::start(&pipeline(&self::trigger()), origin, 1).0
+}
+
+#[test]
+fn bake_pins_exactly_what_the_build_archived() {
+    let document = planned(&finished());
+    let engine::StageState::Running(engine::Work::Task { request, .. }) = &document.stages[1].state
+    else {
+        panic!("{:?}", document.stages[1].state);
+    };
+    let request: BakeRequest = serde_json::from_str(request).unwrap();
+    assert_eq!(request.packages[0].name, "shop-web");
+    assert_eq!(request.packages[0].version.as_deref(), Some("1.4.2-h118.3f2a1bc"));
+    let link = request.build.unwrap();
+    assert_eq!((link.number, link.commit.as_deref()), (118, Some("3f2a1bc")));
+}
+
+#[test]
+fn build_without_the_package_fails_with_the_names_it_has() {
+    let mut json = finished();
+    json["artifacts"] =
+        json!([{ "fileName": "other_1.0_all.deb", "relativePath": "other_1.0_all.deb" }]);
+    let document = planned(&json);
+    let failure = document.stages[0].failure.as_ref().unwrap();
+    assert!(failure.message.contains("shop-web"), "{}", failure.message);
+    assert!(failure.message.contains("other_1.0_all.deb"), "{}", failure.message);
+    json["artifacts"] = json!([]);
+    let failure = planned(&json).stages[0].failure.clone().unwrap();
+    assert!(failure.message.contains("archived no artifacts"), "{}", failure.message);
+    assert!(failure.hint.unwrap().contains("archive"));
+}

@@ -1,0 +1,218 @@
+//! A world around one execution: what a store would say about its tasks, and the rules that must
+//! hold whatever happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine::{Dispatch, Document, Effects, Input, Lease, Origin, Rejection};
+use model::{ExecutionStatus, TaskId, pipeline::Pipeline};
+use serde_json::{Map, json};
+use wire::{BakeResult, DeployResult, FailureKind, TaskFailure, TaskOutcome};
+
+pub(crate) const LEASE_MS: u64 = 90_000;
+
+pub(crate) struct World {
+    pub(crate) document: Document,
+    pub(crate) leases: BTreeMap<TaskId, Lease>,
+    pub(crate) now_ms: u64,
+    pub(crate) requests: BTreeMap<TaskId, Dispatch>,
+    pub(crate) canceled: BTreeSet<TaskId>,
+    dispatched: BTreeSet<(TaskId, u32)>,
+    ends: usize,
+}
+
+/// A pipeline from `ref:type<requires` words: `1:bake 2:deploy<1`.
+pub(crate) fn pipeline(words: &str) -> Pipeline {
+    let stages: Vec<_> = words.split_whitespace().map(stage).collect();
+    let text = json!({ "application": "shop", "name": "ship", "stages": stages }).to_string();
+    let parsed = Pipeline::parse(&text);
+    parsed.pipeline.unwrap_or_else(|| panic!("{words}: {:?}", parsed.problems))
+}
+
+fn stage(word: &str) -> serde_json::Value {
+    let (name, rest) = word.split_once(':').unwrap();
+    let (kind, requires) = rest.split_once('<').unwrap_or((rest, ""));
+    let (kind, choice) = kind.split_once('!').unwrap_or((kind, "halt"));
+    let requires: Vec<&str> = requires.split(',').filter(|part| !part.is_empty()).collect();
+    let mut stage = match kind {
+        "bake" => json!({ "type": "bake", "package": "shop-web", "regions": ["us-east-1"],
+            "baseOs": "bookworm" }),
+        "bake2" => json!({ "type": "bake", "package": "shop-web",
+            "regions": ["us-east-1", "us-west-2"], "baseOs": "bookworm" }),
+        "deploy" => json!({ "type": "deploy", "clusters": [{ "account": "test",
+            "application": "shop", "strategy": "highlander", "instanceType": "t3.small",
+            "capacity": { "min": 1, "max": 1, "desired": 1 }, "targetGroups": ["shop"],
+            "availabilityZones": { "us-east-1": ["us-east-1a"] } }] }),
+        other => json!({ "type": other }),
+    };
+    let fields = stage.as_object_mut().unwrap();
+    fields.insert("refId".to_owned(), name.into());
+    fields.insert("name".to_owned(), name.into());
+    fields.insert("requisiteStageRefIds".to_owned(), requires.into());
+    let (fail, go_on, late) = match choice {
+        "ignore" => (false, true, false),
+        "branch" => (false, false, false),
+        "late" => (false, false, true),
+        _ => (true, false, false),
+    };
+    fields.insert("failPipeline".to_owned(), fail.into());
+    fields.insert("continuePipeline".to_owned(), go_on.into());
+    fields.insert("completeOtherBranchesThenFail".to_owned(), late.into());
+    stage
+}
+
+pub(crate) fn outcome_of(dispatch: &Dispatch, good: bool, kind: FailureKind) -> TaskOutcome {
+    if !good {
+        let failure = TaskFailure { kind, message: "it broke".to_owned(), detail: None, hint: None };
+        return TaskOutcome::Failed { failure };
+    }
+    let request: serde_json::Value = serde_json::from_str(&dispatch.request).unwrap();
+    let region = request["region"].as_str().unwrap().to_owned();
+    let result = if dispatch.kind == model::TaskKind::Bake {
+        serde_json::to_value(BakeResult {
+            image_id: format!("ami-{region}"),
+            region,
+            image_name: "shop-web-1".to_owned(),
+            base_image_id: "ami-base".to_owned(),
+            reused: false,
+            bake_key: "k".to_owned(),
+            generation: 1,
+        })
+    } else {
+        serde_json::to_value(DeployResult {
+            region,
+            account: "test".to_owned(),
+            server_group: "shop-v001".to_owned(),
+            image_id: request["image"].as_str().unwrap().to_owned(),
+            capacity: wire::Capacity { min: 1, desired: 1, max: 1 },
+            destroyed: vec!["shop-v000".to_owned()],
+            disabled: Vec::new(),
+        })
+    };
+    let serde_json::Value::Object(result) = result.unwrap() else { unreachable!() };
+    TaskOutcome::Succeeded { result }
+}
+
+impl World {
+    pub(crate) fn start(pipeline: &Pipeline) -> Self {
+        let origin = Origin {
+            event_key: "manual/1".to_owned(),
+            pipeline_id: "p1".to_owned(),
+            trigger: Map::new(),
+        };
+        let (document, effects) = engine::start(pipeline, origin, 1_000);
+        let mut world = Self {
+            document,
+            leases: BTreeMap::new(),
+            now_ms: 1_000,
+            requests: BTreeMap::new(),
+            canceled: BTreeSet::new(),
+            dispatched: BTreeSet::new(),
+            ends: 0,
+        };
+        world.take(effects);
+        world
+    }
+
+    /// Takes a step and holds the rules against it.
+    pub(crate) fn step(&mut self, input: &Input) -> Result<Effects, Rejection> {
+        let before = self.document.clone();
+        let result = engine::step(&mut self.document, input, &self.leases, self.now_ms);
+        match &result {
+            Err(_) => assert_eq!(self.document, before, "a rejected input changes nothing"),
+            Ok(effects) => {
+                assert!(!before.is_complete(), "nothing follows completion");
+                self.take(effects.clone());
+                // What was just looked at leaves nothing to do.
+                let mut again = self.document.clone();
+                let second = engine::step(&mut again, &Input::Look, &self.leases, self.now_ms);
+                assert!(second.is_err(), "a second look finds more to do: {second:?}");
+                assert_eq!(again, self.document);
+            }
+        }
+        result
+    }
+
+    fn take(&mut self, effects: Effects) {
+        for dispatch in effects.dispatch {
+            self.check_requirements(&dispatch.task);
+            let key = (dispatch.task.clone(), dispatch.epoch);
+            let fresh = self.dispatched.insert(key);
+            if fresh {
+                let checkpoints =
+                    self.leases.get(&dispatch.task).map_or(0, |lease| lease.checkpoints);
+                self.leases.insert(
+                    dispatch.task.clone(),
+                    Lease {
+                        epoch: dispatch.epoch,
+                        until_ms: None,
+                        claimed: false,
+                        checkpoints,
+                        result: None,
+                    },
+                );
+            } else {
+                assert!(!self.leases[&dispatch.task].claimed, "a claimed epoch is published again");
+            }
+            self.requests.insert(dispatch.task.clone(), dispatch);
+        }
+        self.canceled.extend(effects.cancel);
+        for task in effects.retire {
+            self.leases.remove(&task);
+            self.requests.remove(&task);
+        }
+        if self.document.is_complete() {
+            self.ends += 1;
+            assert_eq!(self.ends, 1, "it ends once");
+            assert!(self.leases.is_empty(), "a complete execution has live tasks");
+        } else {
+            let wake = engine::next_look(&self.document, &self.leases, self.now_ms);
+            let wake = wake.expect("a live execution is looked at again");
+            assert!(wake <= self.now_ms + 300_000, "it sleeps too long");
+        }
+    }
+
+    fn check_requirements(&self, task: &TaskId) {
+        let stage = self.document.stages.iter().find(|stage| stage.id == task.stage).unwrap();
+        let owner = match &stage.parent {
+            Some(parent) => self.document.stages.iter().find(|found| found.id == *parent).unwrap(),
+            None => stage,
+        };
+        for required in &owner.requires {
+            let status = self.document.by_ref(required).unwrap().status();
+            assert!(status.lets_others_start(), "{} ran before {required}", owner.ref_id);
+        }
+    }
+
+    /// The live task of a stage or of its first part that has one.
+    pub(crate) fn task(&self, ref_id: &str) -> TaskId {
+        let prefix = format!("{ref_id}<");
+        let found = self.document.stages.iter().find_map(|stage| {
+            let fits = stage.ref_id == ref_id || stage.ref_id.starts_with(&prefix);
+            fits.then(|| self.document.task_of(stage)).flatten()
+        });
+        found.unwrap_or_else(|| panic!("stage {ref_id} has no live task"))
+    }
+
+    pub(crate) fn claim(&mut self, task: &TaskId) {
+        let until = self.now_ms + LEASE_MS;
+        let lease = self.leases.get_mut(task).unwrap();
+        lease.claimed = true;
+        lease.until_ms = Some(until);
+    }
+
+    pub(crate) fn finish(&mut self, task: &TaskId, outcome: TaskOutcome) {
+        let lease = self.leases.get_mut(task).unwrap();
+        lease.result = Some(outcome);
+        lease.until_ms = None;
+    }
+
+    pub(crate) fn statuses(&self) -> String {
+        let of = |stage: &engine::Stage| format!("{}={}", stage.ref_id, stage.status());
+        let stages: Vec<String> = self.document.top_level().map(of).collect();
+        format!("{} [{}]", self.document.status, stages.join(" "))
+    }
+
+    pub(crate) fn complete(&self) -> bool {
+        self.document.status != ExecutionStatus::Running
+    }
+}

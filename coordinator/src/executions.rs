@@ -1,0 +1,298 @@
+//! Load, step, commit.
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use engine::{Document, Effects, Input, Lease, Rejection};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use metrics::counter;
+use model::{ExecutionId, TaskId};
+use runtime::Chain;
+use store::{
+    Commit, Committed, Create, Created, LeaseRow, OutboxRow, SharedStore, StoreError,
+    StoredExecution, TaskChange,
+};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, instrument, warn};
+use wire::{CancelHint, Route, TaskMessage, TaskOutcome};
+
+/// Tries to commit before it is left to the next wake.
+const CONFLICTS_MAX: u32 = 8;
+/// Wakes looked at side by side; the store groups their commits.
+const LOOKS_AT_ONCE: usize = 32;
+/// When an execution whose step failed by our own fault is looked at again.
+const AFTER_BUG_MS: u64 = 60_000;
+
+/// The one place where executions change.
+#[derive(Clone, Debug)]
+pub(crate) struct Executions {
+    store: SharedStore,
+    nudge: Arc<Notify>,
+}
+
+/// An input could not be applied now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyError {
+    #[error("could not {doing} execution `{id}`")]
+    Store { doing: &'static str, id: ExecutionId, #[source] cause: StoreError },
+    #[error("execution `{0}` is changed by others all the time")]
+    Contended(ExecutionId),
+}
+
+impl Executions {
+    pub(crate) fn new(store: SharedStore, nudge: Arc<Notify>) -> Self {
+        Self { store, nudge }
+    }
+
+    /// Looks at executions whose wake is due.
+    pub(crate) async fn run(
+        self,
+        mut due: mpsc::Receiver<ExecutionId>,
+        stop: CancellationToken,
+    ) {
+        let mut in_hand = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(()) = in_hand.next() => {}
+                Some(id) = due.recv(), if in_hand.len() < LOOKS_AT_ONCE && !stop.is_cancelled() => {
+                    in_hand.push(self.wake(id));
+                }
+                () = stop.cancelled(), if in_hand.is_empty() => return,
+                else => return,
+            }
+        }
+    }
+
+    async fn wake(&self, id: ExecutionId) {
+        if let Err(error) = self.look(&id).await {
+            warn!(error = %Chain(&error), "wake not handled, it is due again soon");
+        }
+    }
+
+    /// Creates an execution; an existing one is left as it is. True when it is new.
+    pub(crate) async fn create(
+        &self,
+        document: &Document,
+        effects: Effects,
+        now_ms: u64,
+    ) -> Result<bool, ApplyError> {
+        let first = commit_of(document, effects, &BTreeMap::new(), "create".to_owned(), 0, now_ms);
+        let create = Create {
+            id: document.id.clone(),
+            application: document.application.clone(),
+            pipeline_id: document.pipeline_id.clone(),
+            event_key: document.event_key.clone(),
+            first,
+        };
+        let failed = |cause| ApplyError::Store { doing: "create", id: document.id.clone(), cause };
+        match self.store.execution_create(create).await.map_err(failed)? {
+            Created::New => {
+                info!(execution.id = %document.id, pipeline.name = document.pipeline_name, "execution created");
+                counter!("bowline_executions_started_total").increment(1);
+                self.nudge.notify_one();
+                Ok(true)
+            }
+            Created::Exists => Ok(false),
+            Created::Refused { reason } => {
+                error!(execution.id = %document.id, reason, "the store refused a new execution");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Brings an execution up to date with what the store knows.
+    pub(crate) async fn look(&self, id: &ExecutionId) -> Result<(), ApplyError> {
+        self.apply(id, &Input::Look, None).await
+    }
+
+    /// Applies one input. Late, doubled and senseless inputs succeed and change nothing.
+    #[instrument(skip_all, fields(execution.id = %id))]
+    pub(crate) async fn apply(
+        &self,
+        id: &ExecutionId,
+        input: &Input,
+        input_id: Option<&str>,
+    ) -> Result<(), ApplyError> {
+        for _ in 0..CONFLICTS_MAX {
+            let failed = |cause| ApplyError::Store { doing: "load", id: id.clone(), cause };
+            let Some(stored) = self.store.execution_load(id).await.map_err(failed)? else {
+                debug!("no such execution");
+                return Ok(());
+            };
+            if stored.status.is_complete() {
+                return Ok(());
+            }
+            let Some((document, leases, decision)) = decide(&stored, input) else {
+                return self.rewake(id, stored.now_ms + AFTER_BUG_MS).await;
+            };
+            let effects = match decision {
+                Ok(effects) => effects,
+                Err(rejection) => {
+                    debug!(%rejection, "input changes nothing");
+                    return self.rest(id, &stored, &document, &leases).await;
+                }
+            };
+            // A look is told by the version it started from: a second one finds a newer version.
+            let own = || format!("look/{}", stored.version);
+            let input_id = input_id.map_or_else(own, str::to_owned);
+            let commit = commit_of(
+                &document, effects, &leases, input_id, stored.version, stored.now_ms,
+            );
+            let failed = |cause| ApplyError::Store { doing: "commit", id: id.clone(), cause };
+            let reply = self.store.execution_commit(commit).await.map_err(failed)?;
+            match reply {
+                Committed::Applied { .. } => {
+                    if document.is_complete() {
+                        info!(outcome = %document.status, "execution completed");
+                        counter!("bowline_executions_completed_total", "status" => document.status.as_str())
+                            .increment(1);
+                    }
+                    self.nudge.notify_one();
+                    return Ok(());
+                }
+                Committed::Duplicate | Committed::Gone => return Ok(()),
+                Committed::Conflict { .. } => {
+                    counter!("bowline_commit_conflicts_total").increment(1);
+                }
+                Committed::Refused { reason } => {
+                    error!(reason, "the store refused a transition: this is a bug in the engine");
+                    return self.rewake(id, stored.now_ms + AFTER_BUG_MS).await;
+                }
+            }
+        }
+        Err(ApplyError::Contended(id.clone()))
+    }
+
+    /// Nothing to commit: only says when to look again, if that moved.
+    async fn rest(
+        &self,
+        id: &ExecutionId,
+        stored: &StoredExecution,
+        document: &Document,
+        leases: &BTreeMap<TaskId, Lease>,
+    ) -> Result<(), ApplyError> {
+        match engine::next_look(document, leases, stored.now_ms) {
+            Some(wake_ms) if stored.wake_ms != Some(wake_ms) => self.rewake(id, wake_ms).await,
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    async fn rewake(&self, id: &ExecutionId, wake_ms: u64) -> Result<(), ApplyError> {
+        let failed = |cause| ApplyError::Store { doing: "rewake", id: id.clone(), cause };
+        self.store.execution_rewake(id, wake_ms).await.map_err(failed)
+    }
+}
+
+type Decision = (Document, BTreeMap<TaskId, Lease>, Result<Effects, Rejection>);
+
+/// Reads the stored form and takes a step; `None` when that is impossible by our own fault.
+fn decide(stored: &StoredExecution, input: &Input) -> Option<Decision> {
+    let mut document: Document = match serde_json::from_str(&stored.document) {
+        Ok(document) => document,
+        Err(cause) => {
+            error!(%cause, schema = stored.schema, "stored document is unreadable, left as it is");
+            return None;
+        }
+    };
+    let leases: BTreeMap<TaskId, Lease> =
+        stored.leases.iter().map(|(task, row)| (task.clone(), lease_of(row))).collect();
+    let step = AssertUnwindSafe(|| engine::step(&mut document, input, &leases, stored.now_ms));
+    let Ok(decision) = catch_unwind(step) else {
+        error!(?input, "a step panicked, the execution is left as it was");
+        return None;
+    };
+    Some((document, leases, decision))
+}
+
+fn lease_of(row: &LeaseRow) -> Lease {
+    let result = row.result.as_ref().map(|text| {
+        serde_json::from_str(text).unwrap_or_else(|cause: serde_json::Error| {
+            let message = format!("the worker's result is unreadable: {cause}");
+            let failure = wire::TaskFailure {
+                kind: wire::FailureKind::Bug,
+                message,
+                detail: None,
+                hint: Some("coordinator and workers may be too far apart in version".to_owned()),
+            };
+            TaskOutcome::Failed { failure }
+        })
+    });
+    Lease {
+        epoch: row.epoch,
+        until_ms: row.until_ms,
+        claimed: row.claimed,
+        checkpoints: row.checkpoints,
+        result,
+    }
+}
+
+/// The one write of a transition.
+fn commit_of(
+    document: &Document,
+    effects: Effects,
+    leases: &BTreeMap<TaskId, Lease>,
+    input_id: String,
+    expect_version: u64,
+    now_ms: u64,
+) -> Commit {
+    let mut tasks = Vec::new();
+    let mut outbox = Vec::new();
+    for dispatch in effects.dispatch {
+        let message = TaskMessage {
+            v: TaskMessage::VERSION,
+            task: dispatch.task.clone(),
+            kind: dispatch.kind,
+            epoch: dispatch.epoch,
+            request: dispatch.request,
+        };
+        tasks.push(TaskChange::Dispatch {
+            task: dispatch.task.clone(),
+            kind: dispatch.kind,
+            epoch: dispatch.epoch,
+            digest: model::digest(&message.request),
+        });
+        outbox.push(OutboxRow {
+            message_id: message.message_id(),
+            route: Route::Task(dispatch.kind).to_string(),
+            body: text_of(&message),
+            only_if: Some((dispatch.task, dispatch.epoch)),
+        });
+    }
+    if !effects.cancel.is_empty() {
+        let hint = CancelHint { execution: document.id.clone() };
+        outbox.push(OutboxRow {
+            message_id: format!("{}/cancel/{expect_version}", document.id),
+            route: Route::Cancel.to_string(),
+            body: text_of(&hint),
+            only_if: None,
+        });
+    }
+    tasks.extend(effects.cancel.into_iter().map(|task| TaskChange::Cancel { task }));
+    tasks.extend(effects.retire.into_iter().map(|task| TaskChange::Retire { task }));
+    Commit {
+        id: document.id.clone(),
+        expect_version,
+        input_id,
+        document: text_of(document),
+        schema: engine::SCHEMA,
+        view: text_of(&engine::view(document)),
+        status: document.status,
+        timeline: effects.timeline.iter().map(text_of).collect(),
+        outbox,
+        tasks,
+        unlock_owners: effects.unlock,
+        wake_ms: engine::next_look(document, leases, now_ms),
+    }
+}
+
+/// Our own types are plain data: writing them as JSON does not fail.
+fn text_of<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|cause| {
+        error!(%cause, "could not write our own data as JSON");
+        String::new()
+    })
+}

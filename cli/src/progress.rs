@@ -1,6 +1,7 @@
 //! What is worth showing of an execution: one line per stage. Pure.
 
 use model::ExecutionStatus;
+use serde_json::Value;
 use wire::{ExecutionView, StageView};
 
 use crate::span;
@@ -53,11 +54,64 @@ fn add(view: &ExecutionView, stage: &StageView, depth: usize, now_ms: u64, out: 
 
 /// The most telling thing about a stage's work.
 fn remark(stage: &StageView) -> String {
+    if let Some(made) = made(stage) {
+        return made;
+    }
     let Some(last) = stage.tasks.last() else { return String::new() };
     if let Some(failure) = &last.failure {
-        return failure.message.clone();
+        return failure.message.lines().next().unwrap_or_default().to_owned();
     }
     if stage.tasks.len() > 1 { format!("attempt {}", stage.tasks.len()) } else { String::new() }
+}
+
+/// What a part of a bake or deploy stage has made.
+fn made(stage: &StageView) -> Option<String> {
+    let text = |key: &str| stage.outputs.get(key).and_then(Value::as_str);
+    if let (Some(id), Some(name)) = (text("imageId"), text("imageName")) {
+        let reused = stage.outputs.get("previouslyBaked") == Some(&Value::Bool(true));
+        return Some(format!("{id} {name}{}", if reused { " (was there already)" } else { "" }));
+    }
+    let group = text("serverGroup")?;
+    let gone = destroyed(stage);
+    Some(if gone.is_empty() {
+        group.to_owned()
+    } else {
+        format!("{group}, destroyed {}", gone.join(", "))
+    })
+}
+
+/// Server groups that a stage has destroyed.
+fn destroyed(stage: &StageView) -> Vec<&str> {
+    let gone = stage.outputs.get("destroyedServerGroups").and_then(Value::as_array);
+    gone.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+/// What a whole execution has made and removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// Image ids with names.
+    pub(crate) images: Vec<String>,
+    /// New server groups.
+    pub(crate) server_groups: Vec<String>,
+    /// Server groups that are gone.
+    pub(crate) destroyed: Vec<String>,
+}
+
+/// Collects what the parts of an execution have made.
+pub(crate) fn result(view: &ExecutionView) -> Made {
+    let mut made = Made::default();
+    for stage in &view.stages {
+        let text = |key: &str| stage.outputs.get(key).and_then(Value::as_str);
+        if let (Some(id), Some(name)) = (text("imageId"), text("imageName")) {
+            made.images.push(format!("{id} ({name})"));
+        }
+        // The stage above its parts lists the destroyed groups of all of them once more.
+        if let Some(group) = text("serverGroup") {
+            made.server_groups.push(group.to_owned());
+            made.destroyed.extend(destroyed(stage).into_iter().map(str::to_owned));
+        }
+    }
+    made
 }
 
 /// The last line of a finished execution.
@@ -143,6 +197,30 @@ mod tests {
         assert_eq!(
             failures(&view),
             ["stage `A1` failed: no such package\n    a\n    b\n  hint: publish it"]
+        );
+    }
+
+    #[test]
+    fn what_was_made_is_told() {
+        let mut bake = stage("A", None, &json!([]));
+        bake["outputs"] = json!({"imageId": "ami-1", "imageName": "web-1", "previouslyBaked": true});
+        let mut deploy = stage("B", None, &json!([]));
+        deploy["outputs"] = json!({"destroyedServerGroups": ["web-v000"]});
+        let mut part = stage("B1", Some("B"), &json!([]));
+        part["outputs"] = json!({"serverGroup": "web-v001", "destroyedServerGroups": ["web-v000"]});
+        let view = view(&json!([bake, deploy, part]));
+        assert_eq!(
+            result(&view),
+            Made {
+                images: vec!["ami-1 (web-1)".to_owned()],
+                server_groups: vec!["web-v001".to_owned()],
+                destroyed: vec!["web-v000".to_owned()],
+            }
+        );
+        let remarks: Vec<String> = lines(&view, 0).into_iter().map(|line| line.remark).collect();
+        assert_eq!(
+            remarks,
+            ["ami-1 web-1 (was there already)", "", "web-v001, destroyed web-v000"]
         );
     }
 

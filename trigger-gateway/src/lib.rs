@@ -1,1 +1,73 @@
-//! Placeholder.
+//! The way in: Jenkins webhooks and the API. Whatever asks for work becomes an event in the store,
+//! and the answer is given once the event is durable; the coordinator does the rest.
+//!
+//! Everything is closed unless it is opened: [`guard`] decides by path before any handler runs, so a
+//! new route is protected without anybody thinking of it.
+
+mod access;
+mod answer;
+mod config;
+mod definitions;
+mod events;
+mod executions;
+mod gauges;
+mod guard;
+mod http;
+pub mod jenkins;
+mod problem;
+mod start;
+mod webhook;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use runtime::{Admin, Metrics, MetricsError, Tasks, http::ListenError};
+use store::SharedStore;
+
+pub use config::{Config, GatewayConfig};
+
+use crate::http::Gateway;
+
+/// A gateway could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It would be open to strangers.
+    #[error("{0}")]
+    Open(&'static str),
+    /// Its address cannot be used.
+    #[error("could not serve the API")]
+    Listen(#[source] ListenError),
+    /// Its metrics cannot be recorded.
+    #[error("could not prepare metrics")]
+    Metrics(#[source] MetricsError),
+}
+
+/// Starts a gateway in the background, until `tasks` is told to stop; gives the address it listens on.
+///
+/// # Errors
+///
+/// Nothing runs when the address cannot be used, or would be reachable from other machines without
+/// an API token.
+pub async fn run(config: Config, store: SharedStore, tasks: Tasks) -> Result<SocketAddr, StartError> {
+    if let Some(way_out) = config.gateway.open_to_strangers() {
+        return Err(StartError::Open(way_out));
+    }
+    let metrics = Metrics::install().map_err(StartError::Metrics)?;
+    let asked = Arc::clone(&store);
+    let measured = Arc::clone(&store);
+    let admin = Admin::new(metrics, &tasks)
+        .check("store", move || {
+            let store = Arc::clone(&asked);
+            async move { store.now_ms().await.map(drop).map_err(|error| error.to_string()) }
+        })
+        .on_scrape(move || gauges::refresh(Arc::clone(&measured)));
+    for (name, controller) in &config.jenkins.controllers {
+        if controller.webhook_token.is_none() {
+            tracing::warn!(build.controller = name, "webhooks are refused, there is no webhook_token");
+        }
+    }
+    let listen = config.gateway.listen;
+    let router = http::router(Gateway::new(config, store), admin);
+    let address = runtime::http::serve(listen, router, &tasks).await.map_err(StartError::Listen)?;
+    tracing::info!(%address, "gateway listens");
+    Ok(address)
+}

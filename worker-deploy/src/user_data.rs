@@ -4,7 +4,7 @@
 //! template of Spinnaker's clouddriver, which writes these variables to that file.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use model::ServerGroupName;
+use model::moniker::ServerGroupName;
 use wire::DeployRequest;
 
 /// EC2 takes so many bytes before base64.

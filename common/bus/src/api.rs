@@ -3,7 +3,7 @@
 use std::{fmt::Debug, sync::Arc};
 
 use futures::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use wire::{Queue, Route};
 
 /// A bus behind its seam; cheap to clone.
@@ -53,13 +53,12 @@ pub struct ParkReason {
     pub reason: String,
 }
 
-/// A stream of deliveries. Dropping it gives back what is unsettled.
+/// A stream of deliveries. Dropping it gives back what is unsettled, buffered or in hand.
 #[derive(Debug)]
 pub struct Consumer {
     /// Bounded by the prefetch. Closed only when the bus is closed, or after [`Consumer::stop`].
     pub deliveries: mpsc::Receiver<Delivery>,
-    /// Asks the other side to take nothing new; it answers when that is so.
-    pub(crate) stop: Option<oneshot::Sender<oneshot::Sender<()>>>,
+    pub(crate) subscription: Box<dyn Subscription>,
 }
 
 impl Consumer {
@@ -67,13 +66,20 @@ impl Consumer {
     /// still here: `deliveries` yields the rest and ends, and everything in hand can be settled
     /// until the consumer is dropped.
     pub async fn stop(&mut self) {
-        let Some(stop) = self.stop.take() else { return };
-        let (done, stopped) = oneshot::channel();
-        if stop.send(done).is_ok() {
-            // An error means that the bus is gone, and with it every delivery to come.
-            stopped.await.ok();
-        }
+        self.subscription.stop().await;
     }
+}
+
+impl Drop for Consumer {
+    // Being `Drop`, the stream cannot be moved out of its consumer, which would end the subscription
+    // behind the back of whoever reads the stream.
+    fn drop(&mut self) {}
+}
+
+/// What keeps deliveries coming. Dropping it gives back what is unsettled.
+pub(crate) trait Subscription: Debug + Send + Sync {
+    /// See [`Consumer::stop`].
+    fn stop(&mut self) -> BoxFuture<'_, ()>;
 }
 
 /// A message handed to us. Dropping it unsettled leaves it to be delivered again when the consumer
@@ -147,6 +153,12 @@ pub enum PublishError {
 /// The broker cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
+    /// The configured address is none.
+    #[error("the address of the bus is unusable: {detail}")]
+    Address {
+        /// What is wrong with it; never the address itself, which may hold a password.
+        detail: String,
+    },
     /// Not reachable now.
     #[error("could not reach the broker while it {doing}: {detail}")]
     Unavailable {

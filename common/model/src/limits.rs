@@ -27,6 +27,8 @@ pub const WEBHOOK_BYTES_MAX: usize = 256 * 1024;
 pub const PIPELINE_BYTES_MAX: usize = 1024 * 1024;
 /// Most problems told of one pipeline definition; the rest are counted.
 pub const PROBLEMS_MAX: usize = 200;
+/// Highest `maxConcurrentExecutions`: the range of Spinnaker's own form.
+pub const CONCURRENT_EXECUTIONS_MAX: u32 = 65_534;
 /// Most stages in a pipeline.
 pub const STAGES_MAX: usize = 500;
 /// Largest message on the broker.

@@ -158,8 +158,9 @@ impl Pipeline {
         reading::read(text, Form::Stored)
     }
 
-    /// Reads a definition that was copied out of a user interface. Spinnaker's "Edit as JSON" leaves
-    /// out application and name; when both are absent this is only a warning.
+    /// Reads a definition that was copied out of a user interface, to look at it: Spinnaker's "Edit
+    /// as JSON" leaves out application and name, so when both are absent this is only a warning; and
+    /// what a template leaves open is a warning too. Not for storing or running.
     pub fn parse_exported(text: &str) -> Parsed {
         reading::read(text, Form::Exported)
     }
@@ -167,7 +168,8 @@ impl Pipeline {
     /// The graph of its stages.
     ///
     /// # Errors
-    /// Never for what `parse` returned; a caller that changed `stages` may have broken the graph.
+    /// Never for what [`Pipeline::parse`] returned. [`Pipeline::parse_exported`] lets a template
+    /// require stages that are not in it.
     pub fn graph(&self) -> Result<Graph, Vec<crate::graph::GraphProblem>> {
         Graph::build(&nodes(&self.stages))
     }

@@ -48,14 +48,28 @@ where
             };
         }
     };
-    match prepare(&arguments) {
-        Ok((settings, runtime)) => {
-            let code = runtime.block_on(live(program, start, settings, grace(&arguments)));
+    let file: Option<&PathBuf> = arguments.get_one("config");
+    match Settings::load(file.map(PathBuf::as_path)) {
+        Ok(settings) => serve(program, settings, grace(&arguments), start),
+        Err(error) => report(program, &Failure::from(error)),
+    }
+}
+
+/// The same for a program that has read its own arguments and settings.
+pub fn serve<S, F>(program: Program, settings: Settings, grace: Duration, start: S) -> ExitCode
+where
+    S: FnOnce(Settings, Tasks) -> F,
+    F: Future<Output = Result<(), Failure>>,
+{
+    let mut settings = settings;
+    match prepare(&mut settings) {
+        Ok(runtime) => {
+            let code = runtime.block_on(live(program, start, settings, grace));
             // What did not drain is dropped, not waited for.
             runtime.shutdown_background();
             code
         }
-        Err(failure) => report(program, &failure),
+        Err(error) => report(program, &Failure::from(error)),
     }
 }
 
@@ -94,16 +108,11 @@ fn grace(arguments: &ArgMatches) -> Duration {
         .map_or(GRACE, Duration::from_secs)
 }
 
-fn prepare(arguments: &ArgMatches) -> Result<(Settings, tokio::runtime::Runtime), Failure> {
-    let file: Option<&PathBuf> = arguments.get_one("config");
-    let mut settings = Settings::load(file.map(PathBuf::as_path))?;
+fn prepare(settings: &mut Settings) -> std::io::Result<tokio::runtime::Runtime> {
     // A wrong [log] is told with all the rest, by whoever finishes the settings.
     telemetry::init(&settings.log().unwrap_or_default());
     install_tls();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    Ok((settings, runtime))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 async fn live<S, F>(program: Program, start: S, settings: Settings, grace: Duration) -> ExitCode

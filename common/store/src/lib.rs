@@ -8,6 +8,7 @@
 mod api;
 mod embedded;
 mod error;
+mod index;
 mod open;
 mod redis;
 mod rules;
@@ -20,5 +21,5 @@ pub use api::{
 };
 pub use embedded::{Clock, EmbeddedStore, system_clock};
 pub use error::StoreError;
-pub use open::{REDIS_FUNCTIONS, open};
-pub use redis::RedisStore;
+pub use open::open;
+pub use self::redis::{Durability, RedisStore, functions_text};

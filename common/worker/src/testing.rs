@@ -43,7 +43,7 @@ impl TestTask {
     /// When the store does not do what it should.
     pub async fn new(store: SharedStore, kind: TaskKind, request: &str) -> Self {
         let execution: ExecutionId =
-            ulid::Ulid::generate().to_string().parse().expect("a ULID is an id");
+            ulid::Ulid::new().to_string().parse().expect("a ULID is an id");
         let stage = StageId::of(&execution, "1");
         let task = TaskId { execution, stage, attempt: 1 };
         let dispatch = dispatch(&task, kind, 1, request);
@@ -189,7 +189,7 @@ async fn commit(store: &SharedStore, task: &TaskId, version: u64, change: TaskCh
     Commit {
         id: task.execution.clone(),
         expect_version: version,
-        input_id: ulid::Ulid::generate().to_string(),
+        input_id: ulid::Ulid::new().to_string(),
         document: "{}".to_owned(),
         schema: 1,
         view: "{}".to_owned(),

@@ -61,7 +61,7 @@ fn part(
         name: format!("Bake in {region}"),
         config,
         kind: TaskKind::Bake,
-        request: crate::build::text_of(&request),
+        request: build::text_of(&request),
     }
 }
 

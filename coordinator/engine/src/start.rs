@@ -2,7 +2,7 @@
 
 use model::{
     ExecutionId, ExecutionStatus, StageId,
-    pipeline::{Pipeline, StageType},
+    pipeline::{Pipeline, StageType, known_stage_types},
     stages::{BakeStage, DeployStage},
 };
 use serde_json::{Map, Value};
@@ -111,7 +111,7 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
             None => Some(format!(
                 "stage type `{}` is not known here; {} are",
                 stage.kind,
-                StageType::names().join(" and ")
+                known_stage_types().join(" and ")
             )),
         };
         found.extend(obstacle.map(|text| format!("stage `{}`: {text}", stage.name)));

@@ -29,11 +29,11 @@ pub fn view(document: &Document) -> ExecutionView {
         },
         cancellation_reason: document.startup_failure.clone().or(why),
         trigger: document.trigger.clone(),
-        stages: document.stages.iter().map(|stage| stage_view(document, stage)).collect(),
+        stages: document.stages.iter().map(stage_view).collect(),
     }
 }
 
-fn stage_view(document: &Document, stage: &Stage) -> StageView {
+fn stage_view(stage: &Stage) -> StageView {
     let mut context = stage.config.clone();
     context.remove("refId");
     context.remove("requisiteStageRefIds");

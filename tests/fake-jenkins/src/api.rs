@@ -21,7 +21,11 @@ const BUILDS_SHOWN: usize = 100;
 
 /// The document of the root, a folder or a job; `None` when there is no such thing.
 pub(crate) fn item(controller: &Controller, name: &str, detail: Detail) -> Option<Value> {
-    if controller.job(name).is_some() { job(controller, name, detail) } else { folder(controller, name, detail) }
+    if controller.job(name).is_some() {
+        job(controller, name, detail)
+    } else {
+        folder(controller, name, detail)
+    }
 }
 
 fn folder(controller: &Controller, name: &str, detail: Detail) -> Option<Value> {
@@ -30,7 +34,11 @@ fn folder(controller: &Controller, name: &str, detail: Detail) -> Option<Value> 
         return None;
     }
     let full = |child: &str| {
-        if name.is_empty() { child.to_owned() } else { format!("{name}/{child}") }
+        if name.is_empty() {
+            child.to_owned()
+        } else {
+            format!("{name}/{child}")
+        }
     };
     let jobs: Vec<Value> = inside
         .iter()
@@ -96,7 +104,9 @@ fn brief(controller: &Controller, build: &Build) -> Value {
 pub(crate) fn build(controller: &Controller, build: &Build) -> Value {
     let artifacts: Vec<Value> = build
         .archived()
-        .map(|path| json!({"displayPath": last(path), "fileName": last(path), "relativePath": path}))
+        .map(
+            |path| json!({"displayPath": last(path), "fileName": last(path), "relativePath": path}),
+        )
         .collect();
     json!({
         "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun",

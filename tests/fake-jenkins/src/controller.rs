@@ -84,7 +84,10 @@ impl Build {
 
     /// Every archived path, sorted by kind and then as given.
     pub(crate) fn archived(&self) -> impl Iterator<Item = &str> {
-        self.artifacts.iter().chain(self.property_files.keys()).map(String::as_str)
+        self.artifacts
+            .iter()
+            .chain(self.property_files.keys())
+            .map(String::as_str)
     }
 
     /// The bytes of an archived file.
@@ -125,7 +128,12 @@ pub(crate) struct Controller {
 
 impl Controller {
     pub(crate) fn new(root: String) -> Self {
-        Self { root, jobs: BTreeMap::new(), faults: Vec::new(), requests: Vec::new() }
+        Self {
+            root,
+            jobs: BTreeMap::new(),
+            faults: Vec::new(),
+            requests: Vec::new(),
+        }
     }
 
     /// The root URL, with a final slash.
@@ -135,8 +143,13 @@ impl Controller {
 
     pub(crate) fn add(&mut self, mut build: Build) {
         build.job = build.job.trim_matches('/').to_owned();
-        build.started_ms.get_or_insert(now_ms().saturating_sub(build.duration_ms));
-        self.jobs.entry(build.job.clone()).or_default().insert(build.number, build);
+        build
+            .started_ms
+            .get_or_insert(now_ms().saturating_sub(build.duration_ms));
+        self.jobs
+            .entry(build.job.clone())
+            .or_default()
+            .insert(build.number, build);
     }
 
     /// The builds of a job, by number.
@@ -151,9 +164,12 @@ impl Controller {
             let rest = if folder.is_empty() {
                 Some(job.as_str())
             } else {
-                job.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'))
+                job.strip_prefix(folder)
+                    .and_then(|rest| rest.strip_prefix('/'))
             };
-            let Some(name) = rest.and_then(|rest| rest.split('/').next()) else { continue };
+            let Some(name) = rest.and_then(|rest| rest.split('/').next()) else {
+                continue;
+            };
             if !name.is_empty() && names.last().is_none_or(|last| last != name) {
                 names.push(name.to_owned());
             }
@@ -167,9 +183,10 @@ impl Controller {
             Which::Number(number) => builds.get(&number),
             Which::Last => builds.values().next_back(),
             Which::LastCompleted => builds.values().rev().find(|build| build.completed()),
-            Which::LastSuccessful => builds.values().rev().find(|build| {
-                build.completed() && build.result.as_deref() == Some("SUCCESS")
-            }),
+            Which::LastSuccessful => builds
+                .values()
+                .rev()
+                .find(|build| build.completed() && build.result.as_deref() == Some("SUCCESS")),
         }
     }
 

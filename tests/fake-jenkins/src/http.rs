@@ -62,7 +62,11 @@ struct ApiQuery {
 }
 
 /// Every path of Jenkins itself.
-async fn api(State(shared): State<Shared>, Query(query): Query<ApiQuery>, request: Request<Body>) -> Response {
+async fn api(
+    State(shared): State<Shared>,
+    Query(query): Query<ApiQuery>,
+    request: Request<Body>,
+) -> Response {
     let path = request.uri().path().to_owned();
     let authorized = authorized(&shared, request.headers());
     let trouble = {
@@ -73,11 +77,20 @@ async fn api(State(shared): State<Shared>, Query(query): Query<ApiQuery>, reques
             query: request.uri().query().map(str::to_owned),
             authorized,
         });
-        if authorized { controller.trouble(&path) } else { None }
+        if authorized {
+            controller.trouble(&path)
+        } else {
+            None
+        }
     };
     if !authorized {
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"Jenkins\"")];
-        return (StatusCode::UNAUTHORIZED, challenge, page("Authentication required")).into_response();
+        return (
+            StatusCode::UNAUTHORIZED,
+            challenge,
+            page("Authentication required"),
+        )
+            .into_response();
     }
     if let Some(trouble) = &trouble
         && let Some(answer) = instead(trouble).await
@@ -85,15 +98,27 @@ async fn api(State(shared): State<Shared>, Query(query): Query<ApiQuery>, reques
         return answer;
     }
     let inside = path.strip_prefix(shared.options().context_path.as_str());
-    let Some(target) = inside.and_then(path::parse) else { return not_found() };
-    answer(&shared.lock(), &target, query.tree.as_deref(), trouble.as_ref())
+    let Some(target) = inside.and_then(path::parse) else {
+        return not_found();
+    };
+    answer(
+        &shared.lock(),
+        &target,
+        query.tree.as_deref(),
+        trouble.as_ref(),
+    )
 }
 
 fn authorized(shared: &Shared, headers: &HeaderMap) -> bool {
     let options = shared.options();
     let text = format!("{}:{}", options.user, options.api_token);
-    let wanted = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
-    headers.get(header::AUTHORIZATION).is_some_and(|given| given.as_bytes() == wanted.as_bytes())
+    let wanted = format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(text)
+    );
+    headers
+        .get(header::AUTHORIZATION)
+        .is_some_and(|given| given.as_bytes() == wanted.as_bytes())
 }
 
 /// What is answered in place of the truth; `None` when the trouble lies in the content.
@@ -116,24 +141,37 @@ async fn instead(trouble: &Trouble) -> Option<Response> {
     }
 }
 
-fn answer(controller: &Controller, target: &Target, tree: Option<&str>, trouble: Option<&Trouble>) -> Response {
+fn answer(
+    controller: &Controller,
+    target: &Target,
+    tree: Option<&str>,
+    trouble: Option<&Trouble>,
+) -> Response {
     let tree = match tree.map(tree::parse).transpose() {
         Ok(tree) => tree,
         Err(problem) => return (StatusCode::BAD_REQUEST, page(&problem)).into_response(),
     };
-    let detail = if tree.is_some() { api::Detail::Whole } else { api::Detail::Shallow };
+    let detail = if tree.is_some() {
+        api::Detail::Whole
+    } else {
+        api::Detail::Shallow
+    };
     let document = match &target.part {
         Part::Item => api::item(controller, &target.item, detail),
         Part::Build(which) => controller
             .build(&target.item, *which)
             .map(|build| api::build(controller, &disturbed(build, trouble))),
         Part::Artifact(which, path) => {
-            let file = controller.build(&target.item, *which).and_then(|build| build.file(path));
+            let file = controller
+                .build(&target.item, *which)
+                .and_then(|build| build.file(path));
             let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
             return file.map_or_else(not_found, |bytes| (kind, bytes).into_response());
         }
     };
-    let Some(document) = document else { return not_found() };
+    let Some(document) = document else {
+        return not_found();
+    };
     let shown: Value = tree.map_or_else(|| document.clone(), |tree| tree::select(&document, &tree));
     Json(shown).into_response()
 }
@@ -166,5 +204,7 @@ fn not_found() -> Response {
 }
 
 fn page(title: &str) -> Html<String> {
-    Html(format!("<html><head><title>{title}</title></head><body>{title}</body></html>"))
+    Html(format!(
+        "<html><head><title>{title}</title></head><body>{title}</body></html>"
+    ))
 }

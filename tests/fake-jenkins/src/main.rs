@@ -28,6 +28,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
+    runtime::process::install_tls();
     let options = Options {
         listen: args.listen,
         user: args.user,
@@ -54,7 +55,10 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-#[expect(clippy::print_stderr, reason = "no log is set up in this small program")]
+#[expect(
+    clippy::print_stderr,
+    reason = "no log is set up in this small program"
+)]
 fn complain(text: &str) {
     eprintln!("fake-jenkins: {text}");
 }

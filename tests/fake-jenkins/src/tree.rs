@@ -20,7 +20,11 @@ pub(crate) struct Field {
 pub(crate) fn parse(text: &str) -> Result<Tree, String> {
     let mut rest = text;
     let tree = fields(&mut rest, 0)?;
-    if rest.is_empty() { Ok(tree) } else { Err(format!("tree: nothing expected at `{rest}`")) }
+    if rest.is_empty() {
+        Ok(tree)
+    } else {
+        Err(format!("tree: nothing expected at `{rest}`"))
+    }
 }
 
 fn fields(rest: &mut &str, depth: u32) -> Result<Tree, String> {
@@ -47,7 +51,11 @@ fn fields(rest: &mut &str, depth: u32) -> Result<Tree, String> {
             within = Some(range(text)?);
             *rest = after;
         }
-        out.push(Field { name: name.trim().to_owned(), inside, range: within });
+        out.push(Field {
+            name: name.trim().to_owned(),
+            inside,
+            range: within,
+        });
         match rest.strip_prefix(',') {
             Some(after) => *rest = after,
             None => return Ok(out),
@@ -57,13 +65,18 @@ fn fields(rest: &mut &str, depth: u32) -> Result<Tree, String> {
 
 fn range(text: &str) -> Result<(usize, usize), String> {
     let number = |part: &str, default: usize| {
-        if part.is_empty() { Ok(default) } else { part.parse().map_err(|_| part.to_owned()) }
+        if part.is_empty() {
+            Ok(default)
+        } else {
+            part.parse().map_err(|_| part.to_owned())
+        }
     };
     let wrong = |part: String| format!("tree: `{part}` is not a number");
     match text.split_once(',') {
-        Some((from, to)) => {
-            Ok((number(from, 0).map_err(wrong)?, number(to, usize::MAX).map_err(wrong)?))
-        }
+        Some((from, to)) => Ok((
+            number(from, 0).map_err(wrong)?,
+            number(to, usize::MAX).map_err(wrong)?,
+        )),
         None => {
             let at: usize = text.parse().map_err(|_| wrong(text.to_owned()))?;
             Ok((at, at.saturating_add(1)))
@@ -132,8 +145,17 @@ mod tests {
             })
         );
         assert_eq!(show("builds[number]{2}")["builds"][0]["number"], 1);
-        assert_eq!(show("builds[number]{1,}")["builds"].as_array().unwrap().len(), 2);
-        assert_eq!(show("builds{,1}"), json!({"_class": "Job", "builds": [{"_class": "Run"}]}));
+        assert_eq!(
+            show("builds[number]{1,}")["builds"]
+                .as_array()
+                .unwrap()
+                .len(),
+            2
+        );
+        assert_eq!(
+            show("builds{,1}"),
+            json!({"_class": "Job", "builds": [{"_class": "Run"}]})
+        );
         assert_eq!(show("nothing"), json!({"_class": "Job"}));
     }
 

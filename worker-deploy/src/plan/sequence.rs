@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Moniker, ServerGroupName};
+use model::moniker::{Moniker, ServerGroupName};
 
 use crate::ports::ServerGroup;
 

@@ -1,6 +1,6 @@
 //! Executions: created once, changed by transitions that keep the rules, listed from indexes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::{ExecutionId, TaskId};
 use redb::{ReadTransaction, ReadableTable};
@@ -8,7 +8,7 @@ use redb::{ReadTransaction, ReadableTable};
 use super::tables::{self, ExecutionRecord, Fault, LeaseRecord, OutboxRecord, Tables};
 use crate::{
     Commit, Committed, Create, Created, ExecutionFilter, ExecutionRow, LeaseRow, OutboxRow,
-    StoredExecution, TaskChange, TimelineRow,
+    StoredExecution, TaskChange, TimelineRow, index,
     rules::{self, Refusal},
 };
 
@@ -32,8 +32,8 @@ pub(super) fn create(tables: &mut Tables<'_>, create: &Create) -> Result<Created
         wake_ms: None,
         timeline_rows: 0,
     };
-    for index in record.indexes() {
-        tables.index.insert((index.as_str(), record.created_ms, id), ())?;
+    for name in record.indexes() {
+        tables.index.insert((name.as_str(), record.created_ms, id), ())?;
     }
     tables.count(&tables::status_count(record.status))?;
     apply(tables, record, &create.first)?;
@@ -78,12 +78,12 @@ fn apply(
     record.version = record.version.saturating_add(1);
     record.schema = commit.schema;
     if record.status != commit.status {
-        let index = tables::index_of_status(record.status);
-        tables.index.remove((index.as_str(), record.created_ms, id))?;
+        let index_name = index::of_status(record.status);
+        tables.index.remove((index_name.as_str(), record.created_ms, id))?;
         tables.uncount(&tables::status_count(record.status))?;
         record.status = commit.status;
-        let index = tables::index_of_status(record.status);
-        tables.index.insert((index.as_str(), record.created_ms, id), ())?;
+        let index_name = index::of_status(record.status);
+        tables.index.insert((index_name.as_str(), record.created_ms, id), ())?;
         tables.count(&tables::status_count(record.status))?;
     }
     tables.documents.insert(id, commit.document.as_str())?;
@@ -342,23 +342,6 @@ pub(super) fn timeline(
     Ok(rows)
 }
 
-/// The narrowest indexes that together hold every execution the filter lets through.
-fn sources(filter: &ExecutionFilter) -> BTreeSet<String> {
-    if let Some(key) = &filter.event_key {
-        BTreeSet::from([tables::index_of_event(key)])
-    } else if rules::only_live(&filter.statuses) {
-        filter.statuses.iter().map(|status| tables::index_of_status(*status)).collect()
-    } else if !filter.pipeline_ids.is_empty() {
-        filter.pipeline_ids.iter().map(|id| tables::index_of_pipeline(id)).collect()
-    } else if let Some(application) = &filter.application {
-        BTreeSet::from([tables::index_of_application(application)])
-    } else if !filter.statuses.is_empty() {
-        filter.statuses.iter().map(|status| tables::index_of_status(*status)).collect()
-    } else {
-        BTreeSet::from([tables::index_of_all()])
-    }
-}
-
 fn wanted(filter: &ExecutionFilter, record: &ExecutionRecord) -> bool {
     let is = |want: &Option<String>, have: &String| want.as_ref().is_none_or(|want| want == have);
     is(&filter.application, &record.application)
@@ -372,13 +355,13 @@ pub(super) fn list(
     filter: &ExecutionFilter,
 ) -> Result<Vec<ExecutionRow>, Fault> {
     let limit = rules::list_limit(filter.limit);
-    let index = transaction.open_table(tables::INDEX)?;
+    let entries = transaction.open_table(tables::INDEX)?;
     let executions = transaction.open_table(tables::EXECUTIONS)?;
     let mut newest: Vec<(u64, ExecutionId)> = Vec::new();
-    for source in sources(filter) {
+    for source in index::sources(filter) {
         let mut found = 0_usize;
         let upto = (source.as_str(), u64::MAX, "\u{10FFFF}");
-        for entry in index.range((source.as_str(), 0, "")..=upto)?.rev() {
+        for entry in entries.range((source.as_str(), 0, "")..=upto)?.rev() {
             if found == limit {
                 break;
             }

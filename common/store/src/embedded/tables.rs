@@ -6,7 +6,7 @@ use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{LeaseRow, OutboxRow, StoreError, StoredEvent};
+use crate::{LeaseRow, OutboxRow, StoreError, StoredEvent, index};
 
 /// Format of the file; a file of a newer format is not opened.
 pub(super) const FORMAT: u64 = 1;
@@ -106,34 +106,13 @@ impl ExecutionRecord {
     /// The indexes it is found by; the one by status changes with it.
     pub(super) fn indexes(&self) -> [String; 5] {
         [
-            index_of_all(),
-            index_of_application(&self.application),
-            index_of_pipeline(&self.pipeline_id),
-            index_of_event(&self.event_key),
-            index_of_status(self.status),
+            index::of_all(),
+            index::of_application(&self.application),
+            index::of_pipeline(&self.pipeline_id),
+            index::of_event(&self.event_key),
+            index::of_status(self.status),
         ]
     }
-}
-
-/// The index of every execution.
-pub(super) fn index_of_all() -> String {
-    "all".to_owned()
-}
-/// The index of an application's executions.
-pub(super) fn index_of_application(application: &str) -> String {
-    format!("application/{application}")
-}
-/// The index of a pipeline's executions.
-pub(super) fn index_of_pipeline(id: &str) -> String {
-    format!("pipeline/{id}")
-}
-/// The index of an event's executions.
-pub(super) fn index_of_event(key: &str) -> String {
-    format!("event/{key}")
-}
-/// The index of executions with a status.
-pub(super) fn index_of_status(status: ExecutionStatus) -> String {
-    format!("status/{status}")
 }
 
 /// A task's lease, with what only the store knows.

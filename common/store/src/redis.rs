@@ -1,0 +1,209 @@
+//! The store on Redis: every call is one Function call, applied atomically by the server.
+//!
+//! The rules live in `functions/*.lua`, loaded once under a name with a version. The connection is
+//! shared and multiplexed, so concurrent commits share an fsync of the server; it reconnects by
+//! itself, and no call waits longer than [`CALL_TIMEOUT`].
+
+mod bell;
+mod decode;
+mod encode;
+mod gate;
+mod seam;
+
+use std::{fmt, time::Duration};
+
+use ::redis::{Client, RedisError, Value, aio::ConnectionManager, aio::ConnectionManagerConfig};
+use model::limits;
+
+use self::{bell::Bell, encode::Call};
+use crate::{StoreError, rules};
+
+/// How long a call may take, reconnecting included; then its outcome is unknown.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection attempt may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Between the first two attempts to reconnect; grows with each.
+const RECONNECT_MIN: Duration = Duration::from_millis(50);
+/// Between later attempts: a server that is back is found within this time.
+const RECONNECT_MAX: Duration = Duration::from_secs(1);
+/// Calls on their way at once; more wait at the door.
+const PIPELINE_MAX: usize = 512;
+/// All keys carry this hash tag, so they are in one slot and one call can change any of them.
+const HASH_TAG: &str = "{bowline}";
+
+/// Whether the server's own durability settings are checked at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Refuse a server that could lose an acknowledged write.
+    Checked,
+    /// Take it as it is: for caches of tests and servers whose settings cannot be read. Said
+    /// loudly in the log.
+    Unchecked,
+}
+
+/// The store on a Redis server, 7.0 or later.
+pub struct RedisStore {
+    connection: ConnectionManager,
+    prefix: String,
+    bell: Bell,
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// The text of the Function library, for whoever loads it with an administrator's rights:
+/// `redis-cli -x FUNCTION LOAD < file`.
+pub fn functions_text() -> String {
+    const SOURCES: &str = concat!(
+        include_str!("redis/functions/base.lua"),
+        include_str!("redis/functions/intake.lua"),
+        include_str!("redis/functions/executions.lua"),
+        include_str!("redis/functions/due.lua"),
+        include_str!("redis/functions/leases.lua"),
+        include_str!("redis/functions/whole.lua"),
+    );
+    let text = SOURCES
+        .replace("@WAKE_MAX_MS@", &rules::wake_max_ms().to_string())
+        .replace("@DOCUMENT_BYTES_MAX@", &limits::DOCUMENT_BYTES_MAX.to_string())
+        .replace("@OVERDUE_MS@", &rules::OVERDUE_MS.to_string());
+    let fingerprint = model::digest(&text);
+    text.replace("@FINGERPRINT@", &fingerprint)
+}
+
+impl RedisStore {
+    /// Connects, checks that the server is fit, and loads the Functions if they are missing.
+    ///
+    /// `url` is what the `redis` crate understands; `world` sets apart several stores on one
+    /// server (empty: the one of production).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when there is no server, [`StoreError::Unfit`] when it is not
+    /// one we can trust.
+    pub async fn connect(
+        url: &str,
+        world: &str,
+        durability: Durability,
+    ) -> Result<Self, StoreError> {
+        let client = Client::open(url).map_err(|cause| StoreError::Unfit {
+            detail: format!("`{}` is not an address of a Redis server: {cause}", redacted(url)),
+        })?;
+        let connection = connect(&client).await.map_err(|cause| StoreError::Unavailable {
+            doing: "connected to Redis",
+            cause: format!(
+                "{}: {cause}; start the server there, or correct the store's url",
+                redacted(url)
+            )
+            .into(),
+        })?;
+        gate::check_durability(&connection, durability).await?;
+        gate::check_functions(&connection).await?;
+        let prefix = if world.is_empty() {
+            format!("{HASH_TAG}:")
+        } else {
+            format!("{HASH_TAG}:{world}:")
+        };
+        let bell = Bell::listen(client, format!("{prefix}bell"));
+        Ok(Self { connection, prefix, bell })
+    }
+
+    /// A call of one of our functions.
+    fn function(&self, doing: &'static str, name: &str) -> Call {
+        Call::new(doing, name, &self.prefix)
+    }
+
+    async fn answer(&self, call: Call) -> Result<(&'static str, Value), StoreError> {
+        let (doing, command) = call.into_parts();
+        let value = within(&self.connection, &command).await.map_err(|fault| fault.while_it(doing))?;
+        Ok((doing, value))
+    }
+}
+
+async fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_response_timeout(Some(CALL_TIMEOUT))
+        .set_min_delay(RECONNECT_MIN)
+        .set_max_delay(RECONNECT_MAX)
+        .set_pipeline_buffer_size(PIPELINE_MAX);
+    ConnectionManager::new_with_config(client.clone(), config).await
+}
+
+/// Why a command has no usable reply.
+#[derive(Debug)]
+enum Fault {
+    /// Neither reply nor error within [`CALL_TIMEOUT`].
+    Silence,
+    /// The connection or the server.
+    Redis(RedisError),
+}
+
+impl Fault {
+    fn while_it(self, doing: &'static str) -> StoreError {
+        match self {
+            Self::Silence => {
+                let cause = format!("no reply within {} seconds", CALL_TIMEOUT.as_secs()).into();
+                StoreError::Unavailable { doing, cause }
+            }
+            Self::Redis(cause) if gate::is_missing_function(&cause) => StoreError::Unfit {
+                detail: "the server has lost its Functions (was it flushed?): restart this program \
+                         to load them again"
+                    .to_owned(),
+            },
+            Self::Redis(cause) => StoreError::Unavailable { doing, cause: Box::new(cause) },
+        }
+    }
+}
+
+/// Sends a command and waits a bounded time for its reply.
+async fn within(
+    connection: &ConnectionManager,
+    command: &::redis::Cmd,
+) -> Result<Value, Fault> {
+    let mut connection = connection.clone();
+    let reply = connection.send_packed_command(command);
+    match tokio::time::timeout(CALL_TIMEOUT, reply).await {
+        Ok(Ok(Value::ServerError(cause))) => Err(Fault::Redis(cause.into())),
+        Ok(reply) => reply.map_err(Fault::Redis),
+        Err(_) => Err(Fault::Silence),
+    }
+}
+
+/// A url without its password.
+pub(crate) fn redacted(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "(no url)".to_owned() };
+    // The last `@` before the path: a password may hold one itself.
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    match rest.rsplit_once('@') {
+        Some((login, host)) => {
+            let user = login.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}:***@{host}")
+        }
+        None => format!("{scheme}://{authority}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown_however_odd_it_is() {
+        assert_eq!(redacted("redis://u:s3cr3t@h:6379/0"), "redis://u:***@h:6379/0");
+        assert_eq!(redacted("redis://:p/w?d@x@h:1"), "redis://:***@h:1");
+        assert_eq!(redacted("redis://127.0.0.1:6379?world=x"), "redis://127.0.0.1:6379");
+        assert_eq!(redacted("secret"), "(no url)");
+    }
+
+    #[test]
+    fn the_library_has_no_open_places() {
+        let text = functions_text();
+        assert!(text.starts_with("#!lua name=bowline_v1\n"), "the first line names the library");
+        for place in text.split('\'').filter(|part| part.starts_with('@')) {
+            panic!("`{place}` was not filled in");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+#!lua name=bowline_v1
+-- The store's rules on Redis. Every function is one atomic step of the protocol.
+--
+-- Called as FCALL bowline_v1_<name> 1 <prefix> <arguments>. The prefix ends with ':' and carries
+-- the hash tag {bowline}; every key begins with it, so that an ACL can be written by key and all of
+-- a world lies in one slot. Replies are arrays that begin with a word, or rows; absent text is nil.
+-- A text that may be absent is sent as '' (absent) or '=' and the text.
+--
+-- Keys (after the prefix):
+--   clock token fence event          STRING  latest time written; counters
+--   pipeline:<id>                    HASH    application name body version updated
+--   pipelines                        SET     ids             names:<application> HASH name -> id
+--   event:<key>                      HASH    body accepted tries note outcome
+--   events | events-due | events-age ZSET    by acceptance | unsettled by due time | by age
+--   execution:<id>                   HASH    application pipeline event status live version schema
+--                                            document view created
+--   inputs:<id> SET   timeline:<id> LIST "version time body"   tasks:<id> SET   locks:<id> SET
+--   index:<name>                     ZSET    execution ids by creation time
+--   wakes                            ZSET    live executions by wake
+--   lease:<task>                     HASH    execution kind digest epoch dispatched claimed holder
+--                                            until token checkpoints checkpoint result cancel notice
+--   waiting:<kind> running:<kind>    ZSET    tasks by dispatch time | by end of lease
+--   lock:<resource>                  HASH    execution owner fence
+--   outbox:<id>                      HASH    route body task epoch
+--   outbox-due outbox-age            ZSET    by due time | by age
+-- PUBLISH on the channel <prefix>bell says that somebody may be waiting for what was done.
+
+local WAKE_MAX = tonumber('@WAKE_MAX_MS@')
+local DOCUMENT_MAX = tonumber('@DOCUMENT_BYTES_MAX@')
+local OVERDUE = tonumber('@OVERDUE_MS@')
+local FINGERPRINT = '@FINGERPRINT@'
+
+local call = redis.call
+
+-- The latest time given out by this process, by prefix. With the stored clock it makes time
+-- monotonic: the variable covers reads, which store nothing, the key covers restarts.
+local latest = {}
+
+local function peek(p)
+  local time = call('TIME')
+  local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  now = math.max(now, latest[p] or 0, tonumber(call('GET', p .. 'clock')) or 0)
+  latest[p] = now
+  return now
+end
+
+local function clock(p)
+  local now = peek(p)
+  call('SET', p .. 'clock', now)
+  return now
+end
+
+local function ring(p)
+  call('PUBLISH', p .. 'bell', '1')
+end
+
+-- Arguments in order; numbers and counted lists.
+local function reader(args)
+  local at = 0
+  local r = {}
+  function r.text()
+    at = at + 1
+    return args[at]
+  end
+  function r.number() return tonumber(r.text()) end
+  function r.maybe()
+    local text = r.text()
+    if text == '' then return nil end
+    return string.sub(text, 2)
+  end
+  function r.list(read)
+    local items = {}
+    for i = 1, r.number() do items[i] = read() end
+    return items
+  end
+  return r
+end
+
+local function contains(list, item)
+  for _, one in ipairs(list) do
+    if one == item then return true end
+  end
+  return false
+end
+
+local function number(key, field) return tonumber(call('HGET', key, field)) end
+

@@ -1,0 +1,259 @@
+-- Executions.
+
+-- The order in which `encode.rs` sends a transition.
+local function read_commit(r)
+  local c = {
+    schema = r.number(), status = r.text(), live = r.text() == 'LIVE', wake = tonumber(r.maybe() or nil),
+    document = r.text(), view = r.text(),
+  }
+  c.timeline = r.list(r.text)
+  c.outbox = r.list(function()
+    return { id = r.text(), route = r.text(), body = r.text(), task = r.text(), epoch = r.text() }
+  end)
+  c.tasks = r.list(function()
+    return { change = r.text(), task = r.text(), kind = r.text(), epoch = r.number(), digest = r.text() }
+  end)
+  c.unlock = r.list(r.text)
+  return c
+end
+
+local function refusal(c, id, now)
+  if #c.document > DOCUMENT_MAX then return 'TOO_LARGE' end
+  if c.live and not (c.wake and c.wake <= now + WAKE_MAX) then return 'NO_WAKE' end
+  for _, change in ipairs(c.tasks) do
+    if string.sub(change.task, 1, #id + 1) ~= id .. '/' then return 'FOREIGN_TASK' end
+  end
+  return nil
+end
+
+local function forget_lease(p, task)
+  local key = p .. 'lease:' .. task
+  local lease = call('HMGET', key, 'execution', 'kind')
+  if not lease[1] then return end
+  call('SREM', p .. 'tasks:' .. lease[1], task)
+  call('ZREM', p .. 'waiting:' .. lease[2], task)
+  call('ZREM', p .. 'running:' .. lease[2], task)
+  call('DEL', key)
+end
+
+local function dispatch(p, now, id, change)
+  local task, key = change.task, p .. 'lease:' .. change.task
+  local known = call('HMGET', key, 'epoch', 'result', 'kind')
+  if known[1] and tonumber(known[1]) >= change.epoch then return end
+  if known[2] then
+    -- The result came in while this transition was computed: it stays the truth. The epoch is
+    -- raised, so that the coordinator finds the result where it will look.
+    call('HSET', key, 'epoch', change.epoch)
+    return
+  end
+  if known[1] then
+    call('ZREM', p .. 'waiting:' .. known[3], task)
+    call('ZREM', p .. 'running:' .. known[3], task)
+    call('HDEL', key, 'holder', 'until', 'token', 'notice')
+  else
+    call('HSET', key, 'execution', id, 'checkpoints', 0, 'cancel', 0)
+    call('SADD', p .. 'tasks:' .. id, task)
+  end
+  call('HSET', key, 'kind', change.kind, 'epoch', change.epoch, 'digest', change.digest,
+    'dispatched', now, 'claimed', 0)
+  call('ZADD', p .. 'waiting:' .. change.kind, now, task)
+end
+
+local function change_task(p, now, id, change)
+  if change.change == 'DISPATCH' then
+    dispatch(p, now, id, change)
+  elseif change.change == 'RETIRE' then
+    forget_lease(p, change.task)
+  elseif call('EXISTS', p .. 'lease:' .. change.task) == 1 then
+    call('HSET', p .. 'lease:' .. change.task, 'cancel', 1)
+  end
+end
+
+local function forget_message(p, id)
+  call('ZREM', p .. 'outbox-due', id)
+  call('ZREM', p .. 'outbox-age', id)
+  call('DEL', p .. 'outbox:' .. id)
+end
+
+local function put_message(p, now, row)
+  forget_message(p, row.id)
+  call('HSET', p .. 'outbox:' .. row.id, 'route', row.route, 'body', row.body, 'task', row.task,
+    'epoch', row.epoch)
+  call('ZADD', p .. 'outbox-due', now, row.id)
+  call('ZADD', p .. 'outbox-age', now, row.id)
+end
+
+-- Frees locks of an execution: those of the owners, or all.
+local function free_locks(p, id, owners)
+  if owners and #owners == 0 then return end
+  for _, resource in ipairs(call('SMEMBERS', p .. 'locks:' .. id)) do
+    local key = p .. 'lock:' .. resource
+    if not owners or contains(owners, call('HGET', key, 'owner')) then
+      call('DEL', key)
+      call('SREM', p .. 'locks:' .. id, resource)
+    end
+  end
+end
+
+-- The earliest notice of a result or a release that came after the state this transition was
+-- computed from. Only the first transition after it can be blind to it, so it is taken once.
+local function take_notices(p, id)
+  local earliest = nil
+  for _, task in ipairs(call('SMEMBERS', p .. 'tasks:' .. id)) do
+    local notice = number(p .. 'lease:' .. task, 'notice')
+    if notice then
+      call('HDEL', p .. 'lease:' .. task, 'notice')
+      earliest = math.min(earliest or notice, notice)
+    end
+  end
+  return earliest
+end
+
+-- Writes everything a transition carries; all rules were checked before.
+local function apply(p, now, id, c, version)
+  call('HSET', p .. 'execution:' .. id, 'version', version, 'schema', c.schema, 'status', c.status,
+    'live', c.live and 1 or 0, 'document', c.document, 'view', c.view)
+  for _, body in ipairs(c.timeline) do
+    call('RPUSH', p .. 'timeline:' .. id, string.format('%.0f %.0f %s', version, now, body))
+  end
+  for _, change in ipairs(c.tasks) do change_task(p, now, id, change) end
+  for _, row in ipairs(c.outbox) do put_message(p, now, row) end
+  if c.live then
+    free_locks(p, id, c.unlock)
+    local notice = take_notices(p, id)
+    call('ZADD', p .. 'wakes', math.min(c.wake, notice or c.wake), id)
+  else
+    for _, task in ipairs(call('SMEMBERS', p .. 'tasks:' .. id)) do forget_lease(p, task) end
+    free_locks(p, id, nil)
+    call('ZREM', p .. 'wakes', id)
+  end
+  ring(p)
+end
+
+-- id application pipeline event transition -> NEW | EXISTS | REFUSED rule
+local function execution_create(keys, args)
+  local p, now, r = keys[1], clock(keys[1]), reader(args)
+  local id, application, pipeline, event = r.text(), r.text(), r.text(), r.text()
+  local key = p .. 'execution:' .. id
+  if call('EXISTS', key) == 1 then return { 'EXISTS' } end
+  local c = read_commit(r)
+  local refused = refusal(c, id, now)
+  if refused then return { 'REFUSED', refused } end
+  call('HSET', key, 'application', application, 'pipeline', pipeline, 'event', event, 'created', now)
+  for _, index in ipairs({ 'all', 'application/' .. application, 'pipeline/' .. pipeline,
+    'event/' .. event, 'status/' .. c.status }) do
+    call('ZADD', p .. 'index:' .. index, now, id)
+  end
+  apply(p, now, id, c, 1)
+  return { 'NEW' }
+end
+
+-- id version input transition
+--   -> APPLIED version | DUPLICATE | CONFLICT version | GONE | REFUSED rule
+local function execution_commit(keys, args)
+  local p, now, r = keys[1], clock(keys[1]), reader(args)
+  local id, expected, input = r.text(), r.number(), r.text()
+  local stored = call('HMGET', p .. 'execution:' .. id, 'version', 'live', 'schema', 'status', 'created')
+  if not stored[1] then return { 'GONE' } end
+  -- Before the version: a repeat after an ambiguous reply finds the version it made itself.
+  if call('SISMEMBER', p .. 'inputs:' .. id, input) == 1 then return { 'DUPLICATE' } end
+  local version = tonumber(stored[1])
+  if version ~= expected then return { 'CONFLICT', version } end
+  if stored[2] ~= '1' then return { 'REFUSED', 'TERMINAL' } end
+  local c = read_commit(r)
+  if c.schema < tonumber(stored[3]) then return { 'REFUSED', 'SCHEMA_BACK' } end
+  local refused = refusal(c, id, now)
+  if refused then return { 'REFUSED', refused } end
+  call('SADD', p .. 'inputs:' .. id, input)
+  if stored[4] ~= c.status then
+    call('ZREM', p .. 'index:status/' .. stored[4], id)
+    call('ZADD', p .. 'index:status/' .. c.status, tonumber(stored[5]), id)
+  end
+  apply(p, now, id, c, version + 1)
+  return { 'APPLIED', version + 1 }
+end
+
+-- id -> nil | version schema document status wake now, then per lease: task epoch holder until
+--   dispatched claimed checkpoints result cancel
+local function execution_load(keys, args)
+  local p, id = keys[1], args[1]
+  local row = call('HMGET', p .. 'execution:' .. id, 'version', 'schema', 'document', 'status')
+  if not row[1] then return nil end
+  local reply = { row[1], row[2], row[3], row[4], call('ZSCORE', p .. 'wakes', id), peek(p) }
+  for _, task in ipairs(call('SMEMBERS', p .. 'tasks:' .. id)) do
+    local lease = call('HMGET', p .. 'lease:' .. task, 'epoch', 'holder', 'until', 'dispatched',
+      'claimed', 'checkpoints', 'result', 'cancel')
+    reply[#reply + 1] = { task, unpack(lease, 1, 8) }
+  end
+  return reply
+end
+
+local function view_row(p, id)
+  local row = call('HMGET', p .. 'execution:' .. id, 'application', 'pipeline', 'status', 'version',
+    'created', 'view')
+  if not row[1] then return nil end
+  return { id, unpack(row, 1, 6) }
+end
+
+-- id -> row | nil
+local function execution_view(keys, args) return view_row(keys[1], args[1]) end
+
+-- A walk through one index, newest first, in pages; `r.id` is where it stands.
+local PAGE = 64
+local function walk(key)
+  local r, page, at, offset = {}, {}, 1, 0
+  function r.next()
+    if at > #page then
+      page = call('ZRANGE', key, offset, offset + PAGE - 1, 'REV', 'WITHSCORES')
+      at, offset = 1, offset + PAGE
+    end
+    r.id, r.created = page[at], tonumber(page[at + 1])
+    at = at + 2
+  end
+  r.next()
+  return r
+end
+
+-- limit application? event? pipelines statuses sources -> rows, newest first. The sources are the
+-- indexes that together hold every execution the filter lets through.
+local function execution_list(keys, args)
+  local p, r, rows = keys[1], reader(args), {}
+  local limit, application, event = r.number(), r.maybe(), r.maybe()
+  local pipelines, statuses = r.list(r.text), r.list(r.text)
+  local walks = r.list(function() return walk(p .. 'index:' .. r.text()) end)
+  while #rows < limit do
+    local newest = nil
+    for _, one in ipairs(walks) do
+      if one.id and (not newest or one.created > newest.created
+        or (one.created == newest.created and one.id > newest.id)) then
+        newest = one
+      end
+    end
+    if not newest then break end
+    local id = newest.id
+    local row = call('HMGET', p .. 'execution:' .. id, 'application', 'event', 'pipeline', 'status')
+    if (not application or application == row[1]) and (not event or event == row[2])
+      and (#pipelines == 0 or contains(pipelines, row[3]))
+      and (#statuses == 0 or contains(statuses, row[4])) then
+      rows[#rows + 1] = view_row(p, id)
+    end
+    newest.next()
+  end
+  return rows
+end
+
+-- id -> lines
+local function execution_timeline(keys, args)
+  return call('LRANGE', keys[1] .. 'timeline:' .. args[1], 0, -1)
+end
+
+-- id time -> DONE
+local function execution_rewake(keys, args)
+  local p, now, id = keys[1], clock(keys[1]), args[1]
+  if call('ZSCORE', p .. 'wakes', id) then
+    call('ZADD', p .. 'wakes', math.min(tonumber(args[2]), now + WAKE_MAX), id)
+    ring(p)
+  end
+  return { 'DONE' }
+end
+

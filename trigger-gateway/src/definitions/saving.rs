@@ -1,0 +1,191 @@
+//! Saving a definition: checked as a whole, then written as it was sent, with the few members which
+//! Gate sets as well.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::HeaderMap,
+    response::Response,
+};
+use model::{
+    limits::PIPELINE_BYTES_MAX,
+    pipeline::{Parsed, Pipeline},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{PipelinePut, PipelineRow, PipelineWritten};
+
+use super::{definition, if_match, members::with_members};
+use crate::{
+    access,
+    answer::{Params, Segments, ask, read_body},
+    http::Gateway,
+    problem::Problem,
+};
+
+/// How a save is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Options {
+    #[serde(default)]
+    stale_check: bool,
+}
+
+/// `POST /pipelines`: new without an `id`, or over the pipeline that has it.
+pub(crate) async fn save(
+    State(gateway): State<Arc<Gateway>>,
+    Params(options): Params<Options>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let draft = Draft::read(&headers, body).await?;
+    let id = draft.pipeline.id.clone().filter(|id| !id.is_empty());
+    let Some(id) = id else {
+        if_match(&headers, None)?;
+        return draft.write(&gateway, ulid::Ulid::new().to_string(), None, Some(0)).await;
+    };
+    check_id(&id)?;
+    let row = ask(gateway.store.pipeline_get(&id)).await?;
+    draft.replace(&gateway, id, row.as_ref(), &headers, &options).await
+}
+
+/// `PUT /pipelines/{id}`: over a pipeline that is there.
+pub(crate) async fn update(
+    State(gateway): State<Arc<Gateway>>,
+    Segments(id): Segments<String>,
+    Params(options): Params<Options>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let draft = Draft::read(&headers, body).await?;
+    check_id(&id)?;
+    if let Some(other) = draft.pipeline.id.as_deref().filter(|other| !other.is_empty() && *other != id) {
+        let text = format!("the path names pipeline `{id}`, the body `{other}`");
+        return Err(Problem::bad_request("other-id", text));
+    }
+    let row = ask(gateway.store.pipeline_get(&id)).await?;
+    let row = row.ok_or_else(|| Problem::not_found(format!("there is no pipeline with the id `{id}`")))?;
+    draft.replace(&gateway, id, Some(&row), &headers, &options).await
+}
+
+/// A definition that is fit to be stored.
+struct Draft {
+    text: String,
+    pipeline: Pipeline,
+    user: String,
+}
+
+impl Draft {
+    async fn read(headers: &HeaderMap, body: Body) -> Result<Self, Problem> {
+        let bytes = read_body(headers, body, PIPELINE_BYTES_MAX).await?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Problem::bad_request("not-utf-8", "a definition is JSON in UTF-8"))?;
+        let Parsed { pipeline, problems } = Pipeline::parse(&text);
+        let Some(pipeline) = pipeline else {
+            let count = problems.len();
+            let detail = format!("the definition cannot be used: {count} problems, see `errors`");
+            return Err(Problem::bad_request("invalid-pipeline", detail).with_errors(json!(problems)));
+        };
+        let user = access::user(headers).unwrap_or_else(|| "anonymous".to_owned());
+        Ok(Self { text, pipeline, user })
+    }
+
+    async fn replace(
+        self,
+        gateway: &Gateway,
+        id: String,
+        row: Option<&PipelineRow>,
+        headers: &HeaderMap,
+        options: &Options,
+    ) -> Result<Response, Problem> {
+        let tagged = if_match(headers, row)?;
+        if options.stale_check {
+            self.check_stale(row)?;
+        }
+        let version = row.map_or(0, |row| row.version);
+        let expected = (tagged || options.stale_check || row.is_none()).then_some(version);
+        self.write(gateway, id, row, expected).await
+    }
+
+    /// Whether somebody saved since the caller read: `updateTs` is the mark Gate's callers send back.
+    fn check_stale(&self, row: Option<&PipelineRow>) -> Result<(), Problem> {
+        let stored = row.and_then(|row| member(&row.body, "updateTs"));
+        let sent = self.pipeline.body.get("updateTs");
+        let fits = match (&stored, sent) {
+            (None, _) => true,
+            (Some(stored), Some(sent)) => words(stored) == words(sent),
+            (Some(_), None) => false,
+        };
+        if fits { Ok(()) } else { Err(stale()) }
+    }
+
+    async fn write(
+        self,
+        gateway: &Gateway,
+        id: String,
+        before: Option<&PipelineRow>,
+        expected_version: Option<u64>,
+    ) -> Result<Response, Problem> {
+        let now_ms = ask(gateway.store.now_ms()).await?;
+        let mut set = vec![
+            ("id", json!(id)),
+            ("updateTs", json!(now_ms.to_string())),
+            ("lastModifiedBy", json!(self.user)),
+        ];
+        // The place in the list stays when the caller does not say otherwise, as Orca has it.
+        let index = before.and_then(|row| member(&row.body, "index"));
+        if let (None, Some(index)) = (self.pipeline.body.get("index"), index) {
+            set.push(("index", index));
+        }
+        let put = PipelinePut {
+            id,
+            application: self.pipeline.application,
+            name: self.pipeline.name,
+            body: with_members(&self.text, &set),
+            expected_version,
+        };
+        match ask(gateway.store.pipeline_put(put.clone())).await? {
+            PipelineWritten::Saved { version, updated_ms } => {
+                tracing::info!(application = put.application, pipeline.name = put.name, version, "pipeline saved");
+                let PipelinePut { id, application, name, body, expected_version: _ } = put;
+                Ok(definition(&PipelineRow { id, application, name, body, version, updated_ms }))
+            }
+            PipelineWritten::Stale { .. } => Err(stale()),
+            PipelineWritten::NameTaken { id } => {
+                let text = format!(
+                    "application `{}` has another pipeline called `{}` (id `{id}`): names are unique; \
+                     send that id to change it",
+                    put.application, put.name
+                );
+                Err(Problem::conflict("name-taken", text))
+            }
+        }
+    }
+}
+
+fn stale() -> Problem {
+    let text = "somebody saved this pipeline in between: read it again, and repeat the change";
+    Problem::conflict("stale", text)
+}
+
+/// Ids go into paths and keys.
+fn check_id(id: &str) -> Result<(), Problem> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if (1..=128).contains(&id.len()) && id.bytes().all(plain) {
+        return Ok(());
+    }
+    let text = "a pipeline's id is 1 to 128 letters, digits, `-`, `_` or `.`";
+    Err(Problem::bad_request("bad-id", text))
+}
+
+fn member(body: &str, key: &str) -> Option<Value> {
+    let body: Value = serde_json::from_str(body).ok()?;
+    body.get(key).filter(|value| !value.is_null()).cloned()
+}
+
+/// Some callers send numbers back as numbers, some as text.
+fn words(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}

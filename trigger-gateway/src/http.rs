@@ -1,0 +1,109 @@
+//! The router: every path there is.
+
+use std::{any::Any, collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json, Router,
+    http::{Method, StatusCode, Uri},
+    middleware,
+    response::{IntoResponse as _, Response},
+    routing::{get, post, put},
+};
+use runtime::{Admin, WebhookTokens};
+use serde_json::{Value, json};
+use store::SharedStore;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    Config, access::Tokens, definitions, events, executions, guard, jenkins::DoneAt,
+    problem::Problem, start, webhook,
+};
+
+/// What handlers share.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) store: SharedStore,
+    pub(crate) api_tokens: Option<Tokens>,
+    pub(crate) sources: BTreeMap<String, Source>,
+    pub(crate) stranger: Tokens,
+    pub(crate) done_at: DoneAt,
+}
+
+/// A Jenkins controller as a sender of webhooks.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) url: String,
+    pub(crate) tokens: Tokens,
+}
+
+impl Gateway {
+    pub(crate) fn new(config: Config, store: SharedStore) -> Self {
+        let source = |(name, controller): (String, runtime::JenkinsController)| {
+            let tokens = controller.webhook_token.as_ref().map(WebhookTokens::all);
+            let tokens = tokens.map_or_else(Tokens::nobody, Tokens::new);
+            (name, Source { url: controller.url, tokens })
+        };
+        let api_token = config.gateway.api_token.as_ref();
+        Self {
+            store,
+            api_tokens: api_token.map(|token| Tokens::new(std::slice::from_ref(token))),
+            sources: config.jenkins.controllers.into_iter().map(source).collect(),
+            stranger: Tokens::nobody(),
+            done_at: config.gateway.build_done_at,
+        }
+    }
+}
+
+/// The whole API. Paths and bodies are Gate's where Gate has them, `/api/v1` where it has not.
+pub(crate) fn router(gateway: Gateway, admin: Admin) -> Router {
+    let gateway = Arc::new(gateway);
+    let api = Router::new()
+        .route("/version", get(version))
+        .route("/webhooks/jenkins/{controller}", post(webhook::with_header))
+        .route("/webhooks/jenkins/{controller}/{token}", post(webhook::with_path))
+        .route("/applications", get(definitions::applications))
+        .route("/applications/{application}", get(definitions::application))
+        .route("/applications/{application}/pipelineConfigs", get(definitions::of_application))
+        .route("/applications/{application}/pipelineConfigs/{name}", get(definitions::one))
+        .route("/applications/{application}/pipelines", get(executions::of_application))
+        .route("/applications/{application}/pipelines/{id}/cancel", put(executions::cancel_below_application))
+        .route("/pipelineConfigs", get(definitions::all))
+        .route("/pipelines", post(definitions::save))
+        // The first segment is an execution, a definition or an application, by method and length.
+        .route("/pipelines/{first}", get(executions::one).put(definitions::update))
+        .route(
+            "/pipelines/{first}/{second}",
+            post(start::start).delete(definitions::delete).put(executions::control),
+        )
+        .route("/pipelines/v2/{first}/{second}", post(start::start_with_event_id))
+        .route("/executions", get(executions::list))
+        .route("/api/v1/executions/{id}/timeline", get(executions::timeline))
+        .route("/api/v1/events", get(events::newest))
+        .with_state(Arc::clone(&gateway));
+    api.merge(admin.router())
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
+        .layer(middleware::from_fn_with_state(gateway, guard::admit))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::map_response(guard::harden))
+}
+
+async fn version() -> Json<Value> {
+    Json(json!({ "version": env!("CARGO_PKG_VERSION") }))
+}
+
+async fn nowhere(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", uri.path()))
+}
+
+async fn not_so(method: Method, uri: Uri) -> Problem {
+    let text = format!("{} does not take {method}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", text)
+}
+
+fn panicked(cause: Box<dyn Any + Send>) -> Response {
+    let text = cause.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| cause.downcast_ref::<String>().cloned()).unwrap_or_default();
+    tracing::error!(error = text, "a request handler panicked");
+    Problem::internal().into_response()
+}

@@ -1,0 +1,123 @@
+//! How this room calls the cloud: reads are repeated with patience, changes are made once, under
+//! every guard, and their outcome is told apart.
+
+use std::time::Duration;
+
+use runtime::Chain;
+use tracing::{debug, warn};
+use wire::FailureKind;
+
+use super::{Halt, Stance, Work};
+use crate::{
+    lease::Lease,
+    ports::{CloudError, Fault, Reply},
+};
+
+/// Longest wait between two tries.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// What came of a call that changes something.
+#[derive(Debug)]
+pub(super) enum Changed<T> {
+    /// It happened.
+    Done(T),
+    /// Something of that name is there.
+    Taken,
+    /// It may or may not have happened, or what it names is not there, or is busy: look at the world again.
+    Look,
+}
+
+impl<L: Lease> Work<'_, L> {
+    /// Reads until there is an answer. Being throttled is waited out; other failures too, for as
+    /// long as a group may take to become healthy.
+    pub(super) async fn read<'f, T>(
+        &self,
+        doing: &str,
+        call: impl Fn() -> Reply<'f, T>,
+    ) -> Result<T, Halt> {
+        let began_ms = self.lease.now_ms();
+        let mut tries = 0;
+        loop {
+            let error = match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let passing = match &error.fault {
+                Fault::Throttled | Fault::UnknownOutcome(_) | Fault::InUse(_) => true,
+                Fault::NotFound(_) | Fault::AlreadyExists(_) | Fault::Refused { .. } => false,
+            };
+            let waited_ms = self.lease.now_ms().saturating_sub(began_ms);
+            if !passing || waited_ms >= self.room.config.healthy_timeout_ms() {
+                let kind = if passing { FailureKind::Transient } else { FailureKind::User };
+                return Err(Halt::failed(kind, format!("{doing} failed: {}", Chain(&error))));
+            }
+            debug!(error = %Chain(&error), "{doing} did not succeed, trying again");
+            self.pause(self.backoff(tries)).await?;
+            tries += 1;
+        }
+    }
+
+    /// Makes one call that changes something, if that is allowed at this moment.
+    pub(super) async fn change<T>(
+        &self,
+        doing: &str,
+        call: impl FnOnce() -> Reply<'static, T>,
+    ) -> Result<Changed<T>, Halt> {
+        self.change_with(doing, call).await
+    }
+
+    /// As [`Self::change`], for calls that borrow.
+    pub(super) async fn change_with<'f, T>(
+        &self,
+        doing: &str,
+        call: impl FnOnce() -> Reply<'f, T>,
+    ) -> Result<Changed<T>, Halt> {
+        self.guard_lock(doing).await?;
+        // The last thing before the call: everything else may have taken its time.
+        match self.stance {
+            Stance::Working => self.lease.may_mutate()?,
+            Stance::CleaningUp => self.lease.may_clean_up()?,
+        }
+        let error = match call().await {
+            Ok(answer) => return Ok(Changed::Done(answer)),
+            Err(error) => error,
+        };
+        match &error.fault {
+            Fault::AlreadyExists(_) => Ok(Changed::Taken),
+            Fault::NotFound(_) => Ok(Changed::Look),
+            Fault::Throttled | Fault::UnknownOutcome(_) | Fault::InUse(_) => {
+                warn!(error = %Chain(&error), "{doing} is unsettled, looking again");
+                self.pause(self.backoff(0)).await?;
+                Ok(Changed::Look)
+            }
+            Fault::Refused { .. } => Err(refused(doing, &error)),
+        }
+    }
+
+    /// A worker that was overtaken finds here that the cluster is another's.
+    async fn guard_lock(&self, doing: &str) -> Result<(), Halt> {
+        let held = match self.held {
+            Some(fence) => self.lease.lock_held(&self.resource()?, fence).await?,
+            None => false,
+        };
+        if held {
+            return Ok(());
+        }
+        let message = format!("{doing} was not tried: the cluster's lock is not ours any more");
+        Err(Halt::failed(FailureKind::Transient, message))
+    }
+
+    /// Doubles from the interval of looks. The task's own share keeps deploys that began together
+    /// from calling together for ever.
+    fn backoff(&self, tries: u32) -> Duration {
+        let interval = self.room.config.poll_interval();
+        let longest = BACKOFF_MAX.max(interval);
+        let base = interval.saturating_mul(1 << tries.min(5)).min(longest);
+        let own: u32 = self.lease.task().to_string().bytes().map(u32::from).sum();
+        base - base * (own % 32) / 64
+    }
+}
+
+fn refused(doing: &str, error: &CloudError) -> Halt {
+    Halt::failed(FailureKind::User, format!("{doing} failed: {}", Chain(error)))
+}

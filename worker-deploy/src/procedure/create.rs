@@ -1,0 +1,218 @@
+//! Planning and making the new server group: once, whoever repeats it.
+
+use tracing::{info, warn};
+use wire::FailureKind;
+
+use super::{Halt, Work, calls::Changed, plan_failure};
+use crate::{
+    checkpoint::Checkpoint,
+    lease::Lease,
+    plan::{self, Identity, Maker, Survey, subnets},
+    ports::{Fault, GroupLifecycle, NewLaunchTemplate, ServerGroup},
+    tags,
+};
+
+/// So many other names are tried when somebody takes ours first.
+const NAMES_MAX: usize = 5;
+
+impl<L: Lease> Work<'_, L> {
+    /// Looks at the world and decides. Nothing is changed.
+    pub(super) async fn plan(&self, fence: u64) -> Result<Checkpoint, Halt> {
+        let survey = self.survey().await?;
+        let maker = self.maker(fence);
+        let plan = plan::draw(self.request, &survey, &maker).map_err(|error| plan_failure(&error))?;
+        for note in &plan.notes {
+            warn!("{note}");
+        }
+        info!(server_group.name = %plan.group.name, victims = plan.victims.len(), "deploy planned");
+        let began_ms = maker.now_ms;
+        let (created, healthy_ms, ending) = (None, None, None);
+        Ok(Checkpoint { fence, plan, began_ms, created, healthy_ms, ending })
+    }
+
+    fn maker(&self, fence: u64) -> Maker<'_> {
+        Maker { task: self.lease.task(), fence, now_ms: self.lease.now_ms() }
+    }
+
+    async fn survey(&self) -> Result<Survey, Halt> {
+        let (request, place, cloud) = (self.request, &self.place, &self.room.cloud);
+        let cluster = self.cluster().await?;
+        let image = self
+            .read("looking up the image", || cloud.image(place, &request.image))
+            .await?;
+        let all = self.read("reading the subnets", || cloud.subnets(place)).await?;
+        let chosen = subnets::choose(&all, &request.subnet_type, &request.availability_zones)
+            .map_err(|error| plan_failure(&error.into()))?;
+        let wanted = plan::wanted_security_groups(request);
+        let security_groups = self
+            .read("looking up the security groups", || {
+                cloud.security_groups(place, &chosen.vpc, &wanted)
+            })
+            .await?;
+        let load_balancers = match request.load_balancers.as_slice() {
+            [] => Vec::new(),
+            names => {
+                self.read("looking up the load balancers", || cloud.load_balancers(place, names))
+                    .await?
+            }
+        };
+        let target_groups = match request.target_groups.as_slice() {
+            [] => Vec::new(),
+            names => {
+                self.read("looking up the target groups", || cloud.target_groups(place, names))
+                    .await?
+            }
+        };
+        let subnets = chosen.subnets;
+        Ok(Survey { cluster, image, subnets, security_groups, load_balancers, target_groups })
+    }
+
+    pub(super) async fn cluster(&self) -> Result<Vec<ServerGroup>, Halt> {
+        let moniker = plan::moniker(self.request)
+            .map_err(|error| plan_failure(&plan::PlanError::Name(error)))?;
+        let name = moniker.cluster();
+        let cloud = &self.room.cloud;
+        self.read("reading the cluster", || cloud.cluster(&self.place, &name)).await
+    }
+
+    /// Makes the planned group, or joins it if it is there.
+    pub(super) async fn create(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
+        while checkpoint.created.is_none() {
+            let name = checkpoint.plan.group.name.clone();
+            if let Some(found) = self.find(&name).await? {
+                self.meet(checkpoint, &found).await?;
+                continue;
+            }
+            self.check_time(checkpoint, "the new server group did not appear")?;
+            self.ensure_template(checkpoint).await?;
+            let cloud = &self.room.cloud;
+            let group = &checkpoint.plan.group;
+            let call = || cloud.create_group(&self.place, group);
+            match self.change_with("creating the server group", call).await? {
+                Changed::Done(()) => self.await_sight(checkpoint, &name).await?,
+                // Nothing to see of it may be a lagging view: wait, look, never assume.
+                Changed::Taken | Changed::Look => {
+                    self.pause(self.room.config.poll_interval()).await?;
+                }
+            }
+        }
+        self.tidy(checkpoint).await
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<ServerGroup>, Halt> {
+        let names = [name.to_owned()];
+        let cloud = &self.room.cloud;
+        let found =
+            self.read("looking for the server group", || cloud.groups(&self.place, &names)).await?;
+        Ok(found.into_iter().find(|group| group.name == name))
+    }
+
+    /// A created group shows up sooner or later; creating it again is pointless meanwhile.
+    async fn await_sight(&self, checkpoint: &mut Checkpoint, name: &str) -> Result<(), Halt> {
+        loop {
+            if let Some(found) = self.find(name).await? {
+                return self.meet(checkpoint, &found).await;
+            }
+            self.check_time(checkpoint, "the created server group did not appear")?;
+            self.pause(self.room.config.poll_interval()).await?;
+        }
+    }
+
+    /// A group with the planned name is there: ours, or in the way.
+    async fn meet(&self, checkpoint: &mut Checkpoint, found: &ServerGroup) -> Result<(), Halt> {
+        if plan::is_made_by(found, self.lease.task()) {
+            if found.lifecycle == GroupLifecycle::Deleting {
+                let message = format!("somebody is deleting the new server group `{}`", found.name);
+                return Err(Halt::failed(FailureKind::User, message));
+            }
+            checkpoint.created = Some(Identity::of(found));
+            info!(server_group.name = %found.name, "server group is there");
+            return Ok(self.save(checkpoint).await?);
+        }
+        if checkpoint.plan.refused.len() >= NAMES_MAX {
+            let message = format!(
+                "could not create a server group: {NAMES_MAX} names were taken by others, the last one is `{}`",
+                found.name
+            );
+            return Err(Halt::failed(FailureKind::Transient, message));
+        }
+        warn!(server_group.name = %found.name, "the planned name was taken by another, using the next");
+        let cluster = self.cluster().await?;
+        let maker = self.maker(checkpoint.fence);
+        checkpoint.plan = plan::renamed(&checkpoint.plan, self.request, &cluster, &maker)
+            .map_err(|error| plan_failure(&error))?;
+        Ok(self.save(checkpoint).await?)
+    }
+
+    /// Makes the launch template once: the client token makes a repeat the same one.
+    async fn ensure_template(&self, checkpoint: &Checkpoint) -> Result<(), Halt> {
+        let template = &checkpoint.plan.template;
+        let cloud = &self.room.cloud;
+        loop {
+            let call = || cloud.create_launch_template(&self.place, template);
+            match self.change_with("creating the launch template", call).await? {
+                Changed::Done(_) => return Ok(()),
+                Changed::Taken if self.is_our_template(template).await? => return Ok(()),
+                Changed::Taken => {
+                    let message =
+                        format!("another launch template has the name `{}`", template.name);
+                    return Err(Halt::failed(FailureKind::Transient, message));
+                }
+                Changed::Look => {
+                    self.check_time(checkpoint, "the launch template could not be created")?;
+                }
+            }
+        }
+    }
+
+    async fn is_our_template(&self, template: &NewLaunchTemplate) -> Result<bool, Halt> {
+        let cloud = &self.room.cloud;
+        let call = || cloud.launch_template(&self.place, &template.name);
+        let found = self.read("looking at the launch template", call).await?;
+        // Not visible yet: the name is made of the group's name and a time, so it is ours.
+        Ok(found.is_none_or(|found| found.tags.get(tags::TASK) == template.tags.get(tags::TASK)))
+    }
+
+    fn check_time(&self, checkpoint: &Checkpoint, what: &str) -> Result<(), Halt> {
+        let waited_ms = self.lease.now_ms().saturating_sub(checkpoint.began_ms);
+        if waited_ms < self.room.config.healthy_timeout_ms() {
+            return Ok(());
+        }
+        let name = &checkpoint.plan.group.name;
+        let message = format!("{what} within {} s (`{name}`)", waited_ms / 1_000);
+        Err(Halt::failed(FailureKind::Timeout, message))
+    }
+
+    /// Removes launch templates of names that were not used in the end.
+    async fn tidy(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
+        let cloud = &self.room.cloud;
+        while let Some(name) = checkpoint.plan.abandoned.last().cloned() {
+            let call = || cloud.launch_template(&self.place, &name);
+            let found = self.read("looking at an abandoned launch template", call).await?;
+            let ours = checkpoint.plan.template.tags.get(tags::TASK);
+            if let Some(found) = found.filter(|found| found.tags.get(tags::TASK) == ours) {
+                self.delete_template(&found.id).await?;
+            }
+            checkpoint.plan.abandoned.pop();
+            self.save(checkpoint).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a launch template if that works: one that stays costs nothing.
+    pub(super) async fn delete_template(&self, id: &str) -> Result<(), Halt> {
+        let cloud = &self.room.cloud;
+        let delete = || -> crate::ports::Reply<'_, ()> {
+            Box::pin(async move {
+                match cloud.delete_launch_template(&self.place, id).await {
+                    Err(error) if matches!(error.fault, Fault::Refused { .. }) => {
+                        warn!(%error, "a launch template was left");
+                        Ok(())
+                    }
+                    answer => answer,
+                }
+            })
+        };
+        self.change_with("deleting a launch template", delete).await.map(|_| ())
+    }
+}

@@ -1,0 +1,288 @@
+//! Taking the older groups away, each step decided by [`plan::retire::next`] on a world read
+//! immediately before.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, info};
+use wire::FailureKind;
+
+use super::{
+    Halt, Work,
+    calls::Changed,
+    settle::{self, Look},
+};
+use crate::{
+    checkpoint::Checkpoint,
+    lease::Lease,
+    plan::{
+        self,
+        health::{Fitness, Streak},
+        retire::{Action, Next, Rules, Victim, VictimState, World},
+    },
+    ports::Reply,
+    tags,
+    watch::Freshness,
+};
+
+/// How the new group has looked lately.
+#[derive(Debug, Default)]
+pub(super) struct Trust {
+    streak: Streak,
+    counted: Option<Instant>,
+}
+
+impl<L: Lease> Work<'_, L> {
+    /// Waits as asked, then takes the victims away, oldest first, one after the other.
+    pub(super) async fn retire_all(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
+        if !self.is_highlander() || checkpoint.plan.victims.is_empty() {
+            return Ok(());
+        }
+        let delay_ms = u64::from(self.request.delay_before_disable_seconds) * 1_000;
+        let due_ms = checkpoint.healthy_ms.unwrap_or_default().saturating_add(delay_ms);
+        let remaining_ms = due_ms.saturating_sub(self.lease.now_ms());
+        self.pause(Duration::from_millis(remaining_ms)).await?;
+        let mut trust = Trust::default();
+        for index in 0..checkpoint.plan.victims.len() {
+            self.retire(checkpoint, index, &mut trust).await?;
+        }
+        Ok(())
+    }
+
+    /// Drives one victim until it is finished with, forward or back.
+    pub(super) async fn retire(
+        &self,
+        checkpoint: &mut Checkpoint,
+        index: usize,
+        trust: &mut Trust,
+    ) -> Result<(), Halt> {
+        let Some(rules) = self.rules(checkpoint) else { return Ok(()) };
+        let deadline_ms = self.deadline_ms(checkpoint, index, &rules);
+        let mut freshness = Freshness::Now;
+        let mut done: Option<Action> = None;
+        while let Some(victim) = checkpoint.plan.victims.get(index).cloned() {
+            let world = self.world(checkpoint, &victim, trust, freshness).await?;
+            match plan::retire::next(&victim, &rules, &world) {
+                Next::Finished => return Ok(()),
+                Next::Save(state) => {
+                    self.enter(checkpoint, index, state).await?;
+                    freshness = Freshness::Now;
+                }
+                // An older look may say "wait"; only a look of now may say "do".
+                Next::Do(_) if freshness == Freshness::Shared => freshness = Freshness::Now,
+                Next::Do(action) => {
+                    self.check_retire_time(&victim, "it takes too long", deadline_ms)?;
+                    if done.as_ref() == Some(&action) {
+                        // Done, and not to be seen yet: no use in doing it again at once.
+                        self.pause(self.room.config.poll_interval()).await?;
+                    }
+                    debug!(server_group.name = %victim.name, ?action, "retiring");
+                    let outcome = self.act(&victim, &action, &rules).await?;
+                    done = matches!(outcome, Changed::Done(())).then_some(action);
+                }
+                Next::Wait(why) => {
+                    self.check_retire_time(&victim, &why, deadline_ms)?;
+                    self.pause(self.room.config.poll_interval()).await?;
+                    freshness = Freshness::Shared;
+                }
+                Next::Retreat(why) => {
+                    let message = format!("stopped taking away `{}`: {why}", victim.name);
+                    return Err(Halt::failed(FailureKind::User, message)
+                        .hinting("the older group is put back into traffic"));
+                }
+                Next::Abort(why) => {
+                    let left = VictimState::Spared { why: why.clone() };
+                    self.enter(checkpoint, index, left).await?;
+                    let message = format!("stopped taking away `{}`: {why}", victim.name);
+                    return Err(Halt::failed(FailureKind::User, message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rules(&self, checkpoint: &Checkpoint) -> Option<Rules> {
+        let asked_ms = u64::from(self.request.delay_before_scale_down_seconds) * 1_000;
+        let least_ms = self.room.config.disabled_seconds.saturating_mul(1_000);
+        Some(Rules {
+            new: checkpoint.created.clone()?,
+            doomed: format!("{}/{}", self.lease.task().execution, checkpoint.fence),
+            disabled_for_ms: asked_ms.max(least_ms),
+        })
+    }
+
+    /// Until when a victim must be finished with; counted from its first touch, whoever did that.
+    fn deadline_ms(&self, checkpoint: &Checkpoint, index: usize, rules: &Rules) -> u64 {
+        let victim = checkpoint.plan.victims.get(index);
+        let since_ms = match victim.map(|victim| &victim.state) {
+            Some(
+                VictimState::Disabling { before }
+                | VictimState::Disabled { before, .. }
+                | VictimState::Emptying { before },
+            ) => before.since_ms,
+            Some(
+                VictimState::Untouched
+                | VictimState::Deleting
+                | VictimState::Gone
+                | VictimState::Spared { .. }
+                | VictimState::Undoing { .. }
+                | VictimState::Restored,
+            )
+            | None => self.lease.now_ms(),
+        };
+        since_ms
+            .saturating_add(rules.disabled_for_ms)
+            .saturating_add(self.room.config.destroy_timeout_ms())
+    }
+
+    fn check_retire_time(&self, victim: &Victim, why: &str, deadline_ms: u64) -> Result<(), Halt> {
+        if self.lease.now_ms() < deadline_ms {
+            return Ok(());
+        }
+        let message = format!("could not take away `{}` in time: {why}", victim.name);
+        Err(Halt::failed(FailureKind::Timeout, message).hinting(
+            "instances protected from scale-in, life-cycle hooks and long draining keep a group from \
+             emptying",
+        ))
+    }
+
+    /// Reads everything a step is decided on.
+    async fn world(
+        &self,
+        checkpoint: &Checkpoint,
+        victim: &Victim,
+        trust: &mut Trust,
+        freshness: Freshness,
+    ) -> Result<World, Halt> {
+        let plan = &checkpoint.plan;
+        let names = [plan.group.name.clone(), victim.name.clone()];
+        let watch = &self.room.watch;
+        let mut groups = self
+            .read("looking at the server groups", || {
+                Box::pin(watch.groups(&self.place, &names, freshness))
+            })
+            .await?;
+        let old = groups.what.remove(&victim.name);
+        let new = groups.what.remove(&plan.group.name);
+        let look = match new.filter(|group| settle::is(checkpoint.created.as_ref(), group)) {
+            Some(group) => self.judge_new(plan, groups, &group, freshness).await?,
+            None => groups.and(watch_nothing(), |_, ()| Look::Missing),
+        };
+        let balancers = match &old {
+            Some(group) => {
+                let of = group.balancers();
+                let call = || -> Reply<'_, _> { Box::pin(watch.balancers(&self.place, &of, freshness)) };
+                self.read("looking at the older group's balancers", call).await?.what
+            }
+            None => std::collections::BTreeMap::new(),
+        };
+        let fitness = trust.judge(&look.what, look.taken, self.room.config.healthy_polls);
+        Ok(World { now_ms: self.lease.now_ms(), fitness, victim: old, balancers })
+    }
+
+    /// Commits a victim's next state; what belongs to one that is gone goes first.
+    async fn enter(
+        &self,
+        checkpoint: &mut Checkpoint,
+        index: usize,
+        state: VictimState,
+    ) -> Result<(), Halt> {
+        let Some(victim) = checkpoint.plan.victims.get(index).cloned() else { return Ok(()) };
+        if state == VictimState::Gone && victim.state == VictimState::Deleting {
+            self.remove_template(&victim).await?;
+            info!(server_group.name = %victim.name, "older server group deleted");
+        }
+        if let Some(victim) = checkpoint.plan.victims.get_mut(index) {
+            victim.state = state;
+        }
+        Ok(self.save(checkpoint).await?)
+    }
+
+    /// Deletes the launch template of a group that is gone, if it was made for that group alone.
+    async fn remove_template(&self, victim: &Victim) -> Result<(), Halt> {
+        let Some(template) = &victim.template else { return Ok(()) };
+        let cloud = &self.room.cloud;
+        let call = || cloud.launch_template(&self.place, &template.name);
+        let found = self.read("looking at the older group's launch template", call).await?;
+        let Some(found) = found.filter(|found| found.id == template.id) else { return Ok(()) };
+        let stamp = found.name.strip_prefix(&format!("{}-", victim.name));
+        let named_for_it = stamp.is_some_and(|stamp| {
+            !stamp.is_empty() && stamp.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let ours = found.tags.get(tags::MANAGED_BY).is_some_and(|by| by == tags::BOWLINE);
+        let used = || async {
+            let cluster = self.cluster().await?;
+            let uses = |group: &crate::ports::ServerGroup| {
+                group.launch_template.as_ref().is_some_and(|used| used.id == template.id)
+            };
+            Ok::<_, Halt>(cluster.iter().any(uses))
+        };
+        if (named_for_it || ours) && !used().await? {
+            self.delete_template(&found.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn act(
+        &self,
+        victim: &Victim,
+        action: &Action,
+        rules: &Rules,
+    ) -> Result<Changed<()>, Halt> {
+        let (cloud, place, name) = (&self.room.cloud, &self.place, victim.name.as_str());
+        let zero = wire::Capacity { min: 0, desired: 0, max: 0 };
+        let call = || -> Reply<'_, ()> {
+            match action {
+                Action::Suspend(processes) => cloud.suspend(place, name, processes),
+                Action::Resume(processes) => cloud.resume(place, name, processes),
+                Action::Deregister(balancer, ids) => cloud.deregister(place, balancer, ids),
+                Action::Register(balancer, ids) => cloud.register(place, balancer, ids),
+                Action::MarkDoomed => cloud.tag(place, name, tags::DOOMED, &rules.doomed),
+                Action::Unmark => cloud.untag(place, name, tags::DOOMED),
+                Action::ScaleToZero => cloud.set_capacity(place, name, zero),
+                Action::Delete => cloud.delete_group(place, name),
+            }
+        };
+        self.change_with(&format!("{} `{name}`", doing(action)), call).await
+    }
+}
+
+impl Trust {
+    fn judge(&mut self, look: &Look, taken: (Instant, Instant), polls: u32) -> Fitness {
+        let fresh = self.counted.is_none_or(|before| taken.0 > before);
+        let why = match look {
+            Look::There(verdict) if verdict.can_take_over() => {
+                if fresh {
+                    self.streak.good();
+                    self.counted = Some(taken.1);
+                }
+                return Fitness::Good;
+            }
+            Look::There(verdict) => verdict.to_string(),
+            Look::Missing => "it is not there".to_owned(),
+        };
+        if fresh {
+            self.streak.bad();
+            self.counted = Some(taken.1);
+        }
+        if self.streak.bad_so_far() >= polls { Fitness::Failing(why) } else { Fitness::Wobbling(why) }
+    }
+}
+
+fn watch_nothing() -> crate::watch::Seen<()> {
+    let now = Instant::now();
+    crate::watch::Seen { what: (), taken: (now, now) }
+}
+
+const fn doing(action: &Action) -> &'static str {
+    match action {
+        Action::Suspend(_) => "suspending scaling processes of",
+        Action::Resume(_) => "resuming scaling processes of",
+        Action::Deregister(..) => "deregistering instances of",
+        Action::Register(..) => "registering instances of",
+        Action::MarkDoomed => "tagging",
+        Action::Unmark => "removing our tag of",
+        Action::ScaleToZero => "scaling down",
+        Action::Delete => "deleting",
+    }
+}

@@ -1,0 +1,154 @@
+//! Waiting until the new server group is healthy, and what is done to it then.
+
+use tokio::time::Instant;
+use tracing::{debug, info};
+use wire::FailureKind;
+
+use super::{Halt, Work, calls::Changed};
+use crate::{
+    checkpoint::Checkpoint,
+    lease::Lease,
+    plan::{
+        Identity,
+        health::{self, Streak, Verdict},
+        Plan,
+    },
+    ports::ServerGroup,
+    watch::{Freshness, Seen},
+};
+
+/// One look at the new group.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// It is there.
+    There(Verdict),
+    /// It is not, or another group has its name.
+    Missing,
+}
+
+impl<L: Lease> Work<'_, L> {
+    /// Waits for health and applies what the request wants of the finished group.
+    pub(super) async fn settle(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
+        if checkpoint.healthy_ms.is_none() {
+            self.await_health(checkpoint).await?;
+            checkpoint.healthy_ms = Some(self.lease.now_ms());
+            info!(server_group.name = %checkpoint.plan.group.name, "server group is healthy");
+            self.save(checkpoint).await?;
+        }
+        self.suspend_as_asked(&checkpoint.plan).await
+    }
+
+    async fn await_health(&self, checkpoint: &Checkpoint) -> Result<(), Halt> {
+        let mut streak = Streak::default();
+        let mut counted: Option<Instant> = None;
+        loop {
+            let seen = self.look_at_new(checkpoint, Freshness::Shared).await?;
+            let (first, last) = seen.taken;
+            // A look that others took may be the one that was counted already.
+            if counted.is_none_or(|before| first > before) {
+                counted = Some(last);
+                match &seen.what {
+                    Look::There(verdict) if verdict.is_good() => {
+                        if streak.good() >= self.room.config.healthy_polls {
+                            return Ok(());
+                        }
+                    }
+                    Look::There(_) | Look::Missing => _ = streak.bad(),
+                }
+            }
+            debug!(look = ?seen.what, "waiting for health");
+            let waited_ms = self.lease.now_ms().saturating_sub(checkpoint.began_ms);
+            if waited_ms >= self.room.config.healthy_timeout_ms() {
+                return Err(self.not_healthy(&checkpoint.plan, &seen.what, waited_ms));
+            }
+            self.pause(self.room.config.poll_interval()).await?;
+        }
+    }
+
+    fn not_healthy(&self, plan: &Plan, look: &Look, waited_ms: u64) -> Halt {
+        let state = match look {
+            Look::There(verdict) => verdict.to_string(),
+            Look::Missing => "it is not there any more".to_owned(),
+        };
+        let message = format!(
+            "server group `{}` did not become healthy within {} s: {state}; no older group was touched",
+            plan.group.name,
+            waited_ms / 1_000
+        );
+        let hint = if plan.judge == health::Judge::Platform {
+            "look at the instances' console output and at the group's activity history"
+        } else {
+            "look at the balancer's health check (path, port, codes), the security groups between \
+             balancer and instances, and at the instances' console output"
+        };
+        Halt::failed(FailureKind::Timeout, message).hinting(hint)
+    }
+
+    /// Judges the new group by a look of the wanted freshness.
+    pub(super) async fn look_at_new(
+        &self,
+        checkpoint: &Checkpoint,
+        freshness: Freshness,
+    ) -> Result<Seen<Look>, Halt> {
+        let plan = &checkpoint.plan;
+        let name = plan.group.name.clone();
+        let names = [name.clone()];
+        let watch = &self.room.watch;
+        let groups = self
+            .read("looking at the new server group", || {
+                Box::pin(watch.groups(&self.place, &names, freshness))
+            })
+            .await?;
+        let found = groups.what.get(&name).cloned();
+        let Some(group) = found.filter(|group| is(checkpoint.created.as_ref(), group)) else {
+            return Ok(Seen { what: Look::Missing, taken: groups.taken });
+        };
+        self.judge_new(plan, groups, &group, freshness).await
+    }
+
+    pub(super) async fn judge_new<T>(
+        &self,
+        plan: &Plan,
+        seen: Seen<T>,
+        group: &ServerGroup,
+        freshness: Freshness,
+    ) -> Result<Seen<Look>, Halt> {
+        let watch = &self.room.watch;
+        let sources = self
+            .read("looking at the new instances' health", || {
+                Box::pin(watch.sources(&self.place, &plan.judge, group, freshness))
+            })
+            .await?;
+        let percent = self.request.target_healthy_percent;
+        let judged = |_, sources| Look::There(health::judge(group, &plan.judge, &sources, percent));
+        Ok(seen.and(sources, judged))
+    }
+
+    /// Suspends the scaling processes which the request wants suspended once the group is up.
+    async fn suspend_as_asked(&self, plan: &Plan) -> Result<(), Halt> {
+        let name = &plan.group.name;
+        let names = [name.clone()];
+        let cloud = &self.room.cloud;
+        while !self.request.suspended_processes.is_empty() {
+            let groups =
+                self.read("looking at the new group", || cloud.groups(&self.place, &names)).await?;
+            let suspended = groups.first().map(|group| &group.suspended);
+            let is_running = |process: &&String| suspended.is_some_and(|s| !s.contains(*process));
+            let running: Vec<String> =
+                self.request.suspended_processes.iter().filter(is_running).cloned().collect();
+            if running.is_empty() {
+                return Ok(());
+            }
+            let call = || cloud.suspend(&self.place, name, &running);
+            match self.change_with("suspending scaling processes", call).await? {
+                Changed::Done(()) => return Ok(()),
+                Changed::Taken | Changed::Look => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn is(identity: Option<&Identity>, group: &ServerGroup) -> bool {
+    identity.is_some_and(|identity| identity.is(group))
+}

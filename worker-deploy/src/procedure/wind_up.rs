@@ -1,0 +1,123 @@
+//! Ending early, by a failure or a cancel: what can be put back is put back, and what is left is
+//! said.
+
+use tracing::{info, warn};
+use wire::{TaskFailure, TaskOutcome};
+use worker::Stop;
+
+use super::{Halt, Work, retire::Trust};
+use crate::{
+    checkpoint::{Checkpoint, Ending},
+    lease::Lease,
+    plan::{self, retire::VictimState},
+};
+
+impl<L: Lease> Work<'_, L> {
+    /// Puts a disabled group back into traffic, then tells how everything stands.
+    pub(super) async fn wind_up(
+        &mut self,
+        ending: Ending,
+        checkpoint: Option<Checkpoint>,
+    ) -> Result<TaskOutcome, Stop> {
+        let report = match checkpoint {
+            None => "nothing was created or changed".to_owned(),
+            Some(mut checkpoint) => {
+                checkpoint.ending = Some(ending.clone());
+                self.save(&checkpoint).await?;
+                let trouble = match Box::pin(self.put_back(&mut checkpoint)).await {
+                    Ok(()) => None,
+                    // Cleaning up is not canceled; a cancel that shows up here changes nothing.
+                    Err(Halt::Stop(Stop::Canceled)) => None,
+                    Err(Halt::Stop(stop @ (Stop::Lost | Stop::Draining))) => return Err(stop),
+                    Err(Halt::Failed(failure)) => Some(failure.message),
+                };
+                self.report(&checkpoint, trouble).await?
+            }
+        };
+        self.unlock().await?;
+        info!(%report, "deploy ended early");
+        Ok(match ending {
+            Ending::Canceled => TaskOutcome::Canceled { detail: report },
+            Ending::Failed(failure) => {
+                TaskOutcome::Failed { failure: TaskFailure { detail: Some(report), ..failure } }
+            }
+        })
+    }
+
+    async fn put_back(&mut self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
+        if self.held.is_none() && needs_lock(checkpoint) {
+            checkpoint.fence = self.lock().await?;
+        }
+        for index in 0..checkpoint.plan.victims.len() {
+            let Some(victim) = checkpoint.plan.victims.get(index).cloned() else { break };
+            let names = [victim.name.clone()];
+            let cloud = &self.room.cloud;
+            if plan::retire::is_in_hand(&victim.state) {
+                let call = || cloud.groups(&self.place, &names);
+                let found = self.read("looking at the older group", call).await?;
+                if let Some(state) = plan::retire::on_stop(&victim, found.first()) {
+                    if let Some(victim) = checkpoint.plan.victims.get_mut(index) {
+                        victim.state = state;
+                    }
+                    self.save(checkpoint).await?;
+                }
+            }
+            let undoing = checkpoint
+                .plan
+                .victims
+                .get(index)
+                .is_some_and(|victim| matches!(victim.state, VictimState::Undoing { .. }));
+            if undoing {
+                self.retire(checkpoint, index, &mut Trust::default()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every group this deploy had to do with, and how it stands.
+    async fn report(
+        &self,
+        checkpoint: &Checkpoint,
+        trouble: Option<String>,
+    ) -> Result<String, Stop> {
+        let mut lines = vec![self.new_group(checkpoint).await?];
+        lines.extend(checkpoint.plan.victims.iter().map(plan::retire::describe));
+        if let Some(trouble) = trouble {
+            warn!(%trouble, "cleaning up did not finish");
+            lines.push(format!("cleaning up did not finish: {trouble}"));
+        }
+        Ok(lines.join("; "))
+    }
+
+    async fn new_group(&self, checkpoint: &Checkpoint) -> Result<String, Stop> {
+        let name = &checkpoint.plan.group.name;
+        let state = match (&checkpoint.created, checkpoint.healthy_ms) {
+            (Some(_), Some(_)) => "was healthy and stays",
+            (Some(_), None) => "was created and stays as it is",
+            (None, _) => {
+                let names = [name.clone()];
+                let cloud = &self.room.cloud;
+                let found = self
+                    .read("looking for the new group", || cloud.groups(&self.place, &names))
+                    .await;
+                match found {
+                    Ok(groups) => {
+                        let ours = |g: &crate::ports::ServerGroup| plan::is_made_by(g, self.lease.task());
+                        if groups.iter().any(ours) {
+                            "was created and stays as it is"
+                        } else {
+                            "was planned and is not there"
+                        }
+                    }
+                    Err(Halt::Stop(stop)) => return Err(stop),
+                    Err(Halt::Failed(_)) => "may have been created; the cloud does not answer",
+                }
+            }
+        };
+        Ok(format!("the new group `{name}` {state}"))
+    }
+}
+
+fn needs_lock(checkpoint: &Checkpoint) -> bool {
+    checkpoint.plan.victims.iter().any(|victim| plan::retire::is_in_hand(&victim.state))
+}

@@ -79,10 +79,10 @@ impl DemoError {
 pub(crate) async fn run(demo: Demo) -> Result<Exit, CommandError> {
     let began = Instant::now();
     let body = demo.event.as_deref().map(source::read).transpose()?;
-    let scene = Scene::set(demo.sdk).await?;
+    let scene = Scene::set(reach).await?;
     let shown = show(&scene, body.as_deref(), demo.event.as_deref()).await;
     if let Ok(Exit::Succeeded) = shown {
-        output::line(&format!("Done in {:.1} s.", began.elapsed().as_secs_f64()));
+        output::line(&format!("\nDone in {:.1} s.", began.elapsed().as_secs_f64()));
     }
     if demo.keep {
         if let Err(error) = &shown {
@@ -112,7 +112,7 @@ async fn show(scene: &Scene, body: Option<&str>, file: Option<&Path>) -> Result<
             output::line(&format!("Jenkins: {} #{} is finalized -> gateway: {said}", scene::JOB, scene::NUMBER));
         }
         Some(body) => {
-            let said = scene.send(body.to_owned()).await?;
+            let said = accepted(scene.send(body.to_owned()).await)?;
             let file = file.unwrap_or_else(|| Path::new("-"));
             output::line(&format!("Body of {} sent -> gateway: {said}", file.display()));
         }
@@ -174,7 +174,7 @@ async fn started(scene: &Scene, application: &str) -> Result<ExecutionId, Comman
         if let Some(view) = found.first() {
             return Ok(view.id.clone());
         }
-        if let Some(reason) = scene.refusal().await {
+        if let Some(reason) = scene.refusal().await? {
             return Err(DemoError::NotStarted { reason }.into());
         }
         if deadline < Instant::now() {
@@ -190,11 +190,11 @@ fn conclude(scene: &Scene, view: &ExecutionView) {
     let list = |names: &[String]| {
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     };
-    output::line(&format!("\nexecution        {} {}", view.id, view.status));
-    output::line(&format!("image            {}", list(&made.images)));
-    output::line(&format!("server group     {}", list(&made.server_groups)));
-    output::line(&format!("destroyed        {}", list(&made.destroyed)));
-    output::line(&format!("API              {}pipelines/{}", scene.server().address(), view.id));
+    output::line(&format!("\nexecution               {}", view.id));
+    output::line(&format!("image                   {}", list(&made.images)));
+    output::line(&format!("new server group        {}", list(&made.server_groups)));
+    output::line(&format!("destroyed server group  {}", list(&made.destroyed)));
+    output::line(&format!("address                 {}", scene.api()));
 }
 
 async fn keep(scene: &Scene) {

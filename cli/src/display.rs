@@ -25,8 +25,6 @@ pub(crate) enum Display {
         /// What was told last, by stage id.
         told: BTreeMap<String, (ExecutionStatus, String)>,
     },
-    /// Nowhere.
-    Silent,
 }
 
 impl Display {
@@ -60,7 +58,6 @@ impl Display {
                     told.insert(line.id.clone(), now);
                 }
             }
-            Self::Silent => {}
         }
     }
 
@@ -72,7 +69,7 @@ impl Display {
                     bar.abandon();
                 }
             }
-            Self::Lines { .. } | Self::Silent => {}
+            Self::Lines { .. } => {}
         }
     }
 }

@@ -284,6 +284,12 @@ impl Server {
         self.read(&format!("list the executions of `{application}`"), request).await
     }
 
+    /// What was told to the server, newest first, and what came of it.
+    pub(crate) async fn events(&self, limit: u32) -> Result<Vec<Value>, ServerError> {
+        let query = [("limit", limit.to_string())];
+        self.read("list the events", self.request(Method::GET, &["api", "v1", "events"], &query)).await
+    }
+
     /// Asks an execution to stop.
     pub(crate) async fn cancel(&self, id: &ExecutionId, reason: Option<&str>) -> Result<(), ServerError> {
         let query: Vec<(&str, String)> =

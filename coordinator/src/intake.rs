@@ -1,6 +1,6 @@
 //! Events to executions. What an event came to is written down for people, also when nothing did.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use engine::{Build, Input, Match, Origin, TriggerMiss};
 use futures::stream::{FuturesUnordered, StreamExt as _};

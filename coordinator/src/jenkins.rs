@@ -91,7 +91,7 @@ impl Jenkins {
             return Ok(None);
         };
         let what = format!("{file} of build {} of {}/{}", build.number, build.controller, build.job);
-        let place = model::jenkins::encode_path(&artifact.relative_path);
+        let place = model::jenkins::encoded_path(&artifact.relative_path);
         let path = format!("{}/{}/artifact/{place}", build.job.url_path(), build.number);
         let Some(body) = self.get(&build.controller, &path, &what).await? else {
             return Ok(None);

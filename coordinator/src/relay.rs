@@ -83,6 +83,8 @@ impl Relay {
             Ok(()) => "confirmed",
             Err(PublishError::Unroutable { .. }) => "unroutable",
             Err(PublishError::Refused { .. }) => "refused",
+            Err(PublishError::TooLarge { .. }) => "too_large",
+            Err(PublishError::TooLarge { .. }) => "too_large",
             Err(PublishError::Unavailable { .. }) => "unknown",
         };
         counter!("bowline_published_total", "outcome" => label).increment(1);

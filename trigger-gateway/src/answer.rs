@@ -24,7 +24,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Segments<T>(pub(crate) T);
 
-impl<T: DeserializeOwned + Send, S: Sync> FromRequestParts<S> for Segments<T> {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Path(segments) = Path::from_request_parts(parts, state).await?;
@@ -36,7 +36,7 @@ impl<T: DeserializeOwned + Send, S: Sync> FromRequestParts<S> for Segments<T> {
 #[derive(Debug)]
 pub(crate) struct Params<T>(pub(crate) T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Query(params) = Query::from_request_parts(parts, state).await?;
@@ -45,43 +45,64 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
 }
 
 /// Asks the store, and gives up in time.
-pub(crate) async fn ask<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
-    match tokio::time::timeout(STORE_TIMEOUT, answer).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => {
-            tracing::warn!("request refused, the store did not answer in time");
-            Err(Problem::unavailable())
-        }
+pub(crate) async fn ask<T>(
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, Problem> {
+    if let Ok(answer) = tokio::time::timeout(STORE_TIMEOUT, answer).await {
+        return Ok(answer?);
     }
+    tracing::warn!("request refused, the store did not answer in time");
+    Err(Problem::unavailable())
 }
 
 /// Reads a body of at most `limit` bytes, and never more than that into memory.
-pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
-    let too_large = || {
-        let text = format!("the body is over {limit} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", text)
-    };
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if declared.and_then(|text| text.parse().ok()).is_some_and(|size: usize| size > limit) {
-        return Err(too_large());
+pub(crate) async fn read_body(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Vec<u8>, Problem> {
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    if declared
+        .and_then(|text| text.parse().ok())
+        .is_some_and(|size: usize| size > limit.saturating_mul(2))
+    {
+        return Err(too_large(limit));
     }
-    let reading = async {
-        let mut stream = body.into_data_stream();
-        let mut read = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            let broken = |_| Problem::bad_request("broken-body", "the body ended before its end");
-            let chunk = chunk.map_err(broken)?;
-            if read.len().saturating_add(chunk.len()) > limit {
-                return Err(too_large());
-            }
-            read.extend_from_slice(&chunk);
-        }
-        Ok(read)
-    };
-    tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or_else(|_| {
+    let reading = tokio::time::timeout(BODY_TIMEOUT, collect(body, limit));
+    reading.await.unwrap_or_else(|_| {
         let text = "the body was not here within 5 seconds";
         Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "slow-body", text))
     })
+}
+
+/// Goes on reading a little beyond the limit, into nothing: whoever is closed on while sending may
+/// never see why.
+async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut stream = body.into_data_stream();
+    let mut kept = Vec::new();
+    let mut seen = 0_usize;
+    while let Some(chunk) = stream.next().await {
+        let broken = |_| Problem::bad_request("broken-body", "the body ended before its end");
+        let chunk = chunk.map_err(broken)?;
+        seen = seen.saturating_add(chunk.len());
+        if seen <= limit {
+            kept.extend_from_slice(&chunk);
+        } else if seen > limit.saturating_mul(2) {
+            break;
+        }
+    }
+    if seen > limit {
+        Err(too_large(limit))
+    } else {
+        Ok(kept)
+    }
+}
+
+fn too_large(limit: usize) -> Problem {
+    let text = format!("the body is over {limit} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", text)
 }
 
 /// An answer that is JSON text already.

@@ -60,11 +60,21 @@ impl Config {
             if let Some(text) = gateway.open_to_strangers() {
                 settings.problem("gateway.listen", format!("{}: {text}", gateway.listen));
             }
-            if gateway.api_token.as_ref().is_some_and(|token| token.expose_secret().trim().is_empty()) {
-                settings.problem("gateway.api_token", "is empty; leave it out, or set a long random text");
+            if gateway
+                .api_token
+                .as_ref()
+                .is_some_and(|token| token.expose_secret().trim().is_empty())
+            {
+                settings.problem(
+                    "gateway.api_token",
+                    "is empty; leave it out, or set a long random text",
+                );
             }
         }
-        Some(Self { gateway: gateway?, jenkins: jenkins? })
+        Some(Self {
+            gateway: gateway?,
+            jenkins: jenkins?,
+        })
     }
 }
 
@@ -83,7 +93,10 @@ mod tests {
         let mut settings = Settings::from_toml("[gateway]\nlisten = \"0.0.0.0:8084\"").unwrap();
         Config::read(&mut settings);
         let error = settings.finish().unwrap_err().to_string();
-        assert!(error.contains("gateway.listen: 0.0.0.0:8084: other machines"), "{error}");
+        assert!(
+            error.contains("gateway.listen: 0.0.0.0:8084: other machines"),
+            "{error}"
+        );
 
         let closed = "[gateway]\nlisten = \"0.0.0.0:8084\"\napi_token = \"t\"\nbuild_done_at = \"completed\"";
         let mut settings = Settings::from_toml(closed).unwrap();

@@ -48,15 +48,20 @@ impl Listing {
     }
 
     fn statuses(&self) -> Result<Vec<ExecutionStatus>, Problem> {
-        let wrong = |error: model::StatusError| Problem::bad_request("bad-status", error.to_string());
+        let wrong =
+            |error: model::StatusError| Problem::bad_request("bad-status", error.to_string());
         let names = listed(self.statuses.as_ref());
-        names.map(|name| name.to_ascii_uppercase().parse().map_err(wrong)).collect()
+        names
+            .map(|name| name.to_ascii_uppercase().parse().map_err(wrong))
+            .collect()
     }
 }
 
 fn listed(text: Option<&String>) -> impl Iterator<Item = &str> {
     let text = text.map(String::as_str).unwrap_or_default();
-    text.split(',').map(str::trim).filter(|part| !part.is_empty())
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
 }
 
 /// `GET /pipelines/{id}`
@@ -95,7 +100,10 @@ pub(crate) async fn list(
         return Err(Problem::bad_request("which-executions", text));
     }
     if pipelines.len() + executions.len() > IDS_MAX {
-        return Err(Problem::bad_request("too-many-ids", format!("more than {IDS_MAX} ids at once")));
+        return Err(Problem::bad_request(
+            "too-many-ids",
+            format!("more than {IDS_MAX} ids at once"),
+        ));
     }
     let statuses = listing.statuses()?;
     let mut rows = Vec::new();
@@ -114,7 +122,11 @@ pub(crate) async fn list(
         rows.extend(ask(gateway.store.execution_view(&id)).await?);
     }
     rows.retain(|row| statuses.is_empty() || statuses.contains(&row.status));
-    rows.sort_by(|a, b| b.created_ms.cmp(&a.created_ms).then_with(|| b.id.cmp(&a.id)));
+    rows.sort_by(|a, b| {
+        b.created_ms
+            .cmp(&a.created_ms)
+            .then_with(|| b.id.cmp(&a.id))
+    });
     Ok(json_list(rows.iter().map(|row| row.view.as_str())))
 }
 
@@ -125,9 +137,7 @@ pub(crate) async fn timeline(
 ) -> Result<Json<Value>, Problem> {
     let row = existing(&gateway, &id).await?;
     let rows = ask(gateway.store.execution_timeline(&row.id)).await?;
-    let line = |row: &store::TimelineRow| {
-        json!({ "version": row.version, "at": row.at_ms, "entry": parsed(&row.body) })
-    };
+    let line = |row: &store::TimelineRow| json!({ "version": row.version, "at": row.at_ms, "entry": parsed(&row.body) });
     Ok(Json(rows.iter().map(line).collect()))
 }
 
@@ -146,7 +156,9 @@ pub(crate) async fn control(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if word != "cancel" {
-        return Err(Problem::not_found(format!("an execution cannot be told to `{word}`; `cancel` can")));
+        return Err(Problem::not_found(format!(
+            "an execution cannot be told to `{word}`; `cancel` can"
+        )));
     }
     cancel(&gateway, &id, asked, &headers).await
 }
@@ -161,7 +173,12 @@ pub(crate) async fn cancel_below_application(
     cancel(&gateway, &id, asked, &headers).await
 }
 
-async fn cancel(gateway: &Gateway, id: &str, asked: Cancel, headers: &HeaderMap) -> Result<Response, Problem> {
+async fn cancel(
+    gateway: &Gateway,
+    id: &str,
+    asked: Cancel,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let row = existing(gateway, id).await?;
     if row.status == ExecutionStatus::Canceled {
         return Ok(Json(json!({ "canceled": true })).into_response());
@@ -173,10 +190,16 @@ async fn cancel(gateway: &Gateway, id: &str, asked: Cancel, headers: &HeaderMap)
     let event = Event::Cancel {
         execution: row.id,
         user: access::user(headers).unwrap_or_else(|| "anonymous".to_owned()),
-        reason: asked.reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
+        reason: asked
+            .reason
+            .map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
     };
     let key = format!("cancel/{id}/{}", ulid::Ulid::new());
-    ask(gateway.store.event_accept(EventRow { key: key.clone(), body: encode(&event)? })).await?;
+    ask(gateway.store.event_accept(EventRow {
+        key: key.clone(),
+        body: encode(&event)?,
+    }))
+    .await?;
     tracing::info!(execution.id = id, "cancel accepted");
     Ok(Json(json!({ "eventId": key })).into_response())
 }
@@ -184,5 +207,7 @@ async fn cancel(gateway: &Gateway, id: &str, asked: Cancel, headers: &HeaderMap)
 async fn existing(gateway: &Gateway, id: &str) -> Result<ExecutionRow, Problem> {
     let nothing = || Problem::not_found(format!("there is no execution `{id}`"));
     let id: ExecutionId = id.parse().map_err(|_| nothing())?;
-    ask(gateway.store.execution_view(&id)).await?.ok_or_else(nothing)
+    ask(gateway.store.execution_view(&id))
+        .await?
+        .ok_or_else(nothing)
 }

@@ -74,7 +74,9 @@ fn read(body: &[u8], base_url: &str, done_at: DoneAt) -> Result<Reading, Reading
     };
     if !done {
         let shown: String = phase.chars().filter(|c| !c.is_control()).take(32).collect();
-        return Err(Reading::Ignored { reason: format!("phase {shown} is not the end of a build") });
+        return Err(Reading::Ignored {
+            reason: format!("phase {shown} is not the end of a build"),
+        });
     }
     let number = number(&body)?;
     let job = job(&body, base_url)?;
@@ -82,7 +84,10 @@ fn read(body: &[u8], base_url: &str, done_at: DoneAt) -> Result<Reading, Reading
 }
 
 fn invalid(pointer: &str, reason: impl Into<String>) -> Reading {
-    Reading::Invalid { pointer: pointer.to_owned(), reason: reason.into() }
+    Reading::Invalid {
+        pointer: pointer.to_owned(),
+        reason: reason.into(),
+    }
 }
 
 fn text<'a>(body: &'a Value, pointer: &str) -> Result<Option<&'a str>, Reading> {
@@ -106,15 +111,22 @@ fn number(body: &Value) -> Result<u64, Reading> {
 /// when Jenkins does not know its own address; the short name knows no folders.
 fn job(body: &Value, base_url: &str) -> Result<String, Reading> {
     for pointer in ["/build/full_url", "/build/url", "/url"] {
-        let Some(url) = text(body, pointer)? else { continue };
+        let Some(url) = text(body, pointer)? else {
+            continue;
+        };
         let found = path::job(url, base_url).map_err(|reason| invalid(pointer, reason))?;
         if let Some(job) = found {
             return checked(job, pointer);
         }
     }
-    let name = text(body, "/name")?.map(str::trim).filter(|name| !name.is_empty());
+    let name = text(body, "/name")?
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| {
-        invalid("/build/full_url", "names no job, and neither do build.url, url and name")
+        invalid(
+            "/build/full_url",
+            "names no job, and neither do build.url, url and name",
+        )
     })?;
     path::segment(name).map_err(|reason| invalid("/name", reason))?;
     checked(name.to_owned(), "/name")
@@ -122,7 +134,10 @@ fn job(body: &Value, base_url: &str) -> Result<String, Reading> {
 
 fn checked(job: String, pointer: &str) -> Result<String, Reading> {
     if job.len() > JOB_BYTES_MAX {
-        return Err(invalid(pointer, format!("names a job of over {JOB_BYTES_MAX} bytes")));
+        return Err(invalid(
+            pointer,
+            format!("names a job of over {JOB_BYTES_MAX} bytes"),
+        ));
     }
     Ok(job)
 }

@@ -47,7 +47,11 @@ pub enum StartError {
 ///
 /// Nothing runs when the address cannot be used, or would be reachable from other machines without
 /// an API token.
-pub async fn run(config: Config, store: SharedStore, tasks: Tasks) -> Result<SocketAddr, StartError> {
+pub async fn run(
+    config: Config,
+    store: SharedStore,
+    tasks: Tasks,
+) -> Result<SocketAddr, StartError> {
     if let Some(way_out) = config.gateway.open_to_strangers() {
         return Err(StartError::Open(way_out));
     }
@@ -57,17 +61,28 @@ pub async fn run(config: Config, store: SharedStore, tasks: Tasks) -> Result<Soc
     let admin = Admin::new(metrics, &tasks)
         .check("store", move || {
             let store = Arc::clone(&asked);
-            async move { store.now_ms().await.map(drop).map_err(|error| error.to_string()) }
+            async move {
+                store
+                    .now_ms()
+                    .await
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            }
         })
         .on_scrape(move || gauges::refresh(Arc::clone(&measured)));
     for (name, controller) in &config.jenkins.controllers {
         if controller.webhook_token.is_none() {
-            tracing::warn!(build.controller = name, "webhooks are refused, there is no webhook_token");
+            tracing::warn!(
+                build.controller = name,
+                "webhooks are refused, there is no webhook_token"
+            );
         }
     }
     let listen = config.gateway.listen;
     let router = http::router(Gateway::new(config, store), admin);
-    let address = runtime::http::serve(listen, router, &tasks).await.map_err(StartError::Listen)?;
+    let address = runtime::http::serve(listen, router, &tasks)
+        .await
+        .map_err(StartError::Listen)?;
     tracing::info!(%address, "gateway listens");
     Ok(address)
 }

@@ -24,7 +24,12 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: None,
+        }
     }
 
     /// What was sent cannot be used.
@@ -74,11 +79,6 @@ impl Problem {
     pub(crate) fn with_errors(mut self, errors: Value) -> Self {
         self.errors = Some(errors);
         self
-    }
-
-    #[cfg(test)]
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
     }
 }
 

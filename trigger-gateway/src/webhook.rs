@@ -63,13 +63,20 @@ async fn receive(
     };
     let span = info_span!("webhook", build.controller = controller);
     let received = async {
-        let body = read_body(headers, body, WEBHOOK_BYTES_MAX).await.inspect_err(|_| count("invalid"))?;
+        let body = read_body(headers, body, WEBHOOK_BYTES_MAX)
+            .await
+            .inspect_err(|_| count("invalid"))?;
         act(gateway, controller, source, &body).await
     };
     received.instrument(span).await
 }
 
-async fn act(gateway: &Gateway, controller: &str, source: &Source, body: &[u8]) -> Result<Response, Problem> {
+async fn act(
+    gateway: &Gateway,
+    controller: &str,
+    source: &Source,
+    body: &[u8],
+) -> Result<Response, Problem> {
     match read_notification(body, &source.url, gateway.done_at) {
         Reading::Build(build) => accept(gateway, controller, build).await,
         Reading::Ignored { reason } => {
@@ -78,15 +85,24 @@ async fn act(gateway: &Gateway, controller: &str, source: &Source, body: &[u8]) 
         }
         Reading::Invalid { pointer, reason } => {
             count("invalid");
-            let shown = if pointer.is_empty() { "the body" } else { &pointer };
+            let shown = if pointer.is_empty() {
+                "the body"
+            } else {
+                &pointer
+            };
             let detail = format!("not a build notification: {shown} {reason}");
-            let errors = json!([{ "pointer": pointer, "code": "invalid-notification", "message": reason }]);
+            let errors =
+                json!([{ "pointer": pointer, "code": "invalid-notification", "message": reason }]);
             Err(Problem::bad_request("invalid-notification", detail).with_errors(errors))
         }
     }
 }
 
-async fn accept(gateway: &Gateway, controller: &str, build: FinishedBuild) -> Result<Response, Problem> {
+async fn accept(
+    gateway: &Gateway,
+    controller: &str,
+    build: FinishedBuild,
+) -> Result<Response, Problem> {
     // The store's clock, so that gateways whose clocks differ make one key of one build.
     let reported_ms = ask(gateway.store.now_ms()).await?;
     let report = ReportedBuild {
@@ -97,9 +113,17 @@ async fn accept(gateway: &Gateway, controller: &str, build: FinishedBuild) -> Re
         reported_ms,
     };
     let key = report.key();
-    tracing::debug!(build.job = report.job, build.number = report.number, "build reported");
+    tracing::debug!(
+        build.job = report.job,
+        build.number = report.number,
+        "build reported"
+    );
     let body = encode(&Event::BuildReported(report))?;
-    let accepted = ask(gateway.store.event_accept(EventRow { key: key.clone(), body })).await?;
+    let accepted = ask(gateway.store.event_accept(EventRow {
+        key: key.clone(),
+        body,
+    }))
+    .await?;
     let duplicate = match accepted {
         EventAccepted::New => {
             count("accepted");
@@ -123,5 +147,6 @@ pub(crate) fn encode(event: &Event) -> Result<String, Problem> {
 }
 
 fn count(result: &'static str) {
-    counter!("bowline_trigger_events_total", "source" => "jenkins", "result" => result).increment(1);
+    counter!("bowline_trigger_events_total", "source" => "jenkins", "result" => result)
+        .increment(1);
 }

@@ -9,7 +9,7 @@ const LINE_MAX: usize = 400;
 
 /// What the bake script said at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Everything is installed.
     Installed,
     /// Something is not.
@@ -18,17 +18,17 @@ pub enum Verdict {
 
 /// Why the bake script gave up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub(crate) struct Complaint {
     /// Whether trying again can help.
-    pub kind: FailureKind,
+    pub(crate) kind: FailureKind,
     /// For people.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do about it.
-    pub hint: Option<&'static str>,
+    pub(crate) hint: Option<&'static str>,
 }
 
 /// Reads the verdict on this bake; `None` while there is none.
-pub fn verdict(console: &str, key: &str) -> Option<Verdict> {
+pub(crate) fn verdict(console: &str, key: &str) -> Option<Verdict> {
     console.lines().rev().find_map(|line| {
         let line = line.trim();
         if let Some(said) = line.strip_prefix("BOWLINE-BAKE-OK ") {
@@ -76,7 +76,7 @@ fn complaint(why: &str) -> Complaint {
 }
 
 /// The last lines of a console, fit for people: without control characters and secrets.
-pub fn tail(console: &str) -> Option<String> {
+pub(crate) fn tail(console: &str) -> Option<String> {
     let lines: Vec<&str> =
         console.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(LINES_SHOWN)..).unwrap_or_default();

@@ -18,7 +18,7 @@ fn begins_with_alphanumeric(text: &str) -> bool {
 }
 
 /// Debian policy 5.6.1, and upper case, which dpkg lets through.
-pub fn is_package_name(text: &str) -> bool {
+pub(crate) fn is_package_name(text: &str) -> bool {
     text.len() >= 2
         && begins_with_alphanumeric(text)
         && is_made_of(text, PACKAGE_FIELD_MAX, |b| {
@@ -27,7 +27,7 @@ pub fn is_package_name(text: &str) -> bool {
 }
 
 /// Debian policy 5.6.12: `[epoch:]upstream[-revision]`.
-pub fn is_package_version(text: &str) -> bool {
+pub(crate) fn is_package_version(text: &str) -> bool {
     begins_with_alphanumeric(text)
         && !text.ends_with('-')
         && !text.ends_with(':')
@@ -37,13 +37,13 @@ pub fn is_package_version(text: &str) -> bool {
 }
 
 /// `all`, `amd64`, `kfreebsd-amd64`.
-pub fn is_package_arch(text: &str) -> bool {
+pub(crate) fn is_package_arch(text: &str) -> bool {
     begins_with_alphanumeric(text)
         && is_made_of(text, 32, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// First part of an image's name.
-pub fn is_image_name_prefix(text: &str) -> bool {
+pub(crate) fn is_image_name_prefix(text: &str) -> bool {
     begins_with_alphanumeric(text)
         && is_made_of(text, 80, |b| {
             b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'+')
@@ -51,12 +51,12 @@ pub fn is_image_name_prefix(text: &str) -> bool {
 }
 
 /// A name AWS takes for an image.
-pub fn is_image_name(text: &str) -> bool {
+pub(crate) fn is_image_name(text: &str) -> bool {
     text.len() >= 3 && is_made_of(text, 128, is_image_name_byte)
 }
 
 /// A character AWS takes in the name of an image.
-pub const fn is_image_name_byte(byte: u8) -> bool {
+pub(crate) const fn is_image_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
@@ -65,14 +65,14 @@ pub const fn is_image_name_byte(byte: u8) -> bool {
 }
 
 /// `ami-` and hexadecimal digits.
-pub fn is_image_id(text: &str) -> bool {
+pub(crate) fn is_image_id(text: &str) -> bool {
     text.strip_prefix("ami-").is_some_and(|id| {
         is_made_of(id, 32, |b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
 }
 
 /// `t3.small`, `c6gd.12xlarge`, `u-6tb1.metal`.
-pub fn is_instance_type(text: &str) -> bool {
+pub(crate) fn is_instance_type(text: &str) -> bool {
     let is_part = |part: &str| {
         begins_with_alphanumeric(part)
             && is_made_of(part, 32, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -85,7 +85,7 @@ pub fn is_instance_type(text: &str) -> bool {
 /// # Errors
 ///
 /// Says what is wrong.
-pub fn check_attribute(key: &str, value: &str) -> Result<(), String> {
+pub(crate) fn check_attribute(key: &str, value: &str) -> Result<(), String> {
     if !is_made_of(key, 127, |b| {
         b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'/' | b'+' | b'-')
     }) || !begins_with_alphanumeric(key)
@@ -110,7 +110,7 @@ pub fn check_attribute(key: &str, value: &str) -> Result<(), String> {
 /// # Errors
 ///
 /// Says what is wrong.
-pub fn check_repository(line: &str) -> Result<(), String> {
+pub(crate) fn check_repository(line: &str) -> Result<(), String> {
     let wrong = |why: &str| Err(format!("`{}` {why}", redacted(line)));
     if line.len() > REPOSITORY_MAX {
         return wrong("is longer than 512 characters");

@@ -24,7 +24,7 @@ const TAG_VALUE_MAX: usize = 255;
 /// Everything that changes the content is in it. Where a version is left to the repository, so is
 /// the execution: what is newest then may not be newest now, and an old image is worse than another
 /// bake.
-pub fn bake_key(
+pub(crate) fn bake_key(
     order: &Order,
     base_image_id: &str,
     repositories: &[String],
@@ -53,7 +53,7 @@ fn short(key: &str) -> &str {
 }
 
 /// Unique per key and generation; an image's name is its idempotency token.
-pub fn image_name(order: &Order, key: &str, generation: u32) -> String {
+pub(crate) fn image_name(order: &Order, key: &str, generation: u32) -> String {
     let tail = format!("-{}-g{generation}", short(key));
     let version = order.packages.first().and_then(|pin| pin.version.as_deref());
     let head = match version {
@@ -69,17 +69,17 @@ pub fn image_name(order: &Order, key: &str, generation: u32) -> String {
 }
 
 /// The token under which a builder is started: one machine per token, whoever asks.
-pub fn client_token(key: &str, generation: u32, number: u32) -> String {
+pub(crate) fn client_token(key: &str, generation: u32, number: u32) -> String {
     model::derived_id(&["bake builder", key, &generation.to_string(), &number.to_string()])
 }
 
 /// The name of the lock that serializes bakes of one key.
-pub fn lock_name(order: &Order, key: &str) -> String {
+pub(crate) fn lock_name(order: &Order, key: &str) -> String {
     format!("bake/{}/{key}", order.place)
 }
 
 /// Tags of a builder.
-pub fn builder_tags(
+pub(crate) fn builder_tags(
     order: &Order,
     key: &str,
     generation: u32,
@@ -91,7 +91,7 @@ pub fn builder_tags(
 }
 
 /// Tags of an image.
-pub fn image_tags(
+pub(crate) fn image_tags(
     order: &Order,
     key: &str,
     generation: u32,
@@ -125,7 +125,7 @@ fn system_tags(key: &str, generation: u32, task: &TaskId) -> BTreeMap<String, St
 }
 
 /// True for what this system made for this key and generation.
-pub fn is_ours(tags: &BTreeMap<String, String>, key: &str, generation: u32) -> bool {
+pub(crate) fn is_ours(tags: &BTreeMap<String, String>, key: &str, generation: u32) -> bool {
     let is = |name: &str, value: &str| tags.get(name).is_some_and(|found| found == value);
     is(tag::MANAGED_BY, tag::MANAGED_BY_BOWLINE)
         && is(tag::BAKE_KEY, key)
@@ -133,7 +133,7 @@ pub fn is_ours(tags: &BTreeMap<String, String>, key: &str, generation: u32) -> b
 }
 
 /// The generation an image's tags name.
-pub fn generation_of(tags: &BTreeMap<String, String>) -> Option<u32> {
+pub(crate) fn generation_of(tags: &BTreeMap<String, String>) -> Option<u32> {
     tags.get(tag::GENERATION)?.parse().ok()
 }
 

@@ -9,13 +9,13 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
-pub mod config;
+mod config;
 mod console;
 mod grammar;
-pub mod identity;
+mod identity;
 mod order;
 pub mod ports;
-pub mod procedure;
+mod procedure;
 pub mod user_data;
 mod watcher;
 
@@ -25,5 +25,8 @@ use bus::SharedBus;
 use runtime::Tasks;
 use store::SharedStore;
 
-pub use crate::{config::BakeConfig, procedure::Bake};
+pub use crate::{
+    config::{BakeConfig, BaseImageConfig, PackageType},
+    procedure::Bake,
+};
 use crate::ports::SharedCloud;

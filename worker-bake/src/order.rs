@@ -19,40 +19,40 @@ const ATTRIBUTES_MAX: usize = 40;
 
 /// What to bake, fit to be used in names, tags and scripts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Order {
+pub(crate) struct Order {
     /// Where.
-    pub place: Place,
+    pub(crate) place: Place,
     /// From what.
-    pub base: Base,
+    pub(crate) base: Base,
     /// What to install.
-    pub packages: Vec<Pin>,
+    pub(crate) packages: Vec<Pin>,
     /// Architectures the packages' files named, `all` left out.
-    pub architectures: Vec<String>,
+    pub(crate) architectures: Vec<String>,
     /// First part of the image's name.
-    pub name_prefix: String,
+    pub(crate) name_prefix: String,
     /// What is done when the image exists.
-    pub existing: Existing,
+    pub(crate) existing: Existing,
     /// What happens to the base's packages.
-    pub upgrade: Upgrade,
+    pub(crate) upgrade: Upgrade,
     /// `hvm` or `pv`.
-    pub vm_type: String,
+    pub(crate) vm_type: String,
     /// Type of the builder, if the request says one.
-    pub instance_type: Option<String>,
+    pub(crate) instance_type: Option<String>,
     /// Whether the image must support it.
-    pub enhanced_networking: EnhancedNetworking,
+    pub(crate) enhanced_networking: EnhancedNetworking,
     /// Tags of the image, and part of the key.
-    pub attributes: BTreeMap<String, String>,
+    pub(crate) attributes: BTreeMap<String, String>,
     /// For tags.
-    pub build: Option<BuildLink>,
+    pub(crate) build: Option<BuildLink>,
     /// For tags.
-    pub application: String,
+    pub(crate) application: String,
     /// For tags.
-    pub pipeline: String,
+    pub(crate) pipeline: String,
 }
 
 /// What to start from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Base {
+pub(crate) enum Base {
     /// This image.
     Id(String),
     /// The newest image with this name.
@@ -68,7 +68,7 @@ pub enum Base {
 
 /// What is done when there is an image with the same key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
+pub(crate) enum Existing {
     /// It is the result.
     Reuse,
     /// Another is made.
@@ -77,7 +77,7 @@ pub enum Existing {
 
 /// Enhanced networking (ENA) of the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EnhancedNetworking {
+pub(crate) enum EnhancedNetworking {
     /// As the base image has it.
     Inherit,
     /// On.
@@ -90,7 +90,7 @@ impl Order {
     /// # Errors
     ///
     /// A failure of kind `User` that names every problem at once.
-    pub fn check(request: BakeRequest) -> Result<Self, TaskFailure> {
+    pub(crate) fn check(request: BakeRequest) -> Result<Self, TaskFailure> {
         let mut problems = problems_of(&request);
         let base = match (&request.base.image, &request.base.os) {
             (Some(image), _) if image.starts_with("ami-") => Some(Base::Id(image.clone())),
@@ -143,7 +143,7 @@ impl Order {
 
     /// True when some version is left to the repository: what is newest changes, so an image made
     /// from such an order says nothing about the next.
-    pub fn is_unpinned(&self) -> bool {
+    pub(crate) fn is_unpinned(&self) -> bool {
         self.packages.iter().any(|pin| pin.version.is_none())
     }
 }
@@ -214,11 +214,11 @@ fn problems_of(request: &BakeRequest) -> Vec<String> {
 
 /// What a base image is and what is special about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseRow {
+pub(crate) struct BaseRow {
     /// The image.
-    pub image_id: String,
+    pub(crate) image_id: String,
     /// Type of builders, if the row says one.
-    pub instance_type: Option<String>,
+    pub(crate) instance_type: Option<String>,
 }
 
 /// Finds a row of the base image table.
@@ -226,7 +226,7 @@ pub struct BaseRow {
 /// # Errors
 ///
 /// A failure of kind `User` that names what the table has.
-pub fn base_row(
+pub(crate) fn base_row(
     config: &BakeConfig,
     order: &Order,
     os: &str,
@@ -272,7 +272,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// A failure that trying again cannot help.
-pub fn user_failure(message: String) -> TaskFailure {
+pub(crate) fn user_failure(message: String) -> TaskFailure {
     TaskFailure { kind: FailureKind::User, message, detail: None, hint: None }
 }
 

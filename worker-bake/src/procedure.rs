@@ -17,7 +17,7 @@ use store::{Fence, Locked};
 use wire::{BakeRequest, BakeResult, FailureKind, TaskFailure, TaskOutcome};
 use worker::{Procedure, Stop, TaskContext};
 
-pub use self::progress::Progress;
+use self::progress::Progress;
 use crate::{config::BakeConfig, identity, order::Order, ports::SharedCloud, watcher::Watchers};
 
 /// The work of `bake` tasks.

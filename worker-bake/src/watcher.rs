@@ -21,7 +21,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What the last look at a thing showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Sight<T> {
+pub(crate) enum Sight<T> {
     /// Nobody has looked yet.
     #[default]
     Unseen,
@@ -34,11 +34,11 @@ pub enum Sight<T> {
 }
 
 /// A subscription to one thing; dropping it ends it.
-pub type Watching<T> = watch::Receiver<Sight<T>>;
+pub(crate) type Watching<T> = watch::Receiver<Sight<T>>;
 
 /// The watchers of all accounts and regions; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Watchers {
+pub(crate) struct Watchers {
     cloud: SharedCloud,
     interval: Duration,
     tasks: Tasks,
@@ -56,17 +56,17 @@ type Subjects<T> = BTreeMap<String, watch::Sender<Sight<T>>>;
 
 impl Watchers {
     /// Looks through this cloud, this often.
-    pub fn new(cloud: SharedCloud, interval: Duration, tasks: Tasks) -> Self {
+    pub(crate) fn new(cloud: SharedCloud, interval: Duration, tasks: Tasks) -> Self {
         Self { cloud, interval, tasks, boards: Arc::default() }
     }
 
     /// Waits for news of a builder.
-    pub fn builder(&self, place: &Place, id: &str) -> Watching<Builder> {
+    pub(crate) fn builder(&self, place: &Place, id: &str) -> Watching<Builder> {
         self.watch(place, |board| subscribe(&mut board.builders, id))
     }
 
     /// Waits for news of one of our own images.
-    pub fn image(&self, place: &Place, id: &str) -> Watching<Image> {
+    pub(crate) fn image(&self, place: &Place, id: &str) -> Watching<Image> {
         self.watch(place, |board| subscribe(&mut board.images, id))
     }
 

@@ -148,14 +148,21 @@ struct Work<'a, L> {
 impl<L: Lease> Work<'_, L> {
     async fn forward(&mut self, saved: &mut Option<Checkpoint>) -> Result<TaskOutcome, Halt> {
         let fence = self.lock().await?;
-        if saved.is_none() {
-            *saved = Some(Box::pin(self.plan(fence)).await?);
-        }
-        let Some(checkpoint) = saved else {
-            return Err(Halt::failed(FailureKind::Bug, "a plan was made and is not there"));
+        let checkpoint = match saved {
+            Some(checkpoint) => {
+                // A save counts as progress: taking over alone is none.
+                if checkpoint.fence != fence {
+                    checkpoint.fence = fence;
+                    self.save(checkpoint).await?;
+                }
+                checkpoint
+            }
+            None => {
+                let planned = Box::pin(self.plan(fence)).await?;
+                self.save(&planned).await?;
+                saved.insert(planned)
+            }
         };
-        checkpoint.fence = fence;
-        self.save(checkpoint).await?;
         Box::pin(self.create(checkpoint)).await?;
         Box::pin(self.settle(checkpoint)).await?;
         Box::pin(self.retire_all(checkpoint)).await?;

@@ -14,7 +14,7 @@ const BOUNDARY: &str = "==bowline-user-data==";
 
 /// User data that cannot be given to an instance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UserDataError {
+pub(crate) enum UserDataError {
     /// Not base64.
     #[error("the user data is not base64")]
     NotBase64,
@@ -30,7 +30,7 @@ pub enum UserDataError {
 }
 
 /// The whole user data, base64.
-pub fn compose(
+pub(crate) fn compose(
     request: &DeployRequest,
     name: &ServerGroupName,
     launch_template: &str,

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 use crate::problem::{FieldProblem, Findings, Weight, member, shortened, shown};
 
 /// An object, and below it what applies when the object does not say.
-pub(crate) struct Fields<'a> {
+pub(crate) struct Fields<'a, 'f> {
     layers: Vec<(String, &'a Map<String, Value>)>,
-    found: &'a mut Findings,
+    found: &'f mut Findings,
 }
 
 /// What a text holds that somebody else must fill in.
@@ -17,7 +17,7 @@ pub(crate) struct Fields<'a> {
 pub(crate) enum Unresolved {
     /// `${…}`.
     Expression,
-    /// `{{…}}`, `{%…%}` or `#name(…)` of a template language.
+    /// `{{…}}`, `{%…%}`, `{}` or `#name(…)` of a template language.
     Placeholder,
 }
 
@@ -31,12 +31,13 @@ pub(crate) fn unresolved(text: &str) -> Option<Unresolved> {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })
     });
-    (call || text.contains("{{") || text.contains("{%")).then_some(Unresolved::Placeholder)
+    let marked = ["{{", "{%", "{}"].into_iter().any(|mark| text.contains(mark));
+    (call || marked).then_some(Unresolved::Placeholder)
 }
 
-impl<'a> Fields<'a> {
+impl<'a, 'f> Fields<'a, 'f> {
     /// Reads `map`, which stands at `at`.
-    pub(crate) fn new(at: String, map: &'a Map<String, Value>, found: &'a mut Findings) -> Self {
+    pub(crate) fn new(at: String, map: &'a Map<String, Value>, found: &'f mut Findings) -> Self {
         Self { layers: vec![(at, map)], found }
     }
 
@@ -106,7 +107,9 @@ impl<'a> Fields<'a> {
         let (code, message) = match what {
             Unresolved::Expression => (
                 "expression",
-                format!("`{key}` is an expression where {wanted} is needed; expressions are not evaluated yet"),
+                format!(
+                    "`{key}` is an expression where {wanted} is needed; expressions are not evaluated yet"
+                ),
             ),
             Unresolved::Placeholder => (
                 "placeholder",
@@ -121,7 +124,8 @@ impl<'a> Fields<'a> {
         match unresolved(text) {
             None => {}
             Some(Unresolved::Expression) => {
-                let message = format!("`{key}` holds an expression; expressions are not evaluated yet");
+                let message =
+                    format!("`{key}` holds an expression; expressions are not evaluated yet");
                 self.problem(Weight::Advice, "expression", key, message);
             }
             Some(Unresolved::Placeholder) => {
@@ -141,7 +145,11 @@ impl<'a> Fields<'a> {
                 self.note_unresolved(key, text);
                 (!text.trim().is_empty()).then(|| text.clone())
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => {
                 self.wrong_type(key, "a text");
                 None
             }
@@ -210,8 +218,15 @@ impl<'a> Fields<'a> {
             let at = format!("{base}/{index}");
             match value.as_object() {
                 Some(map) => objects.push((at, map)),
+                None if value.as_str().is_some_and(|text| unresolved(text).is_some()) => {
+                    let message =
+                        format!("entry {index} of `{key}` is a placeholder: {}", shown(value));
+                    let problem = FieldProblem::new(Weight::Blocks, "placeholder", at, message);
+                    self.push(problem.hint("write an object in braces"));
+                }
                 None => {
-                    let message = format!("entry {index} of `{key}` is {}, not an object", shown(value));
+                    let message =
+                        format!("entry {index} of `{key}` is {}, not an object", shown(value));
                     let problem = FieldProblem::new(Weight::Error, "wrong-type", at, message);
                     self.push(problem.hint("write an object in braces"));
                 }
@@ -228,11 +243,15 @@ impl<'a> Fields<'a> {
     }
 
     fn texts_of(&mut self, key: &str, pointer: String, list: &[Value]) -> Vec<String> {
-        let wrong = list.iter().enumerate().find(|(_, value)| !value.is_string() && !value.is_null());
+        let wrong =
+            list.iter().enumerate().find(|(_, value)| !value.is_string() && !value.is_null());
         if let Some((index, value)) = wrong {
             let message = format!("entry {index} of `{key}` is {}, not a text", shown(value));
             let at = format!("{pointer}/{index}");
-            self.push(FieldProblem::new(Weight::Error, "wrong-type", at, message).hint("write a text in quotes"));
+            self.push(
+                FieldProblem::new(Weight::Error, "wrong-type", at, message)
+                    .hint("write a text in quotes"),
+            );
         }
         let texts: Vec<String> = list
             .iter()
@@ -257,7 +276,10 @@ impl<'a> Fields<'a> {
                 Value::Null => Vec::new(),
                 Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
                     let message = format!("`{}` is {}, not a list", shortened(name), shown(value));
-                    self.push(FieldProblem::new(Weight::Error, "wrong-type", at, message).hint("write a list"));
+                    self.push(
+                        FieldProblem::new(Weight::Error, "wrong-type", at, message)
+                            .hint("write a list"),
+                    );
                     Vec::new()
                 }
             };
@@ -278,8 +300,12 @@ impl<'a> Fields<'a> {
                 Value::Number(number) => number.to_string(),
                 Value::Array(_) | Value::Object(_) => {
                     let message = format!("`{}` is {}, not a text", shortened(name), shown(value));
-                    let problem =
-                        FieldProblem::new(Weight::Error, "wrong-type", member(&base, name), message);
+                    let problem = FieldProblem::new(
+                        Weight::Error,
+                        "wrong-type",
+                        member(&base, name),
+                        message,
+                    );
                     self.push(problem.hint("write a text in quotes"));
                     continue;
                 }
@@ -336,7 +362,10 @@ mod tests {
 
     use super::*;
 
-    fn codes(value: &Value, read: impl FnOnce(&mut Fields<'_>)) -> Vec<(Weight, &'static str, String)> {
+    fn codes(
+        value: &Value,
+        read: impl FnOnce(&mut Fields<'_, '_>),
+    ) -> Vec<(Weight, &'static str, String)> {
         let mut found = Findings::default();
         read(&mut Fields::new("/at".to_owned(), value.as_object().unwrap(), &mut found));
         found.into_list().into_iter().map(|p| (p.weight, p.code, p.pointer)).collect()
@@ -344,7 +373,8 @@ mod tests {
 
     #[test]
     fn numbers_and_flags_are_read_as_people_write_them() {
-        let value = json!({"a": 3, "b": "4", "c": 5.0, "d": "true", "e": false, "f": "", "g": null});
+        let value =
+            json!({"a": 3, "b": "4", "c": 5.0, "d": "true", "e": false, "f": "", "g": null});
         let told = codes(&value, |fields| {
             assert_eq!(fields.number("a", 10), Some(3));
             assert_eq!(fields.number("b", 10), Some(4));
@@ -359,7 +389,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_told_where_it_stands() {
-        let value = json!({"a": -1, "b": 2.5, "c": "yes", "d": [1], "e": "${n}", "f": "{{ n }}", "g": 99});
+        let value =
+            json!({"a": -1, "b": 2.5, "c": "yes", "d": [1], "e": "${n}", "f": "{{ n }}", "g": 99});
         let told = codes(&value, |fields| {
             assert_eq!(fields.number("a", 10), None);
             assert_eq!(fields.number("b", 10), None);

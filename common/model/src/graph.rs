@@ -128,7 +128,8 @@ impl Graph {
         while !level.is_empty() {
             seen.extend(level.iter().copied());
             found.extend(level.iter().copied());
-            level = level.into_iter().flat_map(next).filter(|place| !seen.contains(place)).collect();
+            level =
+                level.into_iter().flat_map(next).filter(|place| !seen.contains(place)).collect();
         }
         self.named(found.into_iter())
     }

@@ -30,7 +30,8 @@ pub fn derived_id(parts: &[&str]) -> String {
     let digest = hash.finalize();
     let mut out = String::with_capacity(26);
     let (mut bits, mut held) = (0_u32, 0_u32);
-    for byte in digest {
+    // 17 bytes hold the 130 bits; to go on would overflow `held`.
+    for byte in digest.into_iter().take(17) {
         bits = (bits << 8) | u32::from(byte);
         held += 8;
         while held >= 5 && out.len() < 26 {
@@ -150,7 +151,8 @@ impl fmt::Display for TaskId {
 impl FromStr for TaskId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let wrong = || IdError { text: text.to_owned(), what: "a task id (execution/stage/attempt)" };
+        let wrong =
+            || IdError { text: text.to_owned(), what: "a task id (execution/stage/attempt)" };
         let mut parts = text.split('/');
         let (Some(execution), Some(stage), Some(attempt), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())

@@ -4,6 +4,6 @@ mod job;
 mod properties;
 
 pub use self::{
-    job::{JobName, JobPathError},
+    job::{JobName, JobPathError, encoded_path},
     properties::{PropertiesError, read_properties},
 };

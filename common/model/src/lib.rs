@@ -1,8 +1,16 @@
 //! The vocabulary of Bowline: ids, statuses, names, pipeline definitions, limits. Pure.
 
+mod fields;
+pub mod graph;
 mod ids;
+pub mod jenkins;
 pub mod limits;
 pub mod moniker;
+pub mod package;
+pub mod pipeline;
+mod position;
+mod problem;
+pub mod stages;
 mod status;
 
 pub use ids::{ExecutionId, IdError, StageId, TaskId, derived_id, digest};

@@ -51,7 +51,9 @@ pub enum NameError {
         text: String,
     },
     /// There is no `-v000` at the end.
-    #[error("`{text}` is not the name of a server group: it does not end with `-v` and 3 to 6 digits")]
+    #[error(
+        "`{text}` is not the name of a server group: it does not end with `-v` and 3 to 6 digits"
+    )]
     NoSequence {
         /// What was given.
         text: String,

@@ -167,10 +167,7 @@ impl<'t> Scanner<'t> {
             b'{' => self.object(),
             b'[' => self.list(),
             b'"' => self.string().map(drop),
-            _ => {
-                self.literal();
-                Some(())
-            }
+            _ => self.literal(),
         };
         self.path.pop();
         let end = self.found.nodes.len();
@@ -243,10 +240,14 @@ impl<'t> Scanner<'t> {
         Some(Cow::Borrowed(self.text.get(start + 1..self.offset - 1)?))
     }
 
-    fn literal(&mut self) {
-        while !matches!(self.peek(), None | Some(b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n')) {
+    /// A number or word. Without one there is nothing here that JSON knows, and no way on.
+    fn literal(&mut self) -> Option<()> {
+        let start = self.offset;
+        while !matches!(self.peek(), None | Some(b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n'))
+        {
             self.advance();
         }
+        (self.offset > start).then_some(())
     }
 
     fn duplicate(&mut self, key: &str, at: Position) {
@@ -257,7 +258,9 @@ impl<'t> Scanner<'t> {
         for part in &self.path {
             match part {
                 Key::Root => {}
-                Key::Index(number) => pointer = crate::problem::member(&pointer, &number.to_string()),
+                Key::Index(number) => {
+                    pointer = crate::problem::member(&pointer, &number.to_string())
+                }
                 Key::Name(name) => pointer = crate::problem::member(&pointer, name),
             }
         }
@@ -296,8 +299,8 @@ mod tests {
             ("/stages/0", (4, 5)),
             ("/stages/0/refId", (4, 16)),
             ("/stages/1/a~1b", (5, 14)),
-            ("/stages/1/a~1b/1/x~0y", (5, 28)),
-            ("/stages/1/q\"a", (5, 45)),
+            ("/stages/1/a~1b/1/x~0y", (5, 29)),
+            ("/stages/1/q\"a", (5, 50)),
             ("/empty", (7, 12)),
             ("/last", (7, 24)),
         ] {
@@ -321,8 +324,8 @@ mod tests {
             .iter()
             .map(|key| (key.pointer.as_str(), key.at.line, key.at.column))
             .collect();
-        assert_eq!(told, [("/b/0/c", 2, 2), ("/a", 2, 11)]);
-        assert_eq!(positions.locate("/a"), Position { line: 2, column: 21 });
+        assert_eq!(told, [("/b/0/c", 2, 2), ("/a", 2, 12)]);
+        assert_eq!(positions.locate("/a"), Position { line: 2, column: 22 });
     }
 
     #[test]

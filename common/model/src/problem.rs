@@ -196,7 +196,8 @@ fn edits(left: &str, right: &str) -> usize {
         for (j, b) in right.iter().enumerate() {
             let replaced = cell(&above, j) + usize::from(a != b);
             let mut least = replaced.min(cell(&above, j + 1) + 1).min(cell(&row, j) + 1);
-            let swapped = i > 0 && j > 0 && left.get(i - 1) == Some(b) && right.get(j - 1) == Some(a);
+            let swapped =
+                i > 0 && j > 0 && left.get(i - 1) == Some(b) && right.get(j - 1) == Some(a);
             if swapped {
                 least = least.min(cell(&before, j - 1) + 1);
             }

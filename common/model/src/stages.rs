@@ -22,7 +22,10 @@ pub(crate) fn unsupported(config: &Map<String, Value>) -> Vec<FieldProblem> {
     let mut fields = Fields::new(String::new(), config, &mut found);
     for (key, message) in [
         ("stageEnabled", "the condition is not looked at yet: the stage always runs"),
-        ("restrictExecutionDuringTimeWindow", "the time window is not looked at yet: the stage runs at any time"),
+        (
+            "restrictExecutionDuringTimeWindow",
+            "the time window is not looked at yet: the stage runs at any time",
+        ),
         ("stageTimeoutMs", "the stage's own timeout is not looked at yet"),
     ] {
         if fields.says_something(key) {
@@ -34,7 +37,7 @@ pub(crate) fn unsupported(config: &Map<String, Value>) -> Vec<FieldProblem> {
 }
 
 /// Says that fields which are set have no effect.
-fn tell_ignored(fields: &mut Fields<'_>, ignored: &[(&str, &str)]) {
+fn tell_ignored(fields: &mut Fields<'_, '_>, ignored: &[(&str, &str)]) {
     for (key, why) in ignored {
         if fields.says_something(key) {
             let message = format!("`{key}` has no effect: {why}");
@@ -44,7 +47,7 @@ fn tell_ignored(fields: &mut Fields<'_>, ignored: &[(&str, &str)]) {
 }
 
 /// The cloud a stage or cluster is for, when it is not AWS.
-fn other_cloud(fields: &mut Fields<'_>, keys: &[&str]) -> bool {
+fn other_cloud(fields: &mut Fields<'_, '_>, keys: &[&str]) -> bool {
     let foreign = keys.iter().find_map(|key| {
         let cloud = fields.value(key)?.as_str()?;
         let foreign = !cloud.is_empty() && cloud != "aws" && unresolved(cloud).is_none();

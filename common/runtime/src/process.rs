@@ -112,7 +112,9 @@ fn prepare(settings: &mut Settings) -> std::io::Result<tokio::runtime::Runtime> 
     // A wrong [log] is told with all the rest, by whoever finishes the settings.
     telemetry::init(&settings.log().unwrap_or_default());
     install_tls();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }
 
 async fn live<S, F>(program: Program, start: S, settings: Settings, grace: Duration) -> ExitCode

@@ -2,11 +2,17 @@
 //! drain. What the work is comes as a [`Procedure`].
 
 pub mod aws;
+mod claim;
 mod context;
 mod lease;
+mod metrics;
+mod run;
+mod running;
+mod serve;
 pub mod testing;
 
 pub use context::{Stop, TaskContext};
+pub use serve::{ServeError, WorkerConfig, serve};
 
 use std::future::Future;
 

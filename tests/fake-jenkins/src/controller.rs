@@ -40,6 +40,10 @@ pub struct Build {
     pub commit: Option<Commit>,
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "serde wants the type of the field"
+)]
 fn success() -> Option<String> {
     Some("SUCCESS".to_owned())
 }
@@ -142,7 +146,8 @@ impl Controller {
     }
 
     pub(crate) fn add(&mut self, mut build: Build) {
-        build.job = build.job.trim_matches('/').to_owned();
+        let job = build.job.trim_matches('/').to_owned();
+        build.job = job;
         build
             .started_ms
             .get_or_insert(now_ms().saturating_sub(build.duration_ms));

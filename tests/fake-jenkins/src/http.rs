@@ -22,15 +22,20 @@ use crate::{
     tree,
 };
 
-/// All routes.
+/// All routes. The control paths are at the root and under Jenkins' own path, so that whoever knows
+/// only the latter finds them.
 pub(crate) fn router(shared: Shared) -> Router {
-    Router::new()
-        .route("/_fake/builds", post(add_build))
-        .route("/_fake/notify", post(notify))
-        .route("/_fake/faults", post(order).delete(forget))
-        .route("/_fake/requests", get(requests))
-        .fallback(api)
-        .with_state(shared)
+    let control = Router::new()
+        .route("/builds", post(add_build))
+        .route("/notify", post(notify))
+        .route("/faults", post(order).delete(forget))
+        .route("/requests", get(requests));
+    let mut router = Router::new().nest("/_fake", control.clone());
+    let context_path = &shared.options().context_path;
+    if !context_path.is_empty() {
+        router = router.nest(&format!("{context_path}/_fake"), control);
+    }
+    router.fallback(api).with_state(shared)
 }
 
 async fn add_build(State(shared): State<Shared>, Json(build): Json<Build>) -> StatusCode {

@@ -37,7 +37,7 @@ async fn main() -> ExitCode {
     };
     let tasks = Tasks::new();
     match FakeJenkins::start(&tasks, options).await {
-        Ok(jenkins) => say(&jenkins.url()),
+        Ok(jenkins) => say(jenkins.url().trim_end_matches('/')),
         Err(error) => {
             complain(&runtime::Chain(&error).to_string());
             return ExitCode::FAILURE;

@@ -126,6 +126,7 @@ fn decode(segment: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "compared with what `parse` gives")]
     fn target(item: &str, part: Part) -> Option<Target> {
         Some(Target {
             item: item.to_owned(),

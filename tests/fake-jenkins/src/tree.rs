@@ -72,16 +72,14 @@ fn range(text: &str) -> Result<(usize, usize), String> {
         }
     };
     let wrong = |part: String| format!("tree: `{part}` is not a number");
-    match text.split_once(',') {
-        Some((from, to)) => Ok((
+    if let Some((from, to)) = text.split_once(',') {
+        return Ok((
             number(from, 0).map_err(wrong)?,
             number(to, usize::MAX).map_err(wrong)?,
-        )),
-        None => {
-            let at: usize = text.parse().map_err(|_| wrong(text.to_owned()))?;
-            Ok((at, at.saturating_add(1)))
-        }
+        ));
     }
+    let at: usize = text.parse().map_err(|_| wrong(text.to_owned()))?;
+    Ok((at, at.saturating_add(1)))
 }
 
 /// Shows of a value what the tree names.

@@ -21,10 +21,14 @@ pub(super) fn with_members(text: &str, members: &[(&str, Value)]) -> String {
             added.push(',');
         }
         first = false;
-        added.push_str(&format!("{}:{value}", Value::from(*key)));
+        added.push_str(&Value::from(*key).to_string());
+        added.push(':');
+        added.push_str(&value.to_string());
     }
     let end = text.rfind('}').unwrap_or(text.len());
-    let end = text.get(..end).map_or(end, |before| before.trim_end().len());
+    let end = text
+        .get(..end)
+        .map_or(end, |before| before.trim_end().len());
     edits.push((end..end, added));
     edits.sort_by_key(|(place, _)| place.start);
     let mut out = String::with_capacity(text.len() + 128);
@@ -54,7 +58,9 @@ fn top_level(text: &str) -> Vec<(String, Range<usize>)> {
                 b'"' => {
                     string_from = None;
                     if depth == 1 && value_from.is_none() {
-                        let name = text.get(from..=at).and_then(|name| serde_json::from_str(name).ok());
+                        let name = text
+                            .get(from..=at)
+                            .and_then(|name| serde_json::from_str(name).ok());
                         key = name;
                     }
                 }
@@ -66,8 +72,9 @@ fn top_level(text: &str) -> Vec<(String, Range<usize>)> {
             b'"' => string_from = Some(at),
             b'{' | b'[' => depth += 1,
             b':' if depth == 1 => value_from = Some(at + 1),
-            b',' if depth == 1 => found.extend(member(text, key.take(), value_from.take(), at)),
-            b'}' if depth == 1 => found.extend(member(text, key.take(), value_from.take(), at)),
+            b',' | b'}' if depth == 1 => {
+                found.extend(member(text, key.take(), value_from.take(), at));
+            }
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
@@ -75,7 +82,12 @@ fn top_level(text: &str) -> Vec<(String, Range<usize>)> {
     found
 }
 
-fn member(text: &str, key: Option<String>, from: Option<usize>, to: usize) -> Option<(String, Range<usize>)> {
+fn member(
+    text: &str,
+    key: Option<String>,
+    from: Option<usize>,
+    to: usize,
+) -> Option<(String, Range<usize>)> {
     let (key, from) = (key?, from?);
     let value = text.get(from..to)?;
     let start = from + (value.len() - value.trim_start().len());
@@ -103,10 +115,16 @@ mod tests {
             ("{ }", "{\"id\":\"p\" }"),
             ("{\"id\":\"old\"}", "{\"id\":\"p\"}"),
             ("{\"a\":\"id\"}", "{\"a\":\"id\",\"id\":\"p\"}"),
-            ("{\"a\":[{\"id\":1},\"id\"]}", "{\"a\":[{\"id\":1},\"id\"],\"id\":\"p\"}"),
+            (
+                "{\"a\":[{\"id\":1},\"id\"]}",
+                "{\"a\":[{\"id\":1},\"id\"],\"id\":\"p\"}",
+            ),
             ("{\"i\\u0064\":1}", "{\"i\\u0064\":\"p\"}"),
             ("{\"id\":1,\"id\":2}", "{\"id\":1,\"id\":\"p\"}"),
-            ("{\"a\":\"ü}\",\"id\":[1,{}]}", "{\"a\":\"ü}\",\"id\":\"p\"}"),
+            (
+                "{\"a\":\"ü}\",\"id\":[1,{}]}",
+                "{\"a\":\"ü}\",\"id\":\"p\"}",
+            ),
         ] {
             let out = with_members(text, &[("id", json!("p"))]);
             assert_eq!(out, expected);

@@ -3,12 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    body::Body,
-    extract::State,
-    http::HeaderMap,
-    response::Response,
-};
+use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 use model::{
     limits::PIPELINE_BYTES_MAX,
     pipeline::{Parsed, Pipeline},
@@ -33,6 +28,12 @@ pub(crate) struct Options {
     stale_check: bool,
 }
 
+/// What must hold for a save over something that is there.
+struct Conditions<'a> {
+    headers: &'a HeaderMap,
+    stale_check: bool,
+}
+
 /// `POST /pipelines`: new without an `id`, or over the pipeline that has it.
 pub(crate) async fn save(
     State(gateway): State<Arc<Gateway>>,
@@ -41,14 +42,20 @@ pub(crate) async fn save(
     body: Body,
 ) -> Result<Response, Problem> {
     let draft = Draft::read(&headers, body).await?;
+    let conditions = Conditions {
+        headers: &headers,
+        stale_check: options.stale_check,
+    };
     let id = draft.pipeline.id.clone().filter(|id| !id.is_empty());
     let Some(id) = id else {
         if_match(&headers, None)?;
-        return draft.write(&gateway, ulid::Ulid::new().to_string(), None, Some(0)).await;
+        return draft
+            .write(&gateway, ulid::Ulid::new().to_string(), None, Some(0))
+            .await;
     };
     check_id(&id)?;
     let row = ask(gateway.store.pipeline_get(&id)).await?;
-    draft.replace(&gateway, id, row.as_ref(), &headers, &options).await
+    draft.replace(&gateway, id, row.as_ref(), &conditions).await
 }
 
 /// `PUT /pipelines/{id}`: over a pipeline that is there.
@@ -60,14 +67,24 @@ pub(crate) async fn update(
     body: Body,
 ) -> Result<Response, Problem> {
     let draft = Draft::read(&headers, body).await?;
+    let conditions = Conditions {
+        headers: &headers,
+        stale_check: options.stale_check,
+    };
     check_id(&id)?;
-    if let Some(other) = draft.pipeline.id.as_deref().filter(|other| !other.is_empty() && *other != id) {
+    if let Some(other) = draft
+        .pipeline
+        .id
+        .as_deref()
+        .filter(|other| !other.is_empty() && *other != id)
+    {
         let text = format!("the path names pipeline `{id}`, the body `{other}`");
         return Err(Problem::bad_request("other-id", text));
     }
     let row = ask(gateway.store.pipeline_get(&id)).await?;
-    let row = row.ok_or_else(|| Problem::not_found(format!("there is no pipeline with the id `{id}`")))?;
-    draft.replace(&gateway, id, Some(&row), &headers, &options).await
+    let row =
+        row.ok_or_else(|| Problem::not_found(format!("there is no pipeline with the id `{id}`")))?;
+    draft.replace(&gateway, id, Some(&row), &conditions).await
 }
 
 /// A definition that is fit to be stored.
@@ -86,10 +103,16 @@ impl Draft {
         let Some(pipeline) = pipeline else {
             let count = problems.len();
             let detail = format!("the definition cannot be used: {count} problems, see `errors`");
-            return Err(Problem::bad_request("invalid-pipeline", detail).with_errors(json!(problems)));
+            return Err(
+                Problem::bad_request("invalid-pipeline", detail).with_errors(json!(problems))
+            );
         };
         let user = access::user(headers).unwrap_or_else(|| "anonymous".to_owned());
-        Ok(Self { text, pipeline, user })
+        Ok(Self {
+            text,
+            pipeline,
+            user,
+        })
     }
 
     async fn replace(
@@ -97,15 +120,14 @@ impl Draft {
         gateway: &Gateway,
         id: String,
         row: Option<&PipelineRow>,
-        headers: &HeaderMap,
-        options: &Options,
+        conditions: &Conditions<'_>,
     ) -> Result<Response, Problem> {
-        let tagged = if_match(headers, row)?;
-        if options.stale_check {
+        let tagged = if_match(conditions.headers, row)?;
+        if conditions.stale_check {
             self.check_stale(row)?;
         }
         let version = row.map_or(0, |row| row.version);
-        let expected = (tagged || options.stale_check || row.is_none()).then_some(version);
+        let expected = (tagged || conditions.stale_check || row.is_none()).then_some(version);
         self.write(gateway, id, row, expected).await
     }
 
@@ -147,10 +169,31 @@ impl Draft {
             expected_version,
         };
         match ask(gateway.store.pipeline_put(put.clone())).await? {
-            PipelineWritten::Saved { version, updated_ms } => {
-                tracing::info!(application = put.application, pipeline.name = put.name, version, "pipeline saved");
-                let PipelinePut { id, application, name, body, expected_version: _ } = put;
-                Ok(definition(&PipelineRow { id, application, name, body, version, updated_ms }))
+            PipelineWritten::Saved {
+                version,
+                updated_ms,
+            } => {
+                tracing::info!(
+                    application = put.application,
+                    pipeline.name = put.name,
+                    version,
+                    "pipeline saved"
+                );
+                let PipelinePut {
+                    id,
+                    application,
+                    name,
+                    body,
+                    expected_version: _,
+                } = put;
+                Ok(definition(&PipelineRow {
+                    id,
+                    application,
+                    name,
+                    body,
+                    version,
+                    updated_ms,
+                }))
             }
             PipelineWritten::Stale { .. } => Err(stale()),
             PipelineWritten::NameTaken { id } => {
@@ -187,5 +230,7 @@ fn member(body: &str, key: &str) -> Option<Value> {
 
 /// Some callers send numbers back as numbers, some as text.
 fn words(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), ToOwned::to_owned)
 }

@@ -29,9 +29,14 @@ fn form(text: &str) -> Option<Value> {
     {
         return Some(value);
     }
-    text.split('&').flat_map(|field| field.splitn(2, '=')).find_map(|part| {
-        let decoded = percent_decoded(&part.replace('+', " "))?;
-        let decoded = decoded.trim();
-        decoded.starts_with('{').then(|| serde_json::from_str(decoded).ok()).flatten()
-    })
+    text.split('&')
+        .flat_map(|field| field.splitn(2, '='))
+        .find_map(|part| {
+            let decoded = percent_decoded(&part.replace('+', " "))?;
+            let decoded = decoded.trim();
+            decoded
+                .starts_with('{')
+                .then(|| serde_json::from_str(decoded).ok())
+                .flatten()
+        })
 }

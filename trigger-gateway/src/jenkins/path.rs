@@ -15,7 +15,10 @@ pub(super) fn job(url: &str, base_url: &str) -> Result<Option<String>, &'static 
         "" => path,
         context => below(path, context).unwrap_or(path),
     };
-    let mut rest: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let mut rest: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
     // A build's number stands after its job. A job may be called `18` as well: then `job` is before it.
     if let [.., before, last] = rest.as_slice()
         && *before != "job"
@@ -55,7 +58,11 @@ pub(super) fn segment(name: &str) -> Result<&str, &'static str> {
 /// more time would make a folder of it.
 fn decoded(name: &str) -> Result<String, &'static str> {
     let once = percent_decoded(name).ok_or("is not UTF-8 once decoded")?;
-    Ok(if once.contains('/') { name.to_owned() } else { once })
+    Ok(if once.contains('/') {
+        name.to_owned()
+    } else {
+        once
+    })
 }
 
 /// Without scheme, host, query and fragment.
@@ -64,7 +71,10 @@ fn path_of(url: &str) -> &str {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let url = url.get(..end).unwrap_or(url);
     match url.split_once("://") {
-        Some((_, rest)) => rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or(""),
+        Some((_, rest)) => rest
+            .find('/')
+            .and_then(|slash| rest.get(slash..))
+            .unwrap_or(""),
         None => url,
     }
 }
@@ -87,7 +97,11 @@ pub(super) fn percent_decoded(text: &str) -> Option<String> {
             u8::try_from(high * 16 + low).ok()
         });
         bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
+        rest = if byte.is_some() {
+            after.get(2..).unwrap_or_default()
+        } else {
+            after
+        };
     }
     String::from_utf8(bytes).ok()
 }
@@ -97,6 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
     fn job_names_are_read_from_the_right() {
         let root = "https://ci.example.com/";
         let below = "https://ci.example.com/jenkins/";
@@ -104,21 +119,57 @@ mod tests {
             ("https://ci.example.com/job/shop/18/", root, Some("shop")),
             ("https://ci.example.com/job/shop/18", root, Some("shop")),
             ("https://ci.example.com/job/shop/", root, Some("shop")),
-            ("https://ci.example.com/job/shop/job/package/job/main/7/", root, Some("shop/package/main")),
-            ("https://other.example.com:8443/jenkins/job/shop/7/", below, Some("shop")),
-            ("https://ci.example.com/jenkins/job/shop/7/", root, Some("shop")),
-            ("https://ci.example.com/view/all/job/shop/7/", root, Some("shop")),
-            ("https://ci.example.com/job/team/view/All%20of%20it/job/shop/7/", root, Some("team/shop")),
-            ("https://ci.example.com/view/a/view/b/job/shop/7/", root, Some("shop")),
-            ("https://ci.example.com/job/job/job/view/7/", root, Some("job/view")),
+            (
+                "https://ci.example.com/job/shop/job/package/job/main/7/",
+                root,
+                Some("shop/package/main"),
+            ),
+            (
+                "https://other.example.com:8443/jenkins/job/shop/7/",
+                below,
+                Some("shop"),
+            ),
+            (
+                "https://ci.example.com/jenkins/job/shop/7/",
+                root,
+                Some("shop"),
+            ),
+            (
+                "https://ci.example.com/view/all/job/shop/7/",
+                root,
+                Some("shop"),
+            ),
+            (
+                "https://ci.example.com/job/team/view/All%20of%20it/job/shop/7/",
+                root,
+                Some("team/shop"),
+            ),
+            (
+                "https://ci.example.com/view/a/view/b/job/shop/7/",
+                root,
+                Some("shop"),
+            ),
+            (
+                "https://ci.example.com/job/job/job/view/7/",
+                root,
+                Some("job/view"),
+            ),
             ("https://ci.example.com/job/18/18/", root, Some("18")),
             ("https://ci.example.com/job/18/", root, Some("18")),
-            ("https://ci.example.com/job/job/job/x/3/", "https://ci.example.com/job/job", Some("x")),
+            (
+                "https://ci.example.com/job/job/job/x/3/",
+                "https://ci.example.com/job/job",
+                Some("x"),
+            ),
             ("job/shop/18/", root, Some("shop")),
             ("/job/shop/18/", root, Some("shop")),
             ("job/feature%252Fx/18/", root, Some("feature%2Fx")),
             ("job/feature%2Fx/18/", root, Some("feature%2Fx")),
-            ("job/Build%20my%20project/3/", root, Some("Build my project")),
+            (
+                "job/Build%20my%20project/3/",
+                root,
+                Some("Build my project"),
+            ),
             ("job/Gr%C3%BC%C3%9Fe/3/", root, Some("Grüße")),
             ("job/100%/3/", root, Some("100%")),
             ("job/shop/3/?x=/job/evil/#/job/worse", root, Some("shop")),
@@ -128,13 +179,23 @@ mod tests {
             ("job", root, None),
             ("", root, None),
         ] {
-            assert_eq!(job(url, base), Ok(expected.map(str::to_owned)), "{url} below {base}");
+            assert_eq!(
+                job(url, base),
+                Ok(expected.map(str::to_owned)),
+                "{url} below {base}"
+            );
         }
     }
 
     #[test]
     fn names_no_job_can_have_are_refused() {
-        for url in ["job/%2e%2e/3/", "job/../3/", "job/a/job/./3", "job/a%0Ab/3/", "job/%FF/3/"] {
+        for url in [
+            "job/%2e%2e/3/",
+            "job/../3/",
+            "job/a/job/./3",
+            "job/a%0Ab/3/",
+            "job/%FF/3/",
+        ] {
             assert!(job(url, "https://ci.example.com").is_err(), "{url}");
         }
     }

@@ -7,69 +7,69 @@ use crate::ports::{BuilderOrder, ImageOrder};
 
 /// Progress of one bake.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// The base image, once it was looked up: a name may mean another image tomorrow.
-    pub base: Option<Base>,
+    pub(crate) base: Option<Base>,
     /// Which image.
-    pub plan: Option<Plan>,
+    pub(crate) plan: Option<Plan>,
     /// The builder of this try.
-    pub builder: Option<BuilderTry>,
+    pub(crate) builder: Option<BuilderTry>,
     /// Builders that ended without a verdict.
     #[serde(default)]
-    pub builders_lost: u32,
+    pub(crate) builders_lost: u32,
     /// The image, once it may have been begun.
-    pub image: Option<ImageTry>,
+    pub(crate) image: Option<ImageTry>,
     /// The end.
-    pub result: Option<BakeResult>,
+    pub(crate) result: Option<BakeResult>,
 }
 
 /// A base image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Base {
+pub(crate) struct Base {
     /// Its id.
-    pub image_id: String,
+    pub(crate) image_id: String,
     /// Type of builders its row of the table asks for.
-    pub instance_type: Option<String>,
+    pub(crate) instance_type: Option<String>,
 }
 
 /// Which image is wanted. Decided once: a rebake that begins again makes the same image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// What it is made from.
-    pub base_image_id: String,
+    pub(crate) base_image_id: String,
     /// What it is made of.
-    pub key: String,
+    pub(crate) key: String,
     /// Which one with that key.
-    pub generation: u32,
+    pub(crate) generation: u32,
     /// Its name.
-    pub image_name: String,
+    pub(crate) image_name: String,
     /// Its id, when it was there before.
-    pub existing: Option<String>,
+    pub(crate) existing: Option<String>,
 }
 
 /// One machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BuilderTry {
+pub(crate) struct BuilderTry {
     /// Counted from 1, per generation; makes the client token.
-    pub number: u32,
+    pub(crate) number: u32,
     /// Parameters of the call, all of them.
-    pub order: BuilderOrder,
+    pub(crate) order: BuilderOrder,
     /// Its id; `None` while it is not known whether it was started.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// When it was planned, later when it was started, in epoch milliseconds.
-    pub since_ms: u64,
+    pub(crate) since_ms: u64,
     /// True once it was told to go.
     #[serde(default)]
-    pub terminated: bool,
+    pub(crate) terminated: bool,
 }
 
 /// One image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageTry {
+pub(crate) struct ImageTry {
     /// Parameters of the call, all of them.
-    pub order: ImageOrder,
+    pub(crate) order: ImageOrder,
     /// Its id; `None` while it is not known whether it was begun.
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// When it was planned, in epoch milliseconds.
-    pub since_ms: u64,
+    pub(crate) since_ms: u64,
 }

@@ -80,7 +80,7 @@ mod tests {
     fn a_full_cluster_is_an_error() {
         let moniker: Moniker = "shop".parse().unwrap();
         let groups: Vec<_> =
-            (0..1_000).map(|n| group(&format!("shop-v{n:03}"), u64::from(n))).collect();
+            (0..1_000_u32).map(|n| group(&format!("shop-v{n:03}"), u64::from(n))).collect();
         assert!(next_name(&moniker, &groups, &BTreeSet::new()).is_err());
     }
 }

@@ -58,16 +58,7 @@ impl<L: Lease> Work<'_, L> {
     }
 
     /// Makes one call that changes something, if that is allowed at this moment.
-    pub(super) async fn change<T>(
-        &self,
-        doing: &str,
-        call: impl FnOnce() -> Reply<'static, T>,
-    ) -> Result<Changed<T>, Halt> {
-        self.change_with(doing, call).await
-    }
-
-    /// As [`Self::change`], for calls that borrow.
-    pub(super) async fn change_with<'f, T>(
+    pub(super) async fn change<'f, T>(
         &self,
         doing: &str,
         call: impl FnOnce() -> Reply<'f, T>,

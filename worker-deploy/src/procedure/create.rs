@@ -88,7 +88,7 @@ impl<L: Lease> Work<'_, L> {
             let cloud = &self.room.cloud;
             let group = &checkpoint.plan.group;
             let call = || cloud.create_group(&self.place, group);
-            match self.change_with("creating the server group", call).await? {
+            match self.change("creating the server group", call).await? {
                 Changed::Done(()) => self.await_sight(checkpoint, &name).await?,
                 // Nothing to see of it may be a lagging view: wait, look, never assume.
                 Changed::Taken | Changed::Look => {
@@ -150,7 +150,7 @@ impl<L: Lease> Work<'_, L> {
         let cloud = &self.room.cloud;
         loop {
             let call = || cloud.create_launch_template(&self.place, template);
-            match self.change_with("creating the launch template", call).await? {
+            match self.change("creating the launch template", call).await? {
                 Changed::Done(_) => return Ok(()),
                 Changed::Taken if self.is_our_template(template).await? => return Ok(()),
                 Changed::Taken => {
@@ -213,6 +213,6 @@ impl<L: Lease> Work<'_, L> {
                 }
             })
         };
-        self.change_with("deleting a launch template", delete).await.map(|_| ())
+        self.change("deleting a launch template", delete).await.map(|_| ())
     }
 }

@@ -243,7 +243,7 @@ impl<L: Lease> Work<'_, L> {
                 Action::Delete => cloud.delete_group(place, name),
             }
         };
-        self.change_with(&format!("{} `{name}`", doing(action)), call).await
+        self.change(&format!("{} `{name}`", doing(action)), call).await
     }
 }
 

@@ -140,7 +140,7 @@ impl<L: Lease> Work<'_, L> {
                 return Ok(());
             }
             let call = || cloud.suspend(&self.place, name, &running);
-            match self.change_with("suspending scaling processes", call).await? {
+            match self.change("suspending scaling processes", call).await? {
                 Changed::Done(()) => return Ok(()),
                 Changed::Taken | Changed::Look => {}
             }

@@ -22,8 +22,10 @@ impl<L: Lease> Work<'_, L> {
         let report = match checkpoint {
             None => "nothing was created or changed".to_owned(),
             Some(mut checkpoint) => {
-                checkpoint.ending = Some(ending.clone());
-                self.save(&checkpoint).await?;
+                if checkpoint.ending.is_none() {
+                    checkpoint.ending = Some(ending.clone());
+                    self.save(&checkpoint).await?;
+                }
                 let trouble = match Box::pin(self.put_back(&mut checkpoint)).await {
                     Ok(()) => None,
                     // Cleaning up is not canceled; a cancel that shows up here changes nothing.

@@ -25,7 +25,9 @@ pub enum PropertiesError {
         found: String,
     },
     /// The name says YAML, which is not read.
-    #[error("property file `{file}` is YAML, which is not read; archive it as .properties or .json")]
+    #[error(
+        "property file `{file}` is YAML, which is not read; archive it as .properties or .json"
+    )]
     Yaml {
         /// Its name.
         file: String,
@@ -45,7 +47,10 @@ pub enum PropertiesError {
 ///
 /// # Errors
 /// When the content does not fit the name. YAML is refused rather than misread.
-pub fn read_properties(file: &str, text: &str) -> Result<BTreeMap<String, String>, PropertiesError> {
+pub fn read_properties(
+    file: &str,
+    text: &str,
+) -> Result<BTreeMap<String, String>, PropertiesError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     match ending.as_deref() {
@@ -127,38 +132,30 @@ fn split(line: &str) -> (&str, &str) {
 
 /// Takes escapes away. `None` when `\u` is not followed by four hexadecimal digits.
 fn unescaped(text: &str) -> Option<String> {
+    // Java writes UTF-16: characters beyond the first 65536 are two escapes.
     let mut units: Vec<u16> = Vec::with_capacity(text.len());
-    let mut push = |c: char| units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
     let mut chars = text.chars();
-    let mut broken = false;
-    let mut codes: Vec<(usize, u16)> = Vec::new();
-    let mut count = 0;
     while let Some(c) = chars.next() {
-        let plain = if c == '\\' { chars.next() } else { Some(c) };
-        let plain = match (c, plain) {
-            ('\\', Some('t')) => '\t',
-            ('\\', Some('n')) => '\n',
-            ('\\', Some('r')) => '\r',
-            ('\\', Some('f')) => '\u{c}',
-            ('\\', Some('u')) => {
-                let digits: String = chars.by_ref().take(4).collect();
-                let code = u16::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
-                broken |= code.is_none();
-                codes.push((count, code.unwrap_or(0)));
-                '\0'
-            }
-            (_, Some(other)) => other,
-            (_, None) => continue,
+        let plain = match c {
+            '\\' => match chars.next() {
+                None => break,
+                Some('t') => '\t',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('f') => '\u{c}',
+                Some('u') => {
+                    let digits: String = chars.by_ref().take(4).collect();
+                    let hex = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+                    units.push(u16::from_str_radix(&digits, 16).ok().filter(|_| hex)?);
+                    continue;
+                }
+                Some(other) => other,
+            },
+            other => other,
         };
-        count += plain.len_utf16();
-        push(plain);
+        units.extend_from_slice(plain.encode_utf16(&mut [0; 2]));
     }
-    for (place, code) in codes {
-        if let Some(unit) = units.get_mut(place) {
-            *unit = code;
-        }
-    }
-    (!broken).then(|| String::from_utf16_lossy(&units))
+    Some(String::from_utf16_lossy(&units))
 }
 
 #[cfg(test)]
@@ -210,9 +207,17 @@ mod tests {
     #[test]
     fn what_cannot_be_read_says_so() {
         for (file, text, message) in [
-            ("a.json", "[1]", "property file `a.json` holds a list of 1 value, a JSON object is needed"),
+            (
+                "a.json",
+                "[1]",
+                "property file `a.json` holds a list of 1 value, a JSON object is needed",
+            ),
             ("a.json", "{", "property file `a.json` is not JSON"),
-            ("a.yml", "a: b", "property file `a.yml` is YAML, which is not read; archive it as .properties or .json"),
+            (
+                "a.yml",
+                "a: b",
+                "property file `a.yml` is YAML, which is not read; archive it as .properties or .json",
+            ),
             ("a.txt", "x=1\ny=\\u12", "line 2 of property file `a.txt` has a broken \\u escape"),
             ("a", "x=\\u+123", "line 1 of property file `a` has a broken \\u escape"),
         ] {
@@ -234,7 +239,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic(text in "[\\\\a=: \n\ru0#é]{0,40}") {
-            _ = read_properties("x.properties", &text);
+            drop(read_properties("x.properties", &text));
         }
     }
 }

@@ -86,8 +86,8 @@ fn read(text: &str) -> Option<AppVersion> {
     // The last part is the release; the version before it has no hyphen, the name may have some.
     let (rest, release) = head.rsplit_once('-')?;
     let (package, version) = rest.rsplit_once('-')?;
-    let sound_version =
-        !version.is_empty() && version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '~'));
+    let sound_version = !version.is_empty()
+        && version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '~'));
     if !is_name(package) || !sound_version {
         return None;
     }
@@ -108,7 +108,13 @@ fn read(text: &str) -> Option<AppVersion> {
         (Some(build), commit) => (Some(build), commit.map(str::to_owned)),
         (None, build) => (build.and_then(build_of), Some(first.to_owned())),
     };
-    Some(AppVersion { package: package.to_owned(), version: version.to_owned(), build, commit, job })
+    Some(AppVersion {
+        package: package.to_owned(),
+        version: version.to_owned(),
+        build,
+        commit,
+        job,
+    })
 }
 
 fn is_name(text: &str) -> bool {
@@ -132,18 +138,61 @@ mod tests {
     fn known_forms_are_read() {
         let rows: [Row<'_>; 7] = [
             ("subscriberha-1.0.0-h150", "subscriberha", "1.0.0", None, Some("150"), None),
-            ("sub-1.0.0-586499.h150/WE-WAPP-sub/150", "sub", "1.0.0", Some("586499"), Some("150"), Some(("WE-WAPP-sub", 150))),
-            ("appName-0.1-h150.9b3bc237~focal/mybuild/150", "appName", "0.1", Some("9b3bc237"), Some("150"), Some(("mybuild", 150))),
-            ("my-app-0.0.1~snapshot.202009092025-h108.2258259", "my-app", "0.0.1~snapshot.202009092025", Some("2258259"), Some("108"), None),
-            ("sub-1.2-h78.67ee1291/WE-WAPP-sub.nxt/78", "sub", "1.2", Some("67ee1291"), Some("78"), Some(("WE-WAPP-sub.nxt", 78))),
+            (
+                "sub-1.0.0-586499.h150/WE-WAPP-sub/150",
+                "sub",
+                "1.0.0",
+                Some("586499"),
+                Some("150"),
+                Some(("WE-WAPP-sub", 150)),
+            ),
+            (
+                "appName-0.1-h150.9b3bc237~focal/mybuild/150",
+                "appName",
+                "0.1",
+                Some("9b3bc237"),
+                Some("150"),
+                Some(("mybuild", 150)),
+            ),
+            (
+                "my-app-0.0.1~snapshot.202009092025-h108.2258259",
+                "my-app",
+                "0.0.1~snapshot.202009092025",
+                Some("2258259"),
+                Some("108"),
+                None,
+            ),
+            (
+                "sub-1.2-h78.67ee1291/WE-WAPP-sub.nxt/78",
+                "sub",
+                "1.2",
+                Some("67ee1291"),
+                Some("78"),
+                Some(("WE-WAPP-sub.nxt", 78)),
+            ),
             ("appName-0.1-1", "appName", "0.1", Some("1"), None, None),
-            ("myapp-1.27-h343.b12/jobname/12", "myapp", "1.27", Some("b12"), Some("343"), Some(("jobname", 12))),
+            (
+                "myapp-1.27-h343.b12/jobname/12",
+                "myapp",
+                "1.27",
+                Some("b12"),
+                Some("343"),
+                Some(("jobname", 12)),
+            ),
         ];
         for (text, package, version, commit, build, job) in rows {
             let read: AppVersion = text.parse().unwrap();
-            assert_eq!((read.package.as_str(), read.version.as_str()), (package, version), "{text}");
+            assert_eq!(
+                (read.package.as_str(), read.version.as_str()),
+                (package, version),
+                "{text}"
+            );
             assert_eq!((read.commit.as_deref(), read.build.as_deref()), (commit, build), "{text}");
-            assert_eq!(read.job.as_ref().map(|(name, number)| (name.as_str(), *number)), job, "{text}");
+            assert_eq!(
+                read.job.as_ref().map(|(name, number)| (name.as_str(), *number)),
+                job,
+                "{text}"
+            );
         }
     }
 
@@ -167,7 +216,15 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "shop", "shop-1.0", "shop-1.0-h1/job", "shop-1.0-h1/job/x", "a b-1-h1", "shop-1.0-"] {
+        for text in [
+            "",
+            "shop",
+            "shop-1.0",
+            "shop-1.0-h1/job",
+            "shop-1.0-h1/job/x",
+            "a b-1-h1",
+            "shop-1.0-",
+        ] {
             assert!(text.parse::<AppVersion>().is_err(), "{text}");
         }
     }

@@ -71,16 +71,29 @@ mod tests {
     fn names_are_read() {
         for (file, name, version, arch) in [
             ("mayo_1.0-h24.853b2ea_all.deb", "mayo", "1.0-h24.853b2ea", Some("all")),
-            ("nflx-djangobase-enhanced_0.1-h12.170cdbd_all.deb", "nflx-djangobase-enhanced", "0.1-h12.170cdbd", Some("all")),
+            (
+                "nflx-djangobase-enhanced_0.1-h12.170cdbd_all.deb",
+                "nflx-djangobase-enhanced",
+                "0.1-h12.170cdbd",
+                Some("all"),
+            ),
             ("myapp_1.27-h343.deb", "myapp", "1.27-h343", None),
             ("test_2.13.deb", "test", "2.13", None),
             ("test_0_all.deb", "test", "0", Some("all")),
-            ("my-app+x_2.0~rc1+dfsg-3ubuntu1.1_all.deb", "my-app+x", "2.0~rc1+dfsg-3ubuntu1.1", Some("all")),
+            (
+                "my-app+x_2.0~rc1+dfsg-3ubuntu1.1_all.deb",
+                "my-app+x",
+                "2.0~rc1+dfsg-3ubuntu1.1",
+                Some("all"),
+            ),
             ("x_1%3a2.0-1_amd64.deb", "x", "1:2.0-1", Some("amd64")),
             ("shop_1.0.0-rc1-2_kfreebsd-amd64.deb", "shop", "1.0.0-rc1-2", Some("kfreebsd-amd64")),
         ] {
             let deb = DebFile::parse(file).unwrap();
-            assert_eq!((deb.name.as_str(), deb.version.as_str(), deb.arch.as_deref()), (name, version, arch));
+            assert_eq!(
+                (deb.name.as_str(), deb.version.as_str(), deb.arch.as_deref()),
+                (name, version, arch)
+            );
         }
     }
 
@@ -102,8 +115,14 @@ mod tests {
             "../shop_1.0_all.deb",
         ] {
             let error = DebFile::parse(file).unwrap_err();
-            assert_eq!(error.to_string(), format!("`{file}` does not follow `name_version-release_arch.deb`"));
+            assert_eq!(
+                error.to_string(),
+                format!("`{file}` does not follow `name_version-release_arch.deb`")
+            );
         }
-        assert!(matches!(DebFile::parse("shop_1.0_all.deb.asc"), Err(FileNameError::OtherFile { .. })));
+        assert!(matches!(
+            DebFile::parse("shop_1.0_all.deb.asc"),
+            Err(FileNameError::OtherFile { .. })
+        ));
     }
 }

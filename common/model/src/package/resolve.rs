@@ -24,7 +24,9 @@ pub struct PackageRef {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackageRefError {
     /// It cannot be the name of a package.
-    #[error("`{text}` is not the name of a package: letters, digits, `+`, `-` and `.` are, a letter or digit first")]
+    #[error(
+        "`{text}` is not the name of a package: letters, digits, `+`, `-` and `.` are, a letter or digit first"
+    )]
     Name {
         /// What was given.
         text: String,
@@ -196,7 +198,10 @@ mod tests {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
-    fn versions(packages: &[&str], artifacts: &[&str]) -> Result<Vec<(String, Option<String>)>, ResolveError> {
+    fn versions(
+        packages: &[&str],
+        artifacts: &[&str],
+    ) -> Result<Vec<(String, Option<String>)>, ResolveError> {
         let resolved = resolve(&owned(packages), &owned(artifacts))?;
         Ok(resolved.into_iter().map(|found| (found.name, found.version)).collect())
     }
@@ -220,7 +225,8 @@ mod tests {
 
     #[test]
     fn the_order_of_the_stage_is_kept_and_names_must_be_equal() {
-        let artifacts = ["spinnakerdeps_0.1.0-114_all.deb", "target/deb/spinnaker_0.2.0-114_all.deb"];
+        let artifacts =
+            ["spinnakerdeps_0.1.0-114_all.deb", "target/deb/spinnaker_0.2.0-114_all.deb"];
         assert_eq!(
             versions(&["spinnaker", "spinnakerdeps"], &artifacts).unwrap(),
             [
@@ -274,12 +280,29 @@ mod tests {
         let artifacts = ["shop_2.0_all.deb"];
         let found = resolve(&owned(&["shop=1.0-1", "tool_3.0_arm64"]), &owned(&artifacts)).unwrap();
         assert_eq!((found[0].version.as_deref(), found[0].arch.as_deref()), (Some("1.0-1"), None));
-        assert_eq!((found[1].version.as_deref(), found[1].arch.as_deref()), (Some("3.0"), Some("arm64")));
+        assert_eq!(
+            (found[1].version.as_deref(), found[1].arch.as_deref()),
+            (Some("3.0"), Some("arm64"))
+        );
     }
 
     #[test]
     fn hostile_names_are_refused() {
-        for name in ["", "-rf", "--option=x", "@group", "a b", "a;b", "$(x)", "a/b", "shop=", "shop=1 0", "shop=;x", "a_b", "é"] {
+        for name in [
+            "",
+            "-rf",
+            "--option=x",
+            "@group",
+            "a b",
+            "a;b",
+            "$(x)",
+            "a/b",
+            "shop=",
+            "shop=1 0",
+            "shop=;x",
+            "a_b",
+            "é",
+        ] {
             assert!(name.parse::<PackageRef>().is_err(), "{name}");
             assert!(versions(&[name], &[]).is_err(), "{name}");
         }

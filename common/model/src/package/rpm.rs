@@ -52,10 +52,28 @@ mod tests {
     fn names_are_read_from_the_right() {
         for (file, name, version, release, arch) in [
             ("alsa-lib-1.0.17-1.el5.i386.rpm", "alsa-lib", "1.0.17", "1.el5", "i386"),
-            ("openmotif22-libs-2.2.4-192.1.3.x86_64.rpm", "openmotif22-libs", "2.2.4", "192.1.3", "x86_64"),
+            (
+                "openmotif22-libs-2.2.4-192.1.3.x86_64.rpm",
+                "openmotif22-libs",
+                "2.2.4",
+                "192.1.3",
+                "x86_64",
+            ),
             ("sf-lucifer-0.0.10-1.noarch.rpm", "sf-lucifer", "0.0.10", "1", "noarch"),
-            ("billinggateway-1.0-h2385.e0a09ce.all.rpm", "billinggateway", "1.0", "h2385.e0a09ce", "all"),
-            ("package-something-4.11.4h-1.x86_64.rpm", "package-something", "4.11.4h", "1", "x86_64"),
+            (
+                "billinggateway-1.0-h2385.e0a09ce.all.rpm",
+                "billinggateway",
+                "1.0",
+                "h2385.e0a09ce",
+                "all",
+            ),
+            (
+                "package-something-4.11.4h-1.x86_64.rpm",
+                "package-something",
+                "4.11.4h",
+                "1",
+                "x86_64",
+            ),
         ] {
             let expected = RpmFile {
                 name: name.to_owned(),
@@ -69,7 +87,14 @@ mod tests {
 
     #[test]
     fn what_names_no_package_is_refused() {
-        for file in ["hodor-1.1.noarch.rpm", "x.rpm", "-a-1-1.noarch.rpm", "a-1-.noarch.rpm", "a--1.noarch.rpm", "a-1-1.deb"] {
+        for file in [
+            "hodor-1.1.noarch.rpm",
+            "x.rpm",
+            "-a-1-1.noarch.rpm",
+            "a-1-.noarch.rpm",
+            "a--1.noarch.rpm",
+            "a-1-1.deb",
+        ] {
             assert!(RpmFile::parse(file).is_err(), "{file}");
         }
     }

@@ -226,7 +226,9 @@ mod tests {
 
     #[test]
     fn what_dpkg_refuses_is_refused() {
-        for text in ["", "1.0-", "a1", "-1", ":1", "x:1", "1:", "1.0_1", "1 0", "1/0", "1.0;rm", "1.0-é"] {
+        for text in
+            ["", "1.0-", "a1", "-1", ":1", "x:1", "1:", "1.0_1", "1 0", "1/0", "1.0;rm", "1.0-é"]
+        {
             assert!(text.parse::<DebVersion>().is_err(), "{text}");
         }
     }

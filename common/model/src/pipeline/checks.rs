@@ -103,22 +103,28 @@ fn whole(pipeline: &Pipeline, body: &Map<String, Value>, found: &mut Findings) {
     let mut fields = Fields::new(String::new(), body, found);
     application(pipeline, &mut fields);
     if pipeline.name.chars().any(char::is_control) {
-        fields.hinted(Weight::Error, "bad-name", "name", (
-            "`name` holds a line break or another control character".to_owned(),
-            "write the name on one line".to_owned(),
-        ));
+        fields.hinted(
+            Weight::Error,
+            "bad-name",
+            "name",
+            (
+                "`name` holds a line break or another control character".to_owned(),
+                "write the name on one line".to_owned(),
+            ),
+        );
     }
     if body.get("stages").is_none_or(|value| value.as_array().is_some_and(Vec::is_empty)) {
         let message = "the pipeline has no stages: it succeeds at once".to_owned();
         fields.problem(Weight::Advice, "no-stages", "stages", message);
     }
-    _ = fields.objects("notifications");
-    _ = fields.objects("expectedArtifacts");
+    // Read for what is told of them only.
+    drop(fields.objects("notifications"));
+    drop(fields.objects("expectedArtifacts"));
     parameters(&mut fields);
 }
 
 /// An application that servers are deployed for must fit into their names.
-fn application(pipeline: &Pipeline, fields: &mut Fields<'_>) {
+fn application(pipeline: &Pipeline, fields: &mut Fields<'_, '_>) {
     let name = pipeline.application.as_str();
     if name.is_empty() || unresolved(name).is_some() {
         return;
@@ -132,7 +138,7 @@ fn application(pipeline: &Pipeline, fields: &mut Fields<'_>) {
     fields.hinted(weight, "bad-name", "application", (error.to_string(), hint));
 }
 
-fn parameters(fields: &mut Fields<'_>) {
+fn parameters(fields: &mut Fields<'_, '_>) {
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut told = Findings::default();
     for (at, map) in fields.objects("parameterConfig") {
@@ -145,10 +151,12 @@ fn parameters(fields: &mut Fields<'_>) {
         };
         if let Some(first) = seen.get(&name) {
             let message = format!("parameter `{}` is already at {first}", shortened(&name));
-            parameter.hinted(Weight::Error, "duplicate-parameter", "name", (
-                message,
-                "give each parameter its own name".to_owned(),
-            ));
+            parameter.hinted(
+                Weight::Error,
+                "duplicate-parameter",
+                "name",
+                (message, "give each parameter its own name".to_owned()),
+            );
         }
         seen.insert(name, at);
     }
@@ -181,7 +189,8 @@ fn graph_problem(stages: &[StageDefinition], problem: GraphProblem) -> Option<Fi
         GraphProblem::DuplicateId { stage, first } => {
             let id = stages.get(stage).map(|stage| stage.ref_id.as_str())?;
             (!id.is_empty()).then(|| {
-                let message = format!("refId `{}` is already the one of /stages/{first}", shortened(id));
+                let message =
+                    format!("refId `{}` is already the one of /stages/{first}", shortened(id));
                 error("duplicate-ref-id", format!("/stages/{stage}/refId"), message)
                     .hint("give each stage its own refId")
             })
@@ -211,14 +220,21 @@ fn graph_problem(stages: &[StageDefinition], problem: GraphProblem) -> Option<Fi
             names.push(name(first));
             let message = format!("stages wait for each other: {}", names.join(" → "));
             let at = format!("/stages/{first}/requisiteStageRefIds");
-            Some(error("cycle", at, message).hint("each stage requires the one after the arrow: take one of these away"))
+            Some(
+                error("cycle", at, message)
+                    .hint("each stage requires the one after the arrow: take one of these away"),
+            )
         }
     }
 }
 
 fn requisite_hint(stages: &[StageDefinition], id: &str) -> String {
     if let Some(named) = stages.iter().find(|stage| stage.name == id) {
-        return format!("the stage named `{}` has refId `{}`", shortened(id), shortened(&named.ref_id));
+        return format!(
+            "the stage named `{}` has refId `{}`",
+            shortened(id),
+            shortened(&named.ref_id)
+        );
     }
     if let Some(near) = nearest(id, stages.iter().map(|stage| stage.ref_id.as_str())) {
         return format!("did you mean `{near}`?");
@@ -232,7 +248,8 @@ fn requisite_hint(stages: &[StageDefinition], id: &str) -> String {
 
 /// Regions of the deploy stages, by ref id.
 fn deploy_regions(stages: &[StageDefinition]) -> BTreeMap<&str, Vec<String>> {
-    let deploys = stages.iter().filter(|stage| StageType::of(&stage.kind) == Some(StageType::Deploy));
+    let deploys =
+        stages.iter().filter(|stage| StageType::of(&stage.kind) == Some(StageType::Deploy));
     deploys
         .map(|stage| {
             let (read, _) = DeployStage::inspect(&stage.config);
@@ -272,7 +289,8 @@ fn bake(stage: &StageDefinition, later: LaterRegions) -> Vec<FieldProblem> {
                 Weight::Error,
                 "missing-field",
                 "/regions".to_owned(),
-                "`regions` is missing, and no deploy that builds on this stage says a region".to_owned(),
+                "`regions` is missing, and no deploy that builds on this stage says a region"
+                    .to_owned(),
             )
             .hint("write \"regions\": [\"us-east-1\"]"),
         );

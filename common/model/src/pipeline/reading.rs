@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{
-    Form, JenkinsTrigger, OnFailure, Parsed, Pipeline, StageDefinition, Trigger, TriggerKind, checks,
+    Form, JenkinsTrigger, OnFailure, Parsed, Pipeline, StageDefinition, Trigger, TriggerKind,
+    checks,
 };
 use crate::{
     fields::Fields,
@@ -33,7 +34,12 @@ pub(super) fn read(text: &str, form: Form) -> Parsed {
             let place = of_syntax_error(text, error.line(), error.column());
             let told = error.to_string();
             let message = told.rsplit_once(" at line ").map_or(told.as_str(), |(said, _)| said);
-            return refused(place, "syntax", format!("this is not JSON: {message}"), syntax_hint(message));
+            return refused(
+                place,
+                "syntax",
+                format!("this is not JSON: {message}"),
+                syntax_hint(message),
+            );
         }
     };
     let mut found = Findings::default();
@@ -49,12 +55,7 @@ pub(super) fn read(text: &str, form: Form) -> Parsed {
     Parsed { pipeline, problems }
 }
 
-fn refused(
-    place: Position,
-    code: &'static str,
-    message: String,
-    hint: Option<&str>,
-) -> Parsed {
+fn refused(place: Position, code: &'static str, message: String, hint: Option<&str>) -> Parsed {
     let problem = Problem {
         severity: Severity::Error,
         code,
@@ -111,7 +112,10 @@ fn placed(text: &str, list: Vec<FieldProblem>) -> Vec<Problem> {
         pointer: duplicate.pointer.clone(),
         line: duplicate.at.line,
         column: duplicate.at.column,
-        message: format!("`{}` is given twice here; the last one counts", shown_key(&duplicate.key)),
+        message: format!(
+            "`{}` is given twice here; the last one counts",
+            shown_key(&duplicate.key)
+        ),
         hint: Some("take one of them away".to_owned()),
     }));
     problems.sort_by_key(|problem| (problem.line, problem.column));
@@ -154,7 +158,8 @@ impl Reader<'_> {
         let absent = |key: &str| body.get(key).is_none_or(Value::is_null);
         let cut_out = absent("application") && absent("name");
         // An ad-hoc task has a list of jobs and no name.
-        let task = absent("stages") && absent("name") && body.get("job").is_some_and(Value::is_array);
+        let task =
+            absent("stages") && absent("name") && body.get("job").is_some_and(Value::is_array);
         let weight = match self.form {
             Form::Exported if cut_out || task => Weight::Blocks,
             Form::Exported | Form::Stored => Weight::Error,
@@ -171,10 +176,15 @@ impl Reader<'_> {
             name_of("application", "write the name of the application that owns the pipeline");
         let name = name_of("name", "write a name that is unique in the application");
         if task {
-            fields.hinted(Weight::Blocks, "ad-hoc-task", "job", (
-                "this is an ad-hoc task (`job`), not a pipeline".to_owned(),
-                "write the jobs as `stages`".to_owned(),
-            ));
+            fields.hinted(
+                Weight::Blocks,
+                "ad-hoc-task",
+                "job",
+                (
+                    "this is an ad-hoc task (`job`), not a pipeline".to_owned(),
+                    "write the jobs as `stages`".to_owned(),
+                ),
+            );
         }
         (application, name)
     }
@@ -184,10 +194,15 @@ impl Reader<'_> {
         let objects = match body.get("stages").and_then(Value::as_array).map(Vec::len) {
             Some(many) if many > limits::STAGES_MAX => {
                 let max = limits::STAGES_MAX;
-                fields.hinted(Weight::Error, "too-many-stages", "stages", (
-                    format!("the pipeline has {many} stages, {max} are allowed"),
-                    "split it into several pipelines".to_owned(),
-                ));
+                fields.hinted(
+                    Weight::Error,
+                    "too-many-stages",
+                    "stages",
+                    (
+                        format!("the pipeline has {many} stages, {max} are allowed"),
+                        "split it into several pipelines".to_owned(),
+                    ),
+                );
                 return Vec::new();
             }
             Some(_) | None => fields.objects("stages"),
@@ -198,7 +213,8 @@ impl Reader<'_> {
         for (index, (at, map)) in objects.into_iter().enumerate() {
             let mut stage = self.stage(&at, map);
             if chained {
-                stage.requires = stages.last().map(|before| before.ref_id.clone()).into_iter().collect();
+                stage.requires =
+                    stages.last().map(|before| before.ref_id.clone()).into_iter().collect();
                 stage.ref_id = (index + 1).to_string();
             } else {
                 self.ref_ids(&at, map, &mut stage);
@@ -231,10 +247,15 @@ impl Reader<'_> {
             Some(Some(id)) => stage.ref_id = id,
             Some(None) => {
                 let value = fields.value("refId").map(shown).unwrap_or_default();
-                fields.hinted(Weight::Error, "wrong-type", "refId", (
-                    format!("`refId` is {value}, not a text or a whole number"),
-                    "write a name that no other stage has, like \"1\"".to_owned(),
-                ));
+                fields.hinted(
+                    Weight::Error,
+                    "wrong-type",
+                    "refId",
+                    (
+                        format!("`refId` is {value}, not a text or a whole number"),
+                        "write a name that no other stage has, like \"1\"".to_owned(),
+                    ),
+                );
             }
             None => fields.missing(
                 Weight::Error,
@@ -243,7 +264,8 @@ impl Reader<'_> {
             ),
         }
         let base = fields.pointer("requisiteStageRefIds");
-        for (index, value) in fields.list("requisiteStageRefIds").into_iter().flatten().enumerate() {
+        for (index, value) in fields.list("requisiteStageRefIds").into_iter().flatten().enumerate()
+        {
             if let Some(id) = ref_id(value) {
                 stage.requires.push(id);
                 continue;
@@ -255,7 +277,10 @@ impl Reader<'_> {
                 shown(value)
             );
             let at = format!("{base}/{index}");
-            fields.push(FieldProblem::new(Weight::Error, "wrong-type", at, message).hint("write the refId of a stage"));
+            fields.push(
+                FieldProblem::new(Weight::Error, "wrong-type", at, message)
+                    .hint("write the refId of a stage"),
+            );
         }
     }
 
@@ -268,10 +293,15 @@ impl Reader<'_> {
         let mut fields = Fields::new(at, map, self.found);
         let enabled = fields.flag("enabled");
         if enabled.is_none() && fields.value("enabled").is_none() {
-            fields.hinted(Weight::Advice, "trigger-off", "enabled", (
-                "the trigger does not say `enabled`, so it is off".to_owned(),
-                "write \"enabled\": true".to_owned(),
-            ));
+            fields.hinted(
+                Weight::Advice,
+                "trigger-off",
+                "enabled",
+                (
+                    "the trigger does not say `enabled`, so it is off".to_owned(),
+                    "write \"enabled\": true".to_owned(),
+                ),
+            );
         }
         let kind = fields.text("type");
         if kind.is_none() && fields.value("type").is_none_or(Value::is_string) {
@@ -288,7 +318,7 @@ impl Reader<'_> {
     }
 }
 
-fn jenkins(fields: &mut Fields<'_>) -> JenkinsTrigger {
+fn jenkins(fields: &mut Fields<'_, '_>) -> JenkinsTrigger {
     let mut required = |key: &str, hint: &str| {
         let text = fields.text(key);
         if text.is_none() && fields.value(key).is_none_or(Value::is_string) {
@@ -304,17 +334,18 @@ fn jenkins(fields: &mut Fields<'_>) -> JenkinsTrigger {
     }
 }
 
-fn tell_unwatched(fields: &mut Fields<'_>, kind: &str) {
+fn tell_unwatched(fields: &mut Fields<'_, '_>, kind: &str) {
     let hint = match nearest(kind, ["jenkins"].into_iter()) {
         Some(known) => format!("did you mean `{known}`?"),
         None => "`jenkins` triggers and starts by hand work today".to_owned(),
     };
-    let message = format!("nothing watches for triggers of type `{}` yet", crate::problem::shortened(kind));
+    let message =
+        format!("nothing watches for triggers of type `{}` yet", crate::problem::shortened(kind));
     fields.hinted(Weight::Blocks, "unknown-trigger-type", "type", (message, hint));
 }
 
 /// Source: Orca; ignoring wins, then halting the pipeline, which is the default.
-fn on_failure(fields: &mut Fields<'_>) -> OnFailure {
+fn on_failure(fields: &mut Fields<'_, '_>) -> OnFailure {
     let ignore = fields.flag("continuePipeline").unwrap_or(false);
     let halt = fields.flag("failPipeline").unwrap_or(true);
     let fail_late = fields.flag("completeOtherBranchesThenFail").unwrap_or(false);

@@ -75,7 +75,7 @@ impl BakeStage {
         (stage, found.into_list())
     }
 
-    fn from_fields(fields: &mut Fields<'_>) -> Option<Self> {
+    fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
         if other_cloud(fields, &["cloudProviderType", "cloudProvider", "providerType"]) {
             return None;
         }
@@ -101,36 +101,58 @@ impl BakeStage {
                 .unwrap_or(false),
         };
         if stage.base_os.is_none() && stage.base_ami.is_none() {
-            fields.missing(Weight::Blocks, "baseOs", "write a key of the bake workers' base image table, or an image as `baseAmi`");
+            fields.missing(
+                Weight::Blocks,
+                "baseOs",
+                "write a key of the bake workers' base image table, or an image as `baseAmi`",
+            );
         }
-        if fields.value("storeType").and_then(Value::as_str).is_some_and(|store| store != "ebs" && !store.is_empty()) {
-            fields.hinted(Weight::Blocks, "unsupported-value", "storeType", (
-                "only images on EBS volumes are made".to_owned(),
-                "write \"ebs\"".to_owned(),
-            ));
+        if fields
+            .value("storeType")
+            .and_then(Value::as_str)
+            .is_some_and(|store| store != "ebs" && !store.is_empty())
+        {
+            fields.hinted(
+                Weight::Blocks,
+                "unsupported-value",
+                "storeType",
+                ("only images on EBS volumes are made".to_owned(), "write \"ebs\"".to_owned()),
+            );
         }
         tell_ignored(fields, &IGNORED);
         Some(stage)
     }
 }
 
-fn vm_type(fields: &mut Fields<'_>) -> String {
+fn vm_type(fields: &mut Fields<'_, '_>) -> String {
     let text = fields.text("vmType").unwrap_or_else(|| "hvm".to_owned());
     if !matches!(text.as_str(), "hvm" | "pv") && unresolved(&text).is_none() {
-        fields.hinted(Weight::Error, "bad-value", "vmType", (
-            format!("`vmType` is \"{}\"", shortened(&text)),
-            "write \"hvm\", or \"pv\" for old instance types".to_owned(),
-        ));
+        fields.hinted(
+            Weight::Error,
+            "bad-value",
+            "vmType",
+            (
+                format!("`vmType` is \"{}\"", shortened(&text)),
+                "write \"hvm\", or \"pv\" for old instance types".to_owned(),
+            ),
+        );
     }
     text
 }
 
-fn packages(fields: &mut Fields<'_>) -> Vec<String> {
+fn packages(fields: &mut Fields<'_, '_>) -> Vec<String> {
     let Some(text) = fields.text("package") else {
         if fields.value("package").is_none_or(Value::is_string) {
-            let weight =
-                if fields.says_something("packageArtifactIds") { Weight::Blocks } else { Weight::Error };
-            fields.missing(weight, "package", "write the name of the package to install, or several with blanks between");
+            let weight = if fields.says_something("packageArtifactIds") {
+                Weight::Blocks
+            } else {
+                Weight::Error
+            };
+            fields.missing(
+                weight,
+                "package",
+                "write the name of the package to install, or several with blanks between",
+            );
         }
         return Vec::new();
     };
@@ -141,12 +163,21 @@ fn packages(fields: &mut Fields<'_>) -> Vec<String> {
     let packages: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
     for package in &packages {
         if package.contains("://") {
-            fields.hinted(Weight::Blocks, "unsupported-value", "package", (
-                format!("`{}` is an address; packages are installed by name", shortened(package)),
-                "put the package into a repository the bake workers know".to_owned(),
-            ));
+            fields.hinted(
+                Weight::Blocks,
+                "unsupported-value",
+                "package",
+                (
+                    format!(
+                        "`{}` is an address; packages are installed by name",
+                        shortened(package)
+                    ),
+                    "put the package into a repository the bake workers know".to_owned(),
+                ),
+            );
         } else if let Err(error) = package.parse::<PackageRef>() {
-            let hint = "write names, `name=version` or `name_version_arch`, with blanks between".to_owned();
+            let hint = "write names, `name=version` or `name_version_arch`, with blanks between"
+                .to_owned();
             fields.hinted(Weight::Error, "bad-package", "package", (error.to_string(), hint));
         }
     }
@@ -166,8 +197,9 @@ mod tests {
 
     #[test]
     fn defaults_are_spinnakers() {
-        let (stage, problems) =
-            inspect(&json!({"type": "bake", "package": "shop-web", "region": "us-west-2", "baseOs": "bookworm"}));
+        let (stage, problems) = inspect(
+            &json!({"type": "bake", "package": "shop-web", "region": "us-west-2", "baseOs": "bookworm"}),
+        );
         assert!(problems.is_empty(), "{problems:?}");
         let expected = BakeStage {
             packages: vec!["shop-web".to_owned()],

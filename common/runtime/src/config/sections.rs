@@ -60,7 +60,7 @@ impl fmt::Debug for ConnectionUrl {
 /// `[store]`: where the state of everything is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// `redis://…`, `rediss://…`, `embedded:PATH`, or `memory:`.
+    /// `redis://…`, `rediss://…`, `embedded:DIRECTORY`, or `memory:`.
     pub url: ConnectionUrl,
 }
 
@@ -133,7 +133,7 @@ impl Settings {
             &Choice {
                 shared: &["redis://", "rediss://"],
                 own: &["embedded:", "memory:"],
-                default: "embedded:./bowline-data/bowline.redb",
+                default: "embedded:./bowline-data",
                 example: "redis://127.0.0.1:6379",
             },
         )?;
@@ -274,7 +274,7 @@ mod tests {
     fn standalone_needs_no_settings() {
         let mut settings = Settings::from_toml("").unwrap();
         let store = settings.store(Deployment::Standalone).unwrap();
-        assert_eq!(store.url.expose(), "embedded:./bowline-data/bowline.redb");
+        assert_eq!(store.url.expose(), "embedded:./bowline-data");
         assert_eq!(
             settings.bus(Deployment::Standalone).unwrap().url.expose(),
             "in-process"

@@ -90,10 +90,10 @@ fn act(world: &mut World, action: &Action) {
         }
         Action::Wait(time_ms) => {
             world.now_ms += time_ms;
-            _ = world.step(&Input::Look);
+            drop(world.step(&Input::Look));
         }
         Action::Cancel => {
-            _ = world.step(&Input::Cancel { user: "eve".to_owned(), reason: None });
+            drop(world.step(&Input::Cancel { user: "eve".to_owned(), reason: None }));
         }
         Action::Restart => {
             let stored = serde_json::to_string(&world.document).unwrap();
@@ -105,7 +105,7 @@ fn act(world: &mut World, action: &Action) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1_000,
+        cases: 400,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..ProptestConfig::default()
     })]
@@ -133,7 +133,7 @@ proptest! {
                 };
                 world.finish(&task, outcome);
             }
-            _ = world.step(&Input::Look);
+            drop(world.step(&Input::Look));
             world.now_ms += LEASE_MS;
         }
         let statuses = world.statuses();

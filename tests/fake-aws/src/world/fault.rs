@@ -90,6 +90,10 @@ impl Faults {
         Self { noise: noise.map(|noise| (noise, noise.seed)), ..Self::default() }
     }
 
+    pub(super) fn set_noise(&mut self, noise: Option<Noise>) {
+        self.noise = noise.map(|noise| (noise, noise.seed));
+    }
+
     pub(super) fn add(&mut self, script: Script) {
         self.scripts.push(script);
     }

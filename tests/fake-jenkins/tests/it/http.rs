@@ -52,7 +52,7 @@ impl World {
     }
 
     async fn control(&self, path: &str, body: &Value) -> Response {
-        let url = format!("http://{}/_fake/{path}", self.jenkins.addr());
+        let url = format!("{}_fake/{path}", self.jenkins.url());
         self.client.post(url).json(body).send().await.unwrap()
     }
 
@@ -144,6 +144,21 @@ async fn only_the_right_token_is_let_in_and_every_request_is_noted() {
         .unwrap();
     assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
     world.json("api/json?tree=jobs[name]").await;
+    let control = format!("http://{}/_fake/requests", world.jenkins.addr());
+    let shown: Value = world
+        .client
+        .get(control)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(
+        shown.as_array().unwrap().len(),
+        3,
+        "control paths want no token and are not noted"
+    );
     let noted = world.jenkins.requests();
     let authorized: Vec<bool> = noted.iter().map(|request| request.authorized).collect();
     assert_eq!(authorized, [false, false, true]);

@@ -1,6 +1,6 @@
 //! From a stage's fields to clusters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -56,7 +56,11 @@ pub(super) fn clusters(config: &Map<String, Value>, found: &mut Findings) -> Vec
     let listed = stage.value("clusters").and_then(Value::as_array);
     let silent = stage.value("clusters").is_none() && stage.value("cluster").is_none();
     if silent || listed.is_some_and(Vec::is_empty) {
-        stage.missing(Weight::Error, "clusters", "write at least one cluster: { \"account\": …, \"stack\": …, \"capacity\": … }");
+        stage.missing(
+            Weight::Error,
+            "clusters",
+            "write at least one cluster: { \"account\": …, \"stack\": …, \"capacity\": … }",
+        );
     }
     let mut clusters = Vec::new();
     if let Some(map) = one {
@@ -105,7 +109,7 @@ fn tell_twins(clusters: &[(String, Cluster)], found: &mut Findings) {
     }
 }
 
-fn cluster(mut fields: Fields<'_>) -> Option<Cluster> {
+fn cluster(mut fields: Fields<'_, '_>) -> Option<Cluster> {
     let fields = &mut fields;
     if other_cloud(fields, &["cloudProvider", "provider", "cloudProviderType"]) {
         return None;
@@ -115,13 +119,20 @@ fn cluster(mut fields: Fields<'_>) -> Option<Cluster> {
     add_once(&mut regions, fields.text("region"));
     add_once(&mut regions, fields.texts("regions"));
     if regions.is_empty() {
-        fields.missing(Weight::Blocks, "availabilityZones", "write \"availabilityZones\": { \"us-east-1\": [] }, or a \"region\"");
+        fields.missing(
+            Weight::Blocks,
+            "availabilityZones",
+            "write \"availabilityZones\": { \"us-east-1\": [] }, or a \"region\"",
+        );
     }
     let cluster = Cluster {
         account: account(fields),
         application: fields.text("application"),
         stack: fields.text("stack").unwrap_or_default(),
-        free_form_details: fields.text("freeFormDetails").or_else(|| fields.text("detail")).unwrap_or_default(),
+        free_form_details: fields
+            .text("freeFormDetails")
+            .or_else(|| fields.text("detail"))
+            .unwrap_or_default(),
         regions,
         availability_zones,
         strategy: strategy(fields),
@@ -135,19 +146,25 @@ fn cluster(mut fields: Fields<'_>) -> Option<Cluster> {
         target_groups: fields.texts("targetGroups"),
         subnet_type: fields.text("subnetType").unwrap_or_default(),
         health_check_type: health_check_type(fields),
-        health_check_grace_period: fields.number("healthCheckGracePeriod", SECONDS_MAX).unwrap_or(600),
+        health_check_grace_period: fields
+            .number("healthCheckGracePeriod", SECONDS_MAX)
+            .unwrap_or(600),
         cooldown: fields.number("cooldown", SECONDS_MAX).unwrap_or(10),
         termination_policies: termination_policies(fields),
         suspended_processes: suspended_processes(fields),
         tags: tags(fields),
         base64_user_data: user_data(fields),
-        target_healthy_deploy_percentage: fields.number("targetHealthyDeployPercentage", 100).unwrap_or(100),
+        target_healthy_deploy_percentage: fields
+            .number("targetHealthyDeployPercentage", 100)
+            .unwrap_or(100),
         interesting_health_provider_names: health_providers(fields),
         associate_public_ip_address: fields.flag("associatePublicIpAddress"),
         ebs_optimized: fields.flag("ebsOptimized").unwrap_or(false),
         instance_monitoring: fields.flag("instanceMonitoring").unwrap_or(false),
         delay_before_disable_sec: fields.number("delayBeforeDisableSec", SECONDS_MAX).unwrap_or(0),
-        delay_before_scale_down_sec: fields.number("delayBeforeScaleDownSec", SECONDS_MAX).unwrap_or(0),
+        delay_before_scale_down_sec: fields
+            .number("delayBeforeScaleDownSec", SECONDS_MAX)
+            .unwrap_or(0),
         ami_name: fields.text("amiName"),
         image_id: fields.text("imageId"),
     };
@@ -157,7 +174,7 @@ fn cluster(mut fields: Fields<'_>) -> Option<Cluster> {
     Some(cluster)
 }
 
-fn account(fields: &mut Fields<'_>) -> String {
+fn account(fields: &mut Fields<'_, '_>) -> String {
     let account = fields.text("account").or_else(|| fields.text("credentials"));
     if account.is_none() && fields.value("account").is_none_or(Value::is_string) {
         fields.missing(Weight::Blocks, "account", "write the configured name of the AWS account");
@@ -165,33 +182,47 @@ fn account(fields: &mut Fields<'_>) -> String {
     account.unwrap_or_default()
 }
 
-fn instance_type(fields: &mut Fields<'_>) -> String {
+fn instance_type(fields: &mut Fields<'_, '_>) -> String {
     let text = fields.text("instanceType");
     if text.is_none() && fields.value("instanceType").is_none_or(Value::is_string) {
-        fields.missing(Weight::Blocks, "instanceType", "write a type of EC2 instance: \"t3.small\"");
+        fields.missing(
+            Weight::Blocks,
+            "instanceType",
+            "write a type of EC2 instance: \"t3.small\"",
+        );
     }
     let text = text.unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let fits = text.contains('.') && text.chars().all(plain);
     if !text.is_empty() && !fits && unresolved(&text).is_none() {
-        fields.hinted(Weight::Error, "bad-value", "instanceType", (
-            format!("`instanceType` is \"{}\"", shortened(&text)),
-            "write a type of EC2 instance: \"t3.small\"".to_owned(),
-        ));
+        fields.hinted(
+            Weight::Error,
+            "bad-value",
+            "instanceType",
+            (
+                format!("`instanceType` is \"{}\"", shortened(&text)),
+                "write a type of EC2 instance: \"t3.small\"".to_owned(),
+            ),
+        );
     }
     text
 }
 
-fn strategy(fields: &mut Fields<'_>) -> String {
+fn strategy(fields: &mut Fields<'_, '_>) -> String {
     let text = fields.text("strategy").unwrap_or_default();
     if matches!(text.as_str(), "" | "none" | "highlander") || unresolved(&text).is_some() {
         return text;
     }
     if OTHER_STRATEGIES.contains(&text.as_str()) {
-        fields.hinted(Weight::Blocks, "unsupported-strategy", "strategy", (
-            format!("strategy `{text}` does not run yet"),
-            "write \"highlander\", or \"\" to leave the old groups alone".to_owned(),
-        ));
+        fields.hinted(
+            Weight::Blocks,
+            "unsupported-strategy",
+            "strategy",
+            (
+                format!("strategy `{text}` does not run yet"),
+                "write \"highlander\", or \"\" to leave the old groups alone".to_owned(),
+            ),
+        );
         return text;
     }
     let known = ["highlander", "none"].into_iter().chain(OTHER_STRATEGIES);
@@ -204,7 +235,7 @@ fn strategy(fields: &mut Fields<'_>) -> String {
     text
 }
 
-fn capacity(fields: &mut Fields<'_>) -> Capacity {
+fn capacity(fields: &mut Fields<'_, '_>) -> Capacity {
     let at = fields.pointer("capacity");
     let Some(map) = fields.object("capacity") else {
         return Capacity { min: 1, desired: 1, max: 1 };
@@ -221,44 +252,56 @@ fn capacity(fields: &mut Fields<'_>) -> Capacity {
     }
     // What is left out follows from what is there.
     let desired = desired.or(min).unwrap_or(1);
-    let capacity =
-        Capacity { min: min.unwrap_or(desired.min(1)), desired, max: max.unwrap_or(desired.max(1)) };
+    let capacity = Capacity {
+        min: min.unwrap_or(desired.min(1)),
+        desired,
+        max: max.unwrap_or(desired.max(1)),
+    };
     let ordered = capacity.min <= capacity.desired && capacity.desired <= capacity.max;
     if sound && !ordered && !fields.says_something("useSourceCapacity") {
         let Capacity { min, desired, max } = capacity;
-        fields.hinted(Weight::Error, "capacity", "capacity", (
-            format!("capacity is min {min}, desired {desired}, max {max}"),
-            "min ≤ desired ≤ max must hold".to_owned(),
-        ));
+        fields.hinted(
+            Weight::Error,
+            "capacity",
+            "capacity",
+            (
+                format!("capacity is min {min}, desired {desired}, max {max}"),
+                "min ≤ desired ≤ max must hold".to_owned(),
+            ),
+        );
     }
     capacity
 }
 
-fn health_check_type(fields: &mut Fields<'_>) -> String {
+fn health_check_type(fields: &mut Fields<'_, '_>) -> String {
     let text = fields.text("healthCheckType").unwrap_or_else(|| "EC2".to_owned());
     let upper = text.to_ascii_uppercase();
     if matches!(upper.as_str(), "EC2" | "ELB") {
         return upper;
     }
     if unresolved(&text).is_none() {
-        fields.hinted(Weight::Error, "bad-value", "healthCheckType", (
-            format!("`healthCheckType` is \"{}\"", shortened(&text)),
-            "write \"EC2\" or \"ELB\"".to_owned(),
-        ));
+        fields.hinted(
+            Weight::Error,
+            "bad-value",
+            "healthCheckType",
+            (
+                format!("`healthCheckType` is \"{}\"", shortened(&text)),
+                "write \"EC2\" or \"ELB\"".to_owned(),
+            ),
+        );
     }
     text
 }
 
-fn termination_policies(fields: &mut Fields<'_>) -> Vec<String> {
+fn termination_policies(fields: &mut Fields<'_, '_>) -> Vec<String> {
     let policies = fields.texts("terminationPolicies");
     if policies.is_empty() { vec!["Default".to_owned()] } else { policies }
 }
 
-fn suspended_processes(fields: &mut Fields<'_>) -> Vec<String> {
+fn suspended_processes(fields: &mut Fields<'_, '_>) -> Vec<String> {
     let processes = fields.texts("suspendedProcesses");
-    let strange = |name: &&String| {
-        !SCALING_PROCESSES.contains(&name.as_str()) && unresolved(name).is_none()
-    };
+    let strange =
+        |name: &&String| !SCALING_PROCESSES.contains(&name.as_str()) && unresolved(name).is_none();
     if let Some(name) = processes.iter().find(strange) {
         let hint = match nearest(name, SCALING_PROCESSES.into_iter()) {
             Some(near) => format!("did you mean `{near}`?"),
@@ -270,7 +313,7 @@ fn suspended_processes(fields: &mut Fields<'_>) -> Vec<String> {
     processes
 }
 
-fn tags(fields: &mut Fields<'_>) -> std::collections::BTreeMap<String, String> {
+fn tags(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
     let tags = fields.pairs("tags");
     for (key, value) in &tags {
         let message = if key.to_ascii_lowercase().starts_with("aws:") {
@@ -278,22 +321,32 @@ fn tags(fields: &mut Fields<'_>) -> std::collections::BTreeMap<String, String> {
         } else if key.is_empty() || key.chars().count() > TAG_KEY_MAX {
             format!("the key of tag `{}` must have 1 to {TAG_KEY_MAX} characters", shortened(key))
         } else if value.chars().count() > TAG_VALUE_MAX {
-            format!("the value of tag `{}` is longer than {TAG_VALUE_MAX} characters", shortened(key))
+            format!(
+                "the value of tag `{}` is longer than {TAG_VALUE_MAX} characters",
+                shortened(key)
+            )
         } else {
             continue;
         };
-        fields.hinted(Weight::Error, "bad-tag", "tags", (message, "change or remove the tag".to_owned()));
+        fields.hinted(
+            Weight::Error,
+            "bad-tag",
+            "tags",
+            (message, "change or remove the tag".to_owned()),
+        );
     }
     tags
 }
 
-fn user_data(fields: &mut Fields<'_>) -> String {
+fn user_data(fields: &mut Fields<'_, '_>) -> String {
     let text = fields.text("base64UserData").unwrap_or_default();
     if unresolved(&text).is_none() && !is_base64(&text) {
-        fields.hinted(Weight::Error, "bad-value", "base64UserData", (
-            "`base64UserData` is not base64".to_owned(),
-            "encode it: base64 -w0 FILE".to_owned(),
-        ));
+        fields.hinted(
+            Weight::Error,
+            "bad-value",
+            "base64UserData",
+            ("`base64UserData` is not base64".to_owned(), "encode it: base64 -w0 FILE".to_owned()),
+        );
     }
     text
 }
@@ -306,20 +359,26 @@ fn is_base64(text: &str) -> bool {
     text.len() % 4 == 0 && padding <= 2 && text.iter().take(digits).all(is_digit)
 }
 
-fn health_providers(fields: &mut Fields<'_>) -> Option<Vec<String>> {
+fn health_providers(fields: &mut Fields<'_, '_>) -> Option<Vec<String>> {
     let given = fields.value("interestingHealthProviderNames").is_some();
     let names = fields.texts("interestingHealthProviderNames");
     given.then_some(names)
 }
 
 /// The parts of the name, one by one and together.
-fn names(fields: &mut Fields<'_>, cluster: &Cluster) {
+fn names(fields: &mut Fields<'_, '_>, cluster: &Cluster) {
     let application = cluster.application.as_deref().unwrap_or_default();
-    let detail_key = if fields.value("freeFormDetails").is_some() { "freeFormDetails" } else { "detail" };
+    let detail_key =
+        if fields.value("freeFormDetails").is_some() { "freeFormDetails" } else { "detail" };
     let parts = [
         (Weight::Error, "application", application, moniker::check_application(application)),
         (Weight::Error, "stack", &cluster.stack, moniker::check_stack(&cluster.stack)),
-        (Weight::Blocks, detail_key, &cluster.free_form_details, moniker::check_detail(&cluster.free_form_details)),
+        (
+            Weight::Blocks,
+            detail_key,
+            &cluster.free_form_details,
+            moniker::check_detail(&cluster.free_form_details),
+        ),
     ];
     let mut sound = true;
     for (weight, key, text, checked) in parts {
@@ -333,7 +392,9 @@ fn names(fields: &mut Fields<'_>, cluster: &Cluster) {
     }
     // An application left out is the pipeline's; any will do to see whether the rest fits.
     let application = if application.is_empty() { "app" } else { application };
-    if sound && let Err(error) = Moniker::new(application, &cluster.stack, &cluster.free_form_details) {
+    if sound
+        && let Err(error) = Moniker::new(application, &cluster.stack, &cluster.free_form_details)
+    {
         let key = if cluster.free_form_details.is_empty() { "stack" } else { detail_key };
         let hint = "choose other words for `stack` and `freeFormDetails`".to_owned();
         fields.hinted(Weight::Error, "bad-name", key, (error.to_string(), hint));
@@ -341,7 +402,7 @@ fn names(fields: &mut Fields<'_>, cluster: &Cluster) {
 }
 
 /// Fields that must fit each other.
-fn together(fields: &mut Fields<'_>, cluster: &Cluster) {
+fn together(fields: &mut Fields<'_, '_>, cluster: &Cluster) {
     if !cluster.has_balancer() && !cluster.platform_health_only() {
         fields.hinted(Weight::Advice, "no-health-check", "loadBalancers", (
             "the group has neither load balancer nor target group: its instances are judged by their EC2 state".to_owned(),
@@ -349,19 +410,26 @@ fn together(fields: &mut Fields<'_>, cluster: &Cluster) {
         ));
     }
     if cluster.health_check_type == "ELB" && !cluster.has_balancer() {
-        fields.hinted(Weight::Advice, "no-health-check", "healthCheckType", (
-            "`healthCheckType` is ELB, but the group has no load balancer".to_owned(),
-            "name a load balancer or target group, or write \"EC2\"".to_owned(),
-        ));
+        fields.hinted(
+            Weight::Advice,
+            "no-health-check",
+            "healthCheckType",
+            (
+                "`healthCheckType` is ELB, but the group has no load balancer".to_owned(),
+                "name a load balancer or target group, or write \"EC2\"".to_owned(),
+            ),
+        );
     }
     if cluster.associate_public_ip_address == Some(true) && cluster.subnet_type.is_empty() {
-        fields.hinted(Weight::Blocks, "public-ip-needs-subnet", "associatePublicIpAddress", (
-            "public addresses need a `subnetType`".to_owned(),
-            "write the purpose of the subnets as `subnetType`, or take the field away".to_owned(),
-        ));
+        fields.hinted(
+            Weight::Blocks,
+            "public-ip-needs-subnet",
+            "associatePublicIpAddress",
+            (
+                "public addresses need a `subnetType`".to_owned(),
+                "write the purpose of the subnets as `subnetType`, or take the field away"
+                    .to_owned(),
+            ),
+        );
     }
 }
-
-#[cfg(test)]
-#[path = "reading_tests.rs"]
-mod tests;

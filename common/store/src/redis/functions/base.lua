@@ -30,7 +30,8 @@ local DOCUMENT_MAX = tonumber('@DOCUMENT_BYTES_MAX@')
 local OVERDUE = tonumber('@OVERDUE_MS@')
 local FINGERPRINT = '@FINGERPRINT@'
 
-local call = redis.call
+-- `redis.call` is not there yet while the library is loaded.
+local function call(...) return redis.call(...) end
 
 -- The latest time given out by this process, by prefix. With the stored clock it makes time
 -- monotonic: the variable covers reads, which store nothing, the key covers restarts.

@@ -1,0 +1,8 @@
+//! Pipeline definitions as people write them.
+
+#[cfg(test)]
+mod broken;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod whole;

@@ -1,0 +1,48 @@
+//! Real pipelines, where there are any: the folder `pipelines` in the one `BOWLINE_SAMPLES` names.
+
+use std::path::PathBuf;
+
+use model::{pipeline::Pipeline, stages::BakeStage};
+
+fn folder() -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "a test has no config; the folder is optional")]
+    let samples = std::env::var("BOWLINE_SAMPLES").ok();
+    if samples.is_none() {
+        println!("skipped: BOWLINE_SAMPLES names no folder of samples");
+    }
+    samples.map(|samples| PathBuf::from(samples).join("pipelines"))
+}
+
+#[test]
+fn no_real_pipeline_has_an_error() {
+    let Some(folder) = folder() else { return };
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "json") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let parsed = Pipeline::parse_exported(&text);
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        for problem in parsed.errors() {
+            let (line, column, pointer) = (problem.line, problem.column, &problem.pointer);
+            wrong.push(format!(
+                "{name}:{line}:{column} {pointer} {}: {}",
+                problem.code, problem.message
+            ));
+        }
+        if let Some(pipeline) = parsed.pipeline {
+            let given: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(pipeline.to_value(), given, "{name} lost something");
+            for stage in pipeline.stages.iter().filter(|stage| stage.kind == "bake") {
+                assert_eq!(stage.config.get("type").unwrap(), "bake");
+                drop(BakeStage::inspect(&stage.config));
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen > 0, "{} holds no pipelines", folder.display());
+    assert!(wrong.is_empty(), "{} errors in {seen} pipelines:\n{}", wrong.len(), wrong.join("\n"));
+}

@@ -1,0 +1,16 @@
+//! The store's contract, proven on every implementation.
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod opening;
+#[cfg(test)]
+mod rows;
+#[cfg(test)]
+mod sequences;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod worlds;

@@ -1,0 +1,103 @@
+//! A cloud, a store, and bakes between them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use model::TaskKind;
+use runtime::Tasks;
+use store::SharedStore;
+use wire::{BakeRequest, BakeResult, BaseImage, PackageSpec, TaskFailure, TaskOutcome};
+use worker::testing::TestTask;
+use worker_bake::{Bake, BakeConfig};
+
+use crate::cloud::{BASE, TestCloud};
+
+pub struct World {
+    pub cloud: Arc<TestCloud>,
+    pub store: SharedStore,
+    pub bake: Bake,
+    pub tasks: Tasks,
+    config: BakeConfig,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(config()).await
+    }
+
+    pub async fn with(config: BakeConfig) -> Self {
+        let cloud = Arc::new(TestCloud::new(&["shop-web=1.4.2-h118", "collectd"]));
+        let store = store::open("memory:").await.unwrap();
+        let tasks = Tasks::new();
+        let bake = Bake::new(config.clone(), Arc::<TestCloud>::clone(&cloud), &tasks);
+        Self { cloud, store, bake, tasks, config }
+    }
+
+    /// All of the worker's memory is gone, as after its death.
+    pub fn restart(&mut self) {
+        self.tasks = Tasks::new();
+        self.bake = Bake::new(self.config.clone(), Arc::<TestCloud>::clone(&self.cloud), &self.tasks);
+    }
+
+    pub async fn task(&self, request: &BakeRequest) -> TestTask {
+        let request = serde_json::to_string(request).unwrap();
+        TestTask::new(SharedStore::clone(&self.store), TaskKind::Bake, &request).await
+    }
+
+    pub async fn run(&self, request: &BakeRequest) -> TaskOutcome {
+        self.task(request).await.run(&self.bake).await.unwrap()
+    }
+}
+
+pub fn config() -> BakeConfig {
+    BakeConfig {
+        poll_interval_ms: 1,
+        subnet_id: Some("subnet-1".to_owned()),
+        security_group_ids: vec!["sg-1".to_owned()],
+        base_images: serde_json::from_value(serde_json::json!([
+            {"os": "bookworm", "images": {"us-east-1": BASE}}
+        ]))
+        .unwrap(),
+        ..BakeConfig::default()
+    }
+}
+
+pub fn request() -> BakeRequest {
+    BakeRequest {
+        application: "shop".to_owned(),
+        pipeline: "to staging".to_owned(),
+        region: "us-east-1".to_owned(),
+        account: None,
+        base: BaseImage { os: Some("bookworm".to_owned()), label: None, image: None },
+        packages: vec![PackageSpec {
+            name: "shop-web".to_owned(),
+            version: Some("1.4.2-h118".to_owned()),
+            arch: Some("all".to_owned()),
+        }],
+        image_name: None,
+        rebake: false,
+        upgrade: false,
+        vm_type: "hvm".to_owned(),
+        instance_type: None,
+        enhanced_networking: false,
+        attributes: BTreeMap::new(),
+        build: None,
+    }
+}
+
+pub fn result(outcome: TaskOutcome) -> BakeResult {
+    match outcome {
+        TaskOutcome::Succeeded { result } => {
+            serde_json::from_value(serde_json::Value::Object(result)).unwrap()
+        }
+        TaskOutcome::Failed { failure } => panic!("failed: {failure:?}"),
+        TaskOutcome::Canceled { detail } => panic!("canceled: {detail}"),
+    }
+}
+
+pub fn failure(outcome: TaskOutcome) -> TaskFailure {
+    match outcome {
+        TaskOutcome::Failed { failure } => failure,
+        TaskOutcome::Succeeded { result } => panic!("succeeded: {result:?}"),
+        TaskOutcome::Canceled { detail } => panic!("canceled: {detail}"),
+    }
+}

@@ -74,7 +74,7 @@ Examples:
 #[derive(Debug, Args)]
 pub(crate) struct Standalone {
     /// Configuration file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "BOWLINE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Folder for the store's file, made if it is missing.
     #[arg(long, value_name = "DIR")]
@@ -99,6 +99,9 @@ pub(crate) struct Demo {
     /// (needs a build with `--features aws`).
     #[arg(long)]
     pub(crate) sdk: bool,
+    /// The environment holds pretended credentials: set by this program when it calls itself.
+    #[arg(long, hide = true)]
+    pub(crate) pretended_credentials: bool,
 }
 
 const VALIDATE_HELP: &str = "\

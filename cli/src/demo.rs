@@ -3,7 +3,7 @@
 
 mod scene;
 
-use std::{path::Path, time::Duration};
+use std::{os::unix::process::CommandExt as _, path::Path, time::Duration};
 
 use fake_jenkins::{Build, Notice};
 use model::ExecutionId;
@@ -14,6 +14,7 @@ use wire::ExecutionView;
 use crate::{
     CommandError,
     args::Demo,
+    clouds::Reach,
     demo::scene::{CONTROLLER, Scene},
     display::Display,
     exit::Exit,
@@ -53,6 +54,9 @@ pub(crate) enum DemoError {
     /// No execution came of the notification.
     #[error("no pipeline started within {} seconds: {reason}", START_TIMEOUT.as_secs())]
     NotStarted { reason: String },
+    /// The command could not be started again.
+    #[error("could not start the demonstration again with pretended credentials")]
+    Again(#[source] std::io::Error),
     /// No SDK in this build.
     #[error("this program was built without the AWS SDK")]
     NoSdk,
@@ -70,13 +74,44 @@ impl DemoError {
             | Self::Prepare(_)
             | Self::Start(_)
             | Self::Jenkins(_)
+            | Self::Again(_)
             | Self::NotAccepted(_) => None,
         }
     }
 }
 
+/// How this process can show a run.
+pub(crate) fn reach(demo: &Demo) -> Result<Reach, DemoError> {
+    match (demo.sdk, cfg!(feature = "aws")) {
+        (false, _) => Ok(Reach::InProcess),
+        (true, false) => Err(DemoError::NoSdk),
+        (true, true) if demo.pretended_credentials => Ok(Reach::Sdk),
+        (true, true) => Err(DemoError::Again(again())),
+    }
+}
+
+/// Becomes the same command with credentials that are worth nothing: the SDK finds credentials in
+/// the environment only, and somebody's real ones have no place in a demonstration.
+fn again() -> std::io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    std::process::Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .arg("--pretended-credentials")
+        .env("AWS_ACCESS_KEY_ID", "PRETENDED")
+        .env("AWS_SECRET_ACCESS_KEY", "pretended")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        .env_remove("AWS_SESSION_TOKEN")
+        .env_remove("AWS_PROFILE")
+        .exec()
+}
+
 /// Shows a run from the notification to the server group.
-pub(crate) async fn run(demo: Demo) -> Result<Exit, CommandError> {
+pub(crate) async fn run(demo: Demo, reach: Reach) -> Result<Exit, CommandError> {
     let began = Instant::now();
     let body = demo.event.as_deref().map(source::read).transpose()?;
     let scene = Scene::set(reach).await?;

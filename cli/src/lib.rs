@@ -4,6 +4,7 @@
 //! `id=$(bowline pipeline run …)` works; see [`main`] for the exit codes.
 
 mod args;
+mod clouds;
 mod demo;
 mod display;
 mod execution;
@@ -45,7 +46,10 @@ pub fn main() -> ExitCode {
     };
     match cli.command {
         Command::Standalone(standalone) => standalone::main(&standalone),
-        Command::Demo(demo) => on_runtime(demo::run(demo)),
+        Command::Demo(demo) => match demo::reach(&demo) {
+            Ok(reach) => on_runtime(demo::run(demo, reach)),
+            Err(error) => finish(Err(error.into())),
+        },
         Command::Validate(validate) => finish(validate::run(&validate, cli.output)),
         Command::Pipeline(command) => on_runtime(async move {
             pipeline::run(command, &Server::new(&cli.server, cli.token)?, cli.output).await

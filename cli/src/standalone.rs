@@ -77,9 +77,7 @@ pub(crate) fn main(args: &Standalone) -> ExitCode {
             return Exit::Configuration.into();
         }
     };
-    process::serve(PROGRAM, settings, process::GRACE, async |settings, tasks| {
-        serve(args, settings, tasks).await
-    })
+    process::serve(PROGRAM, settings, process::GRACE, |settings, tasks| serve(args, settings, tasks))
 }
 
 async fn serve(args: &Standalone, mut settings: Settings, tasks: Tasks) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use bus::SharedBus;
 use coordinator::Config;
 use runtime::{
     Admin, Metrics, Settings, Tasks,
-    config::{ConfigError, Deployment},
+    config::Deployment,
     process::{Failure, Program, main as run_process},
 };
 use store::SharedStore;
@@ -25,9 +25,8 @@ async fn start(mut settings: Settings, tasks: Tasks) -> Result<(), Failure> {
     let jenkins = settings.jenkins();
     let (store, bus) = (settings.store(Deployment::Distributed), settings.bus(Deployment::Distributed));
     settings.finish()?;
-    // `finish` failed if one of them could not be read.
     let (Some(config), Some(jenkins), Some(store), Some(bus)) = (config, jenkins, store, bus) else {
-        return Err(ConfigError::default().into());
+        return Err("the settings were refused without a reason: please report this".into());
     };
     let store = store::open(store.url.expose()).await?;
     let bus = bus::open(bus.url.expose(), bus::Options::default()).await?;

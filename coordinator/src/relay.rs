@@ -84,7 +84,6 @@ impl Relay {
             Err(PublishError::Unroutable { .. }) => "unroutable",
             Err(PublishError::Refused { .. }) => "refused",
             Err(PublishError::TooLarge { .. }) => "too_large",
-            Err(PublishError::TooLarge { .. }) => "too_large",
             Err(PublishError::Unavailable { .. }) => "unknown",
         };
         counter!("bowline_published_total", "outcome" => label).increment(1);

@@ -6,6 +6,7 @@
 mod body;
 mod path;
 
+use model::jenkins::JobName;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub enum DoneAt {
 /// A build of which somebody says that it is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinishedBuild {
-    /// Full name of the job: segments joined with `/`, each decoded once.
+    /// Full name of the job, as [`JobName`] writes it.
     pub job: String,
     /// Its number.
     pub number: u64,
@@ -116,7 +117,7 @@ fn job(body: &Value, base_url: &str) -> Result<String, Reading> {
         };
         let found = path::job(url, base_url).map_err(|reason| invalid(pointer, reason))?;
         if let Some(job) = found {
-            return checked(job, pointer);
+            return checked(&job, pointer);
         }
     }
     let name = text(body, "/name")?
@@ -128,11 +129,12 @@ fn job(body: &Value, base_url: &str) -> Result<String, Reading> {
             "names no job, and neither do build.url, url and name",
         )
     })?;
-    path::segment(name).map_err(|reason| invalid("/name", reason))?;
-    checked(name.to_owned(), "/name")
+    let job = path::top_level(name).map_err(|reason| invalid("/name", reason))?;
+    checked(&job, "/name")
 }
 
-fn checked(job: String, pointer: &str) -> Result<String, Reading> {
+fn checked(job: &JobName, pointer: &str) -> Result<String, Reading> {
+    let job = job.to_string();
     if job.len() > JOB_BYTES_MAX {
         return Err(invalid(
             pointer,

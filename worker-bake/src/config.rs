@@ -1,6 +1,6 @@
 //! The section `[bake]`.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use worker::aws::is_region;
@@ -11,6 +11,9 @@ use crate::grammar;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BakeConfig {
+    /// Where health and metrics are served, when this worker is a process of its own; absent is
+    /// nowhere.
+    pub admin_listen: Option<SocketAddr>,
     /// Bakes in hand at once. They mostly wait, so many are cheap.
     pub slots: usize,
     /// How often each account and region is looked at, for all waiting bakes together.
@@ -73,6 +76,7 @@ fn release() -> String {
 impl Default for BakeConfig {
     fn default() -> Self {
         Self {
+            admin_listen: None,
             slots: 200,
             poll_interval_ms: 10_000,
             builder_timeout_seconds: 1_800,

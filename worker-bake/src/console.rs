@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn the_tail_is_short_clean_and_without_secrets() {
-        let console: String = (0..100).map(|n| format!("line {n}\u{1b}[0m\n\n")).collect();
+        let console: String = (0..100).flat_map(|n| ["line ".to_owned(), n.to_string(), "\u{1b}[0m\n\n".to_owned()]).collect();
         let shown = tail(&console).unwrap();
         assert_eq!(shown.lines().count(), LINES_SHOWN);
         assert_eq!(shown.lines().last(), Some("line 99[0m"));

@@ -148,14 +148,13 @@ fn appversion(order: &Order) -> Option<String> {
     let is_word = |text: &str| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
-    let (version, release) = match bare.rsplit_once('-') {
-        Some((version, release)) => (version, release.to_owned()),
-        None => {
-            let build = order.build.as_ref()?;
-            let commit = build.commit.as_deref().and_then(|commit| commit.get(..7));
-            let commit = commit.map(|commit| format!(".{commit}")).unwrap_or_default();
-            (bare, format!("h{}{commit}", build.number))
-        }
+    let (version, release) = if let Some((version, release)) = bare.rsplit_once('-') {
+        (version, release.to_owned())
+    } else {
+        let build = order.build.as_ref()?;
+        let commit = build.commit.as_deref().and_then(|commit| commit.get(..7));
+        let commit = commit.map(|commit| format!(".{commit}")).unwrap_or_default();
+        (bare, format!("h{}{commit}", build.number))
     };
     let (build, commit) = release.split_once('.').unwrap_or((&release, "c"));
     let version_fits = !version.is_empty()

@@ -1,11 +1,4 @@
-//! Bake requests -> images.
-//!
-//! A bake starts a builder from a base image, lets a fixed script install packages on it, makes an
-//! image of it and ends it. Everything is found again by keys, names, tokens and tags
-//! ([`identity`]), so a bake that is repeated joins itself.
-//!
-//! **Invariant:** nothing here deregisters an image, and nothing is terminated but builders this
-//! room started.
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -22,11 +15,57 @@ mod watcher;
 use std::sync::Arc;
 
 use bus::SharedBus;
-use runtime::Tasks;
+use runtime::{Chain, Tasks};
 use store::SharedStore;
+use worker::WorkerConfig;
 
+use crate::ports::SharedCloud;
 pub use crate::{
     config::{BakeConfig, BaseImageConfig, PackageType},
     procedure::Bake,
 };
-use crate::ports::SharedCloud;
+
+/// Who holds the leases, for people.
+const NAME: &str = "bake";
+
+/// Why the worker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration contradicts itself.
+    #[error("invalid configuration of the bake worker: {}", .problems.join("; "))]
+    Config {
+        /// All of it.
+        problems: Vec<String>,
+    },
+}
+
+/// Starts to serve bake tasks in the background, until `tasks` is told to stop. If serving ends
+/// before that, it stops the whole group: a process that only seems to work helps nobody.
+///
+/// # Errors
+///
+/// Names every problem of the configuration.
+#[expect(clippy::unused_async, reason = "every room starts the same way")]
+pub async fn run(
+    config: BakeConfig,
+    cloud: SharedCloud,
+    store: SharedStore,
+    bus: SharedBus,
+    tasks: Tasks,
+) -> Result<(), StartError> {
+    let problems = config.problems();
+    if !problems.is_empty() {
+        let problems = problems.into_iter().map(|(path, text)| format!("bake.{path}: {text}"));
+        return Err(StartError::Config { problems: problems.collect() });
+    }
+    let worker = WorkerConfig::new(NAME, config.slots);
+    let bake = Arc::new(Bake::new(config, cloud, &tasks));
+    let group = tasks.clone();
+    drop(tasks.spawn(async move {
+        if let Err(error) = worker::serve(bake, worker, store, bus, group.clone()).await {
+            tracing::error!(error = %Chain(&error), "bake worker ended, stopping the process");
+            group.stop().cancel();
+        }
+    }));
+    Ok(())
+}

@@ -62,7 +62,7 @@ impl Bake {
     /// Bakes with this configuration in this cloud. Looks of waiting bakes are shared by all runs
     /// of one value.
     pub fn new(config: BakeConfig, cloud: SharedCloud, tasks: &runtime::Tasks) -> Self {
-        let watchers = Watchers::new(cloud.clone(), config.poll_interval(), tasks.clone());
+        let watchers = Watchers::new(SharedCloud::clone(&cloud), config.poll_interval(), tasks.clone());
         Self { config, cloud, watchers }
     }
 }
@@ -94,7 +94,7 @@ impl Procedure for Bake {
             }
         };
         let mut run = Run { bake: self, task, order, progress, lock: None };
-        match Box::pin(run.to_the_end()).await {
+        match Box::pin(run.finish()).await {
             Ok(result) => Ok(succeeded(&result)),
             Err(End::Stop(Stop::Canceled)) => run.cancel().await,
             Err(End::Stop(stop @ (Stop::Lost | Stop::Draining))) => Err(stop),
@@ -113,7 +113,7 @@ fn succeeded(result: &BakeResult) -> TaskOutcome {
 
 impl Run<'_> {
     /// The eight steps; each finds out what is done already.
-    async fn to_the_end(&mut self) -> Result<BakeResult, End> {
+    async fn finish(&mut self) -> Result<BakeResult, End> {
         if let Some(result) = self.progress.result.clone() {
             self.leave_no_builder().await?;
             return Ok(result);

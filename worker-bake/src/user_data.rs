@@ -52,8 +52,8 @@ pub enum Upgrade {
 
 /// The user data for a spec.
 pub fn render(spec: &Spec) -> String {
-    let packages: String = spec.packages.iter().map(|pin| pin.to_line() + "\n").collect();
-    let repositories: String = spec.repositories.iter().map(|line| format!("{line}\n")).collect();
+    let packages = lines(spec.packages.iter().map(Pin::to_line));
+    let repositories = lines(spec.repositories.iter().cloned());
     let upgrade = match spec.upgrade {
         Upgrade::No => "false",
         Upgrade::Full => "true",
@@ -64,6 +64,11 @@ pub fn render(spec: &Spec) -> String {
         .replacen("{packages}", &STANDARD.encode(packages), 1)
         .replacen("{repositories}", &STANDARD.encode(repositories), 1)
         .replacen("{upgrade}", &STANDARD.encode(upgrade), 1)
+}
+
+/// Each line ended, the last too: that is how the script reads them.
+fn lines(lines: impl Iterator<Item = String>) -> String {
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
 /// The spec a user data was made from; `None` if it is not exactly what [`render`] makes.

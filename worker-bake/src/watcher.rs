@@ -6,7 +6,6 @@
 
 use std::{
     collections::BTreeMap,
-    future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -14,10 +13,10 @@ use std::{
 use runtime::Tasks;
 use tokio::sync::watch;
 
-use crate::ports::{Answer, Builder, CloudError, IDS_PER_CALL, Image, ImageQuery, Place, SharedCloud};
+use crate::ports::{Builder, CloudError, IDS_PER_CALL, Image, ImageQuery, Place, SharedCloud};
 
 /// Longest pause between looks while the API throttles.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// What the last look at a thing showed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,24 +97,8 @@ impl Watchers {
             // The pause comes first: whoever subscribes now shares the next look.
             tokio::time::sleep(pause).await;
             let Some((builders, images)) = self.wanted(place) else { return };
-            let builders_seen = self
-                .look(
-                    place,
-                    builders,
-                    |ids| async move { self.cloud.builders(place, &ids).await },
-                    |builder| &builder.id,
-                    |board| &mut board.builders,
-                )
-                .await;
-            let images_seen = self
-                .look(
-                    place,
-                    images,
-                    |ids| self.own_images(place, ids),
-                    |image| &image.id,
-                    |board| &mut board.images,
-                )
-                .await;
+            let builders_seen = self.look_at_builders(place, &builders).await;
+            let images_seen = self.look_at_images(place, &images).await;
             pause = match (builders_seen, images_seen) {
                 (Looked::Well, Looked::Well) => self.interval,
                 (Looked::Badly, _) | (_, Looked::Badly) => {
@@ -123,10 +106,6 @@ impl Watchers {
                 }
             };
         }
-    }
-
-    fn own_images<'a>(&'a self, place: &'a Place, ids: Vec<String>) -> Answer<'a, Vec<Image>> {
-        self.cloud.images(place, ImageQuery::OwnIds(ids))
     }
 
     /// The ids somebody waits for; `None`, and the board is gone, when there are none.
@@ -142,27 +121,25 @@ impl Watchers {
         Some((board.builders.keys().cloned().collect(), board.images.keys().cloned().collect()))
     }
 
-    async fn look<T, F>(
-        &self,
-        place: &Place,
-        ids: Vec<String>,
-        call: impl Fn(Vec<String>) -> F,
-        id_of: impl Fn(&T) -> &str,
-        subjects: impl Fn(&mut Board) -> &mut Subjects<T>,
-    ) -> Looked
-    where
-        T: Clone,
-        F: Future<Output = Result<Vec<T>, CloudError>>,
-    {
+    async fn look_at_builders(&self, place: &Place, ids: &[String]) -> Looked {
         let mut looked = Looked::Well;
         for ids in ids.chunks(IDS_PER_CALL) {
-            let answer = call(ids.to_vec()).await;
-            if let Err(error) = &answer {
-                tracing::debug!(region = %place, %error, "look at the cloud failed, the next comes later");
-                looked = Looked::Badly;
+            let answer = self.cloud.builders(place, ids).await;
+            looked = looked.and(place, answer.as_ref().err());
+            if let Some(board) = self.boards().get(place) {
+                tell(&board.builders, ids, &answer, |builder| &builder.id);
             }
-            if let Some(board) = self.boards().get_mut(place) {
-                tell(subjects(board), ids, &answer, &id_of);
+        }
+        looked
+    }
+
+    async fn look_at_images(&self, place: &Place, ids: &[String]) -> Looked {
+        let mut looked = Looked::Well;
+        for ids in ids.chunks(IDS_PER_CALL) {
+            let answer = self.cloud.images(place, ImageQuery::OwnIds(ids.to_vec())).await;
+            looked = looked.and(place, answer.as_ref().err());
+            if let Some(board) = self.boards().get(place) {
+                tell(&board.images, ids, &answer, |image| &image.id);
             }
         }
         looked
@@ -176,6 +153,14 @@ enum Looked {
     Badly,
 }
 
+impl Looked {
+    fn and(self, place: &Place, error: Option<&CloudError>) -> Self {
+        let Some(error) = error else { return self };
+        tracing::debug!(region = %place, %error, "look at the cloud failed, the next comes later");
+        Self::Badly
+    }
+}
+
 fn subscribe<T>(subjects: &mut Subjects<T>, id: &str) -> Watching<T> {
     subjects.entry(id.to_owned()).or_insert_with(|| watch::Sender::new(Sight::Unseen)).subscribe()
 }
@@ -184,13 +169,13 @@ fn tell<T: Clone>(
     subjects: &Subjects<T>,
     ids: &[String],
     answer: &Result<Vec<T>, CloudError>,
-    id_of: impl Fn(&T) -> &str,
+    id_of: impl Fn(&T) -> &String,
 ) {
     for id in ids {
         let Some(sender) = subjects.get(id) else { continue };
         match answer {
             Ok(things) => match things.iter().find(|thing| id_of(thing) == id) {
-                Some(thing) => _ = sender.send_replace(Sight::There(thing.clone())),
+                Some(thing) => sender.send_modify(|sight| *sight = Sight::There(thing.clone())),
                 None => sender.send_modify(|sight| {
                     *sight = match sight {
                         Sight::Missing(looks) => Sight::Missing(looks.saturating_add(1)),
@@ -206,7 +191,7 @@ fn tell<T: Clone>(
                 | CloudError::TokenReused { .. }
                 | CloudError::NoCapacity { .. }
                 | CloudError::Refused { .. }),
-            ) => _ = sender.send_replace(Sight::Refused(error.clone())),
+            ) => sender.send_modify(|sight| *sight = Sight::Refused(error.clone())),
         }
     }
 }

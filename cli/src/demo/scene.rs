@@ -109,7 +109,7 @@ impl Scene {
 
     /// The build a webhook body tells of, as the gateway reads it.
     pub(crate) fn told_build(&self, body: &str) -> Option<ToldBuild> {
-        match read_notification(body.as_bytes(), &self.jenkins.url(), DoneAt::Finalized) {
+        match read_notification(body.as_bytes(), &self.jenkins.url(), DoneAt::Completed) {
             Reading::Build(build) => {
                 let body: Value = serde_json::from_str(body).unwrap_or_default();
                 let status = body.pointer("/build/status").and_then(Value::as_str);
@@ -173,6 +173,7 @@ fn roles(jenkins: &str, [user, api_token, webhook_token]: [&str; 3]) -> Result<R
         r#"
         [gateway]
         listen = "127.0.0.1:0"
+        build_done_at = "completed"
         [jenkins.controllers.{CONTROLLER}]
         url = "{jenkins}"
         user = "{user}"

@@ -24,7 +24,10 @@ use std::{
 
 use futures::{FutureExt, future::BoxFuture};
 use lapin::Channel;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -64,6 +67,8 @@ struct Core {
     inward: Arc<Link>,
     publisher: Publisher,
     answers: AtomicBool,
+    /// A publish failed: ask whether the broker answers.
+    doubt: Notify,
     closing: CancellationToken,
     tracker: TaskTracker,
     timeout: Duration,
@@ -105,6 +110,7 @@ impl Amqp {
             inward,
             publisher,
             answers: AtomicBool::new(true),
+            doubt: Notify::new(),
             closing: closing.clone(),
             tracker: TaskTracker::new(),
             timeout: options.timeout,
@@ -130,6 +136,7 @@ impl Core {
             tokio::select! {
                 () = self.closing.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
+                () = self.doubt.notified(), if pause == WATCH => {}
             }
             let asked = tokio::select! {
                 () = self.closing.cancelled() => return,
@@ -187,7 +194,11 @@ impl Bus for Amqp {
                 let detail = "the bus is closed".to_owned();
                 return Err(PublishError::Unavailable { route: message.route, detail });
             }
-            self.core.publisher.publish(message).await
+            let published = self.core.publisher.publish(message).await;
+            if let Err(PublishError::Unavailable { .. }) = published {
+                self.core.doubt.notify_one();
+            }
+            published
         }
         .boxed()
     }

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 /// How long a live execution may sleep: the store refuses a later wake.
-pub const WAKE_MAX: Duration = Duration::from_secs(300);
+pub const WAKE_MAX: Duration = Duration::from_mins(5);
 /// How long a worker may be silent before another takes over.
 pub const LEASE_TTL: Duration = Duration::from_secs(90);
 /// How often a worker says that it lives: six beats may be lost.
 pub const BEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// A worker that has not beaten for so long sends no mutating call: it stops well before its
 /// lease can be given away, one call's timeout included.
-pub const SELF_FENCE: Duration = Duration::from_secs(60);
+pub const SELF_FENCE: Duration = Duration::from_mins(1);
 /// Longest call to AWS, its retries included.
 pub const AWS_CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// A dispatched task nobody has claimed for so long is published again.
-pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(60);
+pub const CLAIM_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long after a result is stored it is applied even if no message tells of it.
 pub const RESULT_NOTICE: Duration = Duration::from_secs(5);
 /// Lost workers in a row, without progress between, before an attempt fails.
@@ -36,7 +36,7 @@ pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Largest stored snapshot of an execution.
 pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
 /// How long an event that Jenkins does not confirm is tried.
-pub const CONFIRM_TIMEOUT: Duration = Duration::from_secs(600);
+pub const CONFIRM_TIMEOUT: Duration = Duration::from_mins(10);
 
 const _: () = assert!(BEAT_INTERVAL.as_secs() * 2 <= SELF_FENCE.as_secs());
 const _: () = assert!(SELF_FENCE.as_secs() + AWS_CALL_TIMEOUT.as_secs() < LEASE_TTL.as_secs());

@@ -9,13 +9,13 @@ pub mod error;
 pub mod fault;
 pub mod filter;
 pub mod group;
+pub mod group_calls;
 pub mod image;
 pub mod instance;
 pub mod ledger;
 pub mod network;
 pub mod template;
 
-mod group_calls;
 mod safety;
 mod scaling;
 mod tags;

@@ -99,13 +99,13 @@ impl Draft {
         let bytes = read_body(headers, body, PIPELINE_BYTES_MAX).await?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Problem::bad_request("not-utf-8", "a definition is JSON in UTF-8"))?;
-        let Parsed { pipeline, problems } = Pipeline::parse(&text);
+        let parsed = Pipeline::parse(&text);
+        let count = parsed.errors().count();
+        let Parsed { pipeline, problems } = parsed;
         let Some(pipeline) = pipeline else {
-            let count = problems.len();
-            let detail = format!("the definition cannot be used: {count} problems, see `errors`");
-            return Err(
-                Problem::bad_request("invalid-pipeline", detail).with_errors(json!(problems))
-            );
+            let detail = format!("the definition cannot be used, errors: {count}; see `errors`");
+            let refused = Problem::bad_request("invalid-pipeline", detail);
+            return Err(refused.with_errors(json!(problems)));
         };
         let user = access::user(headers).unwrap_or_else(|| "anonymous".to_owned());
         Ok(Self {

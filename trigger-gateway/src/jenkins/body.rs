@@ -3,8 +3,6 @@
 
 use serde_json::Value;
 
-use super::path::percent_decoded;
-
 pub(super) fn json(body: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(body).map_err(|_| "is not UTF-8".to_owned())?;
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -39,4 +37,25 @@ fn form(text: &str) -> Option<Value> {
                 .then(|| serde_json::from_str(decoded).ok())
                 .flatten()
         })
+}
+
+/// `None` when the bytes are not UTF-8. A `%` without two hexadecimal digits stands for itself.
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let pair = after.get(..2).filter(|_| *first == b'%');
+        let byte = pair.and_then(|pair| {
+            let high = char::from(*pair.first()?).to_digit(16)?;
+            let low = char::from(*pair.last()?).to_digit(16)?;
+            u8::try_from(high * 16 + low).ok()
+        });
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() {
+            after.get(2..).unwrap_or_default()
+        } else {
+            after
+        };
+    }
+    String::from_utf8(bytes).ok()
 }

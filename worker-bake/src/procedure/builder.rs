@@ -23,7 +23,7 @@ const BUILDERS_LOST_MAX: u32 = 3;
 /// Client tokens tried before something must be wrong: each earlier attempt may have used some.
 const NUMBER_MAX: u32 = 50;
 /// How long a thing just made may be invisible.
-pub(super) const VISIBLE_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const VISIBLE_WITHIN: Duration = Duration::from_mins(1);
 /// Looks that must have missed it, too.
 pub(super) const LOOKS_MISSED_MIN: u32 = 3;
 
@@ -85,16 +85,14 @@ impl Run<'_> {
             self.task.may_mutate()?;
             let (cloud, place) = (&self.bake.cloud, &self.order.place);
             let error = match cloud.run_builder(place, &builder.order).await {
-                Ok(started) => {
-                    return Ok(self.adopt_builder(started.id).await?);
-                }
+                Ok(started) => return self.adopt_builder(started.id).await,
                 Err(error) => error,
             };
             if let CloudError::TokenReused { code, .. } = &error {
                 let known_gone = code == "IdempotentInstanceTerminated";
                 let found = if known_gone { None } else { self.alive_builder(plan, &builder).await? };
                 match found {
-                    Some(found) => return Ok(self.adopt_builder(found.id).await?),
+                    Some(found) => return self.adopt_builder(found.id).await,
                     None if builder.number < NUMBER_MAX => {
                         self.next_builder(plan, builder.number + 1).await?;
                     }
@@ -212,7 +210,6 @@ impl Run<'_> {
             let sight = watching.borrow_and_update().clone();
             let age = self.since(since_ms);
             match sight {
-                Sight::Unseen => {}
                 Sight::There(builder) => match builder.state {
                     BuilderState::Pending | BuilderState::Running | BuilderState::Stopping => {}
                     BuilderState::Stopped => return Ok(Ended::Stopped(builder)),
@@ -224,7 +221,7 @@ impl Run<'_> {
                 Sight::Missing(looks) if looks >= LOOKS_MISSED_MIN && age > VISIBLE_WITHIN => {
                     return Ok(Ended::Lost("it cannot be found".to_owned()));
                 }
-                Sight::Missing(_) => {}
+                Sight::Unseen | Sight::Missing(_) => {}
                 Sight::Refused(error) => return Err(failure_of(&error).into()),
             }
             let Some(left) = limit.checked_sub(age).filter(|left| !left.is_zero()) else {

@@ -134,9 +134,7 @@ impl Run<'_> {
             let sight = watching.borrow_and_update().clone();
             let waited = self.since(begun_ms);
             match sight {
-                Sight::Unseen => {}
                 Sight::There(image) => match image.state {
-                    ImageState::Pending => {}
                     ImageState::Available
                         if identity::is_ours(&image.tags, &plan.key, plan.generation) =>
                     {
@@ -145,7 +143,7 @@ impl Run<'_> {
                     ImageState::Available if waited > VISIBLE_WITHIN => {
                         return Err(broken(id, "it does not carry the tags of this bake").into());
                     }
-                    ImageState::Available => {}
+                    ImageState::Pending | ImageState::Available => {}
                     ImageState::Failed => {
                         let why = image.state_reason.as_deref().unwrap_or("AWS gives no reason");
                         return Err(broken(id, why).into());
@@ -154,7 +152,7 @@ impl Run<'_> {
                 Sight::Missing(looks) if looks >= LOOKS_MISSED_MIN && waited > VISIBLE_WITHIN => {
                     return Err(broken(id, "it cannot be found").into());
                 }
-                Sight::Missing(_) => {}
+                Sight::Unseen | Sight::Missing(_) => {}
                 Sight::Refused(error) => return Err(super::calls::failure_of(&error).into()),
             }
             let left = limit.checked_sub(self.since(since_ms)).filter(|left| !left.is_zero());

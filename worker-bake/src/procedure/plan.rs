@@ -162,14 +162,14 @@ mod tests {
     fn the_newest_usable_image_is_reused_and_a_rebake_makes_the_next() {
         use ImageState::{Available, Failed, Pending};
         // A generation with a minus is a new one.
-        let cases: [(&[(u32, ImageState)], Existing, i64); 7] = [
-            (&[], Existing::Reuse, -1),
-            (&[], Existing::Rebake, -1),
-            (&[(1, Available), (2, Available)], Existing::Reuse, 2),
-            (&[(1, Available), (2, Pending)], Existing::Reuse, 2),
-            (&[(1, Available), (2, Failed)], Existing::Reuse, 1),
-            (&[(1, Failed)], Existing::Reuse, -2),
-            (&[(1, Available), (2, Failed)], Existing::Rebake, -3),
+        let cases = [
+            (vec![], Existing::Reuse, -1),
+            (vec![], Existing::Rebake, -1),
+            (vec![(1, Available), (2, Available)], Existing::Reuse, 2),
+            (vec![(1, Available), (2, Pending)], Existing::Reuse, 2),
+            (vec![(1, Available), (2, Failed)], Existing::Reuse, 1),
+            (vec![(1, Failed)], Existing::Reuse, -2),
+            (vec![(1, Available), (2, Failed)], Existing::Rebake, -3),
         ];
         for (images, existing, expected) in cases {
             let images: Vec<Image> =

@@ -18,7 +18,7 @@ use worker_bake::{
 
 /// What happens at the next calls to go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// Nothing happens, and the answer never comes: the worker dies before the call is sent.
     DieBefore,
     /// It happens, and the answer never comes: the worker dies before it hears it.
@@ -33,7 +33,7 @@ pub enum Fault {
 
 /// How builders behave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Builders {
+pub(crate) enum Builders {
     /// They run their script.
     #[default]
     Work,
@@ -45,10 +45,13 @@ pub enum Builders {
     FirstDies,
 }
 
+/// What was ordered, how it stands, what its console says.
+type Machine = (BuilderOrder, Builder, String);
+
 #[derive(Debug, Default)]
 struct World {
     images: BTreeMap<String, Image>,
-    builders: BTreeMap<String, (BuilderOrder, Builder, String)>,
+    builders: BTreeMap<String, Machine>,
     packages: BTreeSet<String>,
     behaviour: Builders,
     calls: Vec<&'static str>,
@@ -57,16 +60,16 @@ struct World {
 
 /// The cloud.
 #[derive(Debug, Default)]
-pub struct TestCloud {
+pub(crate) struct TestCloud {
     world: Mutex<World>,
     /// Rings when a worker should be dead.
-    pub death: Notify,
+    pub(crate) death: Notify,
 }
 
-pub const BASE: &str = "ami-00000ba5e";
+pub(crate) const BASE: &str = "ami-00000ba5e";
 
 impl TestCloud {
-    pub fn new(packages: &[&str]) -> Self {
+    pub(crate) fn new(packages: &[&str]) -> Self {
         let cloud = Self::default();
         let mut world = cloud.world();
         world.packages = packages.iter().map(|&package| package.to_owned()).collect();
@@ -79,32 +82,32 @@ impl TestCloud {
         self.world.lock().unwrap()
     }
 
-    pub fn builders_will(&self, behaviour: Builders) {
+    pub(crate) fn builders_will(&self, behaviour: Builders) {
         self.world().behaviour = behaviour;
     }
 
     /// The call after so many more goes wrong.
-    pub fn fault_after(&self, calls: usize, fault: Fault) {
+    pub(crate) fn fault_after(&self, calls: usize, fault: Fault) {
         let mut world = self.world();
         let call = world.calls.len() + calls;
         world.faults.insert(call, fault);
     }
 
     /// True when a planned fault has not happened.
-    pub fn fault_is_left(&self) -> bool {
+    pub(crate) fn fault_is_left(&self) -> bool {
         !self.world().faults.is_empty()
     }
 
-    pub fn forget_faults(&self) {
+    pub(crate) fn forget_faults(&self) {
         self.world().faults.clear();
     }
 
-    pub fn calls(&self, name: &str) -> usize {
+    pub(crate) fn calls(&self, name: &str) -> usize {
         self.world().calls.iter().filter(|call| **call == name).count()
     }
 
     /// Images that were made here, by name.
-    pub fn made_images(&self) -> Vec<Image> {
+    pub(crate) fn made_images(&self) -> Vec<Image> {
         let world = self.world();
         let mut images: Vec<Image> =
             world.images.values().filter(|image| image.id != BASE).cloned().collect();
@@ -112,20 +115,20 @@ impl TestCloud {
         images
     }
 
-    pub fn builders_started(&self) -> usize {
+    pub(crate) fn builders_started(&self) -> usize {
         self.world().builders.len()
     }
 
-    pub fn builders_alive(&self) -> usize {
+    pub(crate) fn builders_alive(&self) -> usize {
         let world = self.world();
         world.builders.values().filter(|(_, b, _)| b.state != BuilderState::Terminated).count()
     }
 
-    pub fn last_order(&self) -> BuilderOrder {
+    pub(crate) fn last_order(&self) -> BuilderOrder {
         self.world().builders.values().last().unwrap().0.clone()
     }
 
-    pub fn add_image(&self, name: &str) {
+    pub(crate) fn add_image(&self, name: &str) {
         self.world().images.insert("ami-0f".to_owned(), image("ami-0f", name, ImageState::Available));
     }
 
@@ -189,9 +192,9 @@ impl ImageCloud for TestCloud {
             let World { builders, packages, behaviour, .. } = world;
             let looked_at = builders.iter_mut().filter(|(id, _)| ids.contains(id));
             Ok(looked_at
-                .map(|(id, (order, builder, console))| {
-                    step(id, order, builder, console, packages, *behaviour);
-                    builder.clone()
+                .map(|(id, machine)| {
+                    step(id, machine, packages, *behaviour);
+                    machine.1.clone()
                 })
                 .collect())
         })
@@ -276,14 +279,8 @@ impl ImageCloud for TestCloud {
     }
 }
 
-fn step(
-    id: &str,
-    order: &BuilderOrder,
-    builder: &mut Builder,
-    console: &mut String,
-    packages: &BTreeSet<String>,
-    behaviour: Builders,
-) {
+fn step(id: &str, machine: &mut Machine, packages: &BTreeSet<String>, behaviour: Builders) {
+    let (order, builder, console) = machine;
     builder.state = match builder.state {
         BuilderState::Pending => BuilderState::Running,
         BuilderState::Running => match behaviour {

@@ -7,10 +7,14 @@ use crate::{
 };
 
 /// Runs a bake with a fault at its call number `number`; false when it made fewer calls.
+///
+/// A rebake: which generation it makes must be decided once, whoever goes on.
 async fn survives(number: usize, fault: Fault) -> bool {
     let mut world = World::new().await;
     world.cloud.fault_after(number, fault);
-    let mut task = world.task(&request()).await;
+    let mut rebake = request();
+    rebake.rebake = true;
+    let mut task = world.task(&rebake).await;
     let outcome = loop {
         tokio::select! {
             outcome = task.run(&world.bake) => break outcome.unwrap(),

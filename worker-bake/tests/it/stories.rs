@@ -56,19 +56,12 @@ async fn many_bakes_of_one_key_at_once_make_one_image() {
     for _ in 0..8 {
         tasks.push(world.task(&request()).await);
     }
-    let runs = tasks.iter().map(|task| async { result_of(task.run(&world.bake).await, task).await });
-    let results = futures::future::join_all(runs).await;
-    let reused = results.iter().filter(|result| result.reused).count();
+    let outcomes = futures::future::join_all(tasks.iter().map(|task| task.run(&world.bake))).await;
+    let results = outcomes.into_iter().map(|outcome| result(outcome.unwrap()));
+    let reused = results.filter(|result| result.reused).count();
     assert_eq!(reused, 7);
     assert_eq!(world.cloud.made_images().len(), 1);
     assert_eq!(world.cloud.builders_started(), 1);
-}
-
-async fn result_of(
-    outcome: Result<TaskOutcome, worker::Stop>,
-    _task: &worker::testing::TestTask,
-) -> wire::BakeResult {
-    result(outcome.unwrap())
 }
 
 #[tokio::test]

@@ -11,20 +11,20 @@ use worker_bake::{Bake, BakeConfig};
 
 use crate::cloud::{BASE, TestCloud};
 
-pub struct World {
-    pub cloud: Arc<TestCloud>,
-    pub store: SharedStore,
-    pub bake: Bake,
-    pub tasks: Tasks,
+pub(crate) struct World {
+    pub(crate) cloud: Arc<TestCloud>,
+    pub(crate) store: SharedStore,
+    pub(crate) bake: Bake,
+    pub(crate) tasks: Tasks,
     config: BakeConfig,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(config()).await
     }
 
-    pub async fn with(config: BakeConfig) -> Self {
+    pub(crate) async fn with(config: BakeConfig) -> Self {
         let cloud = Arc::new(TestCloud::new(&["shop-web=1.4.2-h118", "collectd"]));
         let store = store::open("memory:").await.unwrap();
         let tasks = Tasks::new();
@@ -33,22 +33,22 @@ impl World {
     }
 
     /// All of the worker's memory is gone, as after its death.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.tasks = Tasks::new();
         self.bake = Bake::new(self.config.clone(), Arc::<TestCloud>::clone(&self.cloud), &self.tasks);
     }
 
-    pub async fn task(&self, request: &BakeRequest) -> TestTask {
+    pub(crate) async fn task(&self, request: &BakeRequest) -> TestTask {
         let request = serde_json::to_string(request).unwrap();
         TestTask::new(SharedStore::clone(&self.store), TaskKind::Bake, &request).await
     }
 
-    pub async fn run(&self, request: &BakeRequest) -> TaskOutcome {
+    pub(crate) async fn run(&self, request: &BakeRequest) -> TaskOutcome {
         self.task(request).await.run(&self.bake).await.unwrap()
     }
 }
 
-pub fn config() -> BakeConfig {
+pub(crate) fn config() -> BakeConfig {
     BakeConfig {
         poll_interval_ms: 1,
         subnet_id: Some("subnet-1".to_owned()),
@@ -61,7 +61,7 @@ pub fn config() -> BakeConfig {
     }
 }
 
-pub fn request() -> BakeRequest {
+pub(crate) fn request() -> BakeRequest {
     BakeRequest {
         application: "shop".to_owned(),
         pipeline: "to staging".to_owned(),
@@ -84,7 +84,7 @@ pub fn request() -> BakeRequest {
     }
 }
 
-pub fn result(outcome: TaskOutcome) -> BakeResult {
+pub(crate) fn result(outcome: TaskOutcome) -> BakeResult {
     match outcome {
         TaskOutcome::Succeeded { result } => {
             serde_json::from_value(serde_json::Value::Object(result)).unwrap()
@@ -94,7 +94,7 @@ pub fn result(outcome: TaskOutcome) -> BakeResult {
     }
 }
 
-pub fn failure(outcome: TaskOutcome) -> TaskFailure {
+pub(crate) fn failure(outcome: TaskOutcome) -> TaskFailure {
     match outcome {
         TaskOutcome::Failed { failure } => failure,
         TaskOutcome::Succeeded { result } => panic!("succeeded: {result:?}"),

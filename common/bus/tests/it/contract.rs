@@ -26,7 +26,7 @@ macro_rules! contract {
                     crate::world::on_the_broker(async |admin| {
                         let options = crate::world::options(&admin.prefix);
                         let bus = bus::open(&crate::world::broker(), options).await.unwrap();
-                        async move { super::$test(bus).await }
+                        super::$test(bus).await;
                     })
                     .await;
                 }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
-use bus::{Bus as _, Consumer, Delivery, Message, Options, SharedBus};
+use bus::{Consumer, Delivery, Message, Options, SharedBus};
 use futures::FutureExt as _;
 use lapin::{
     Channel, Connection, ConnectionProperties,
@@ -68,9 +68,9 @@ impl Admin {
 }
 
 /// Runs a test under a prefix of its own, and leaves nothing on the broker.
-pub(crate) async fn on_the_broker<F: Future<Output = ()>>(test: impl AsyncFnOnce(&Admin) -> F) {
+pub(crate) async fn on_the_broker(test: impl AsyncFnOnce(&Admin)) {
     let admin = Admin::new().await;
-    let outcome = AssertUnwindSafe(async { test(&admin).await.await }).catch_unwind().await;
+    let outcome = AssertUnwindSafe(test(&admin)).catch_unwind().await;
     admin.delete_everything().await;
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);

@@ -87,11 +87,15 @@ fn read(text: &str) -> Option<AppVersion> {
     let (rest, release) = head.rsplit_once('-')?;
     let (package, version) = rest.rsplit_once('-')?;
     let sound_version = !version.is_empty()
-        && version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '~'));
+        && version
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '~'));
     if !is_name(package) || !sound_version {
         return None;
     }
-    let (release, suffix) = release.split_once('~').map_or((release, None), |(a, b)| (a, Some(b)));
+    let (release, suffix) = release
+        .split_once('~')
+        .map_or((release, None), |(a, b)| (a, Some(b)));
     if suffix.is_some_and(|suffix| !is_name(suffix)) {
         return None;
     }
@@ -131,65 +135,85 @@ mod tests {
     use super::*;
 
     /// Package, version, commit, build, job: as in the table of known forms.
-    type Row<'a> =
-        (&'a str, &'a str, &'a str, Option<&'a str>, Option<&'a str>, Option<(&'a str, u64)>);
+    type Row<'a> = (
+        &'a str,
+        &'a str,
+        &'a str,
+        Option<&'a str>,
+        Option<&'a str>,
+        Option<(&'a str, u64)>,
+    );
+
+    const ROWS: [Row<'static>; 7] = [
+        (
+            "subscriberha-1.0.0-h150",
+            "subscriberha",
+            "1.0.0",
+            None,
+            Some("150"),
+            None,
+        ),
+        (
+            "sub-1.0.0-586499.h150/WE-WAPP-sub/150",
+            "sub",
+            "1.0.0",
+            Some("586499"),
+            Some("150"),
+            Some(("WE-WAPP-sub", 150)),
+        ),
+        (
+            "appName-0.1-h150.9b3bc237~focal/mybuild/150",
+            "appName",
+            "0.1",
+            Some("9b3bc237"),
+            Some("150"),
+            Some(("mybuild", 150)),
+        ),
+        (
+            "my-app-0.0.1~snapshot.202009092025-h108.2258259",
+            "my-app",
+            "0.0.1~snapshot.202009092025",
+            Some("2258259"),
+            Some("108"),
+            None,
+        ),
+        (
+            "sub-1.2-h78.67ee1291/WE-WAPP-sub.nxt/78",
+            "sub",
+            "1.2",
+            Some("67ee1291"),
+            Some("78"),
+            Some(("WE-WAPP-sub.nxt", 78)),
+        ),
+        ("appName-0.1-1", "appName", "0.1", Some("1"), None, None),
+        (
+            "myapp-1.27-h343.b12/jobname/12",
+            "myapp",
+            "1.27",
+            Some("b12"),
+            Some("343"),
+            Some(("jobname", 12)),
+        ),
+    ];
 
     #[test]
     fn known_forms_are_read() {
-        let rows: [Row<'_>; 7] = [
-            ("subscriberha-1.0.0-h150", "subscriberha", "1.0.0", None, Some("150"), None),
-            (
-                "sub-1.0.0-586499.h150/WE-WAPP-sub/150",
-                "sub",
-                "1.0.0",
-                Some("586499"),
-                Some("150"),
-                Some(("WE-WAPP-sub", 150)),
-            ),
-            (
-                "appName-0.1-h150.9b3bc237~focal/mybuild/150",
-                "appName",
-                "0.1",
-                Some("9b3bc237"),
-                Some("150"),
-                Some(("mybuild", 150)),
-            ),
-            (
-                "my-app-0.0.1~snapshot.202009092025-h108.2258259",
-                "my-app",
-                "0.0.1~snapshot.202009092025",
-                Some("2258259"),
-                Some("108"),
-                None,
-            ),
-            (
-                "sub-1.2-h78.67ee1291/WE-WAPP-sub.nxt/78",
-                "sub",
-                "1.2",
-                Some("67ee1291"),
-                Some("78"),
-                Some(("WE-WAPP-sub.nxt", 78)),
-            ),
-            ("appName-0.1-1", "appName", "0.1", Some("1"), None, None),
-            (
-                "myapp-1.27-h343.b12/jobname/12",
-                "myapp",
-                "1.27",
-                Some("b12"),
-                Some("343"),
-                Some(("jobname", 12)),
-            ),
-        ];
-        for (text, package, version, commit, build, job) in rows {
+        for (text, package, version, commit, build, job) in ROWS {
             let read: AppVersion = text.parse().unwrap();
             assert_eq!(
                 (read.package.as_str(), read.version.as_str()),
                 (package, version),
                 "{text}"
             );
-            assert_eq!((read.commit.as_deref(), read.build.as_deref()), (commit, build), "{text}");
             assert_eq!(
-                read.job.as_ref().map(|(name, number)| (name.as_str(), *number)),
+                (read.commit.as_deref(), read.build.as_deref()),
+                (commit, build),
+                "{text}"
+            );
+            assert_eq!(
+                read.job
+                    .as_ref()
+                    .map(|(name, number)| (name.as_str(), *number)),
                 job,
                 "{text}"
             );
@@ -200,7 +224,10 @@ mod tests {
     fn a_tag_is_built_from_package_version_and_job() {
         let version = "1.4.2-h118.3f2a1bc".parse().unwrap();
         let tag = AppVersion::of("shop-web", &version, Some(("shop/package/main", 118))).unwrap();
-        assert_eq!(tag.to_string(), "shop-web-1.4.2-h118.3f2a1bc/shop-package-main/118");
+        assert_eq!(
+            tag.to_string(),
+            "shop-web-1.4.2-h118.3f2a1bc/shop-package-main/118"
+        );
         let tag = AppVersion::of("shop-web", &"1.27-h343".parse().unwrap(), None).unwrap();
         assert_eq!(tag.to_string(), "shop-web-1.27-h343");
     }
@@ -208,7 +235,11 @@ mod tests {
     #[test]
     fn what_the_form_cannot_carry_gives_no_tag() {
         for version in ["1.0+b1-h1", "1.0", "1.0-rc1-h2"] {
-            assert_eq!(AppVersion::of("shop", &version.parse().unwrap(), None), None, "{version}");
+            assert_eq!(
+                AppVersion::of("shop", &version.parse().unwrap(), None),
+                None,
+                "{version}"
+            );
         }
         let version = "1.0-h1".parse().unwrap();
         assert_eq!(AppVersion::of("shop", &version, Some(("my job", 1))), None);

@@ -1,6 +1,7 @@
 //! The deploy stage: an image becomes a server group in each cluster and region.
 
 mod reading;
+mod values;
 
 use std::collections::BTreeMap;
 
@@ -145,16 +146,19 @@ mod tests {
         })
     }
 
-    fn inspect(cluster: Value) -> (Vec<Cluster>, Vec<(Weight, &'static str, String)>) {
+    fn inspect(cluster: &Value) -> (Vec<Cluster>, Vec<(Weight, &'static str, String)>) {
         let stage = json!({"type": "deploy", "clusters": [cluster]});
         let (read, problems) = DeployStage::inspect(stage.as_object().unwrap());
-        let told = problems.into_iter().map(|p| (p.weight, p.code, p.pointer)).collect();
+        let told = problems
+            .into_iter()
+            .map(|p| (p.weight, p.code, p.pointer))
+            .collect();
         (read.unwrap().clusters, told)
     }
 
     #[test]
     fn defaults_are_those_of_the_wizard() {
-        let (clusters, problems) = inspect(cluster());
+        let (clusters, problems) = inspect(&cluster());
         assert!(problems.is_empty(), "{problems:?}");
         let expected = Cluster {
             account: "staging".to_owned(),
@@ -164,7 +168,11 @@ mod tests {
             regions: vec!["us-west-2".to_owned()],
             availability_zones: [("us-west-2".to_owned(), vec!["us-west-2a".to_owned()])].into(),
             strategy: "highlander".to_owned(),
-            capacity: Capacity { min: 1, desired: 1, max: 1 },
+            capacity: Capacity {
+                min: 1,
+                desired: 1,
+                max: 1,
+            },
             use_source_capacity: false,
             instance_type: "t3.small".to_owned(),
             key_pair: None,
@@ -214,12 +222,22 @@ mod tests {
         ] {
             value[key] = written;
         }
-        let (clusters, problems) = inspect(value);
+        let (clusters, problems) = inspect(&value);
         assert!(problems.is_empty(), "{problems:?}");
         let cluster = &clusters[0];
-        assert_eq!(cluster.capacity, Capacity { min: 2, desired: 4, max: 6 });
         assert_eq!(
-            (cluster.health_check_grace_period, cluster.target_healthy_deploy_percentage),
+            cluster.capacity,
+            Capacity {
+                min: 2,
+                desired: 4,
+                max: 6
+            }
+        );
+        assert_eq!(
+            (
+                cluster.health_check_grace_period,
+                cluster.target_healthy_deploy_percentage
+            ),
             (30, 50)
         );
         assert_eq!(cluster.tags["level"], "3");
@@ -245,7 +263,7 @@ mod tests {
     #[test]
     fn a_cluster_inside_a_cluster_is_flattened() {
         let (clusters, problems) =
-            inspect(json!({"account": "outer", "stack": "x", "cluster": cluster()}));
+            inspect(&json!({"account": "outer", "stack": "x", "cluster": cluster()}));
         assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(
             (clusters[0].account.as_str(), clusters[0].stack.as_str()),
@@ -264,7 +282,7 @@ mod tests {
         ] {
             let mut value = cluster();
             value["capacity"] = written;
-            let (clusters, problems) = inspect(value);
+            let (clusters, problems) = inspect(&value);
             assert!(problems.is_empty(), "{problems:?}");
             assert_eq!(clusters[0].capacity, Capacity { min, desired, max });
         }
@@ -281,7 +299,13 @@ mod tests {
         let mut other = cluster();
         other["stack"] = json!("prod");
         let stage = json!({"clusters": [cluster(), other]});
-        assert_eq!(DeployStage::read(stage.as_object().unwrap()).unwrap().clusters.len(), 2);
+        assert_eq!(
+            DeployStage::read(stage.as_object().unwrap())
+                .unwrap()
+                .clusters
+                .len(),
+            2
+        );
     }
 
     #[test]
@@ -297,7 +321,10 @@ mod tests {
             let mut cluster = cluster();
             cluster[key] = value;
             let stage = json!({"clusters": [cluster]});
-            assert!(DeployStage::read(stage.as_object().unwrap()).is_err(), "{stage}");
+            assert!(
+                DeployStage::read(stage.as_object().unwrap()).is_err(),
+                "{stage}"
+            );
             let (_, told) = DeployStage::inspect(stage.as_object().unwrap());
             assert!(told.iter().all(|p| p.weight == Weight::Blocks), "{told:?}");
         }

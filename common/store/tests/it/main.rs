@@ -7,6 +7,8 @@ mod crash;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod plain;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod sequences;

@@ -1,1 +1,331 @@
-//! placeholder
+//! Random sequences of calls: memory, file and Redis answer like the plain model, call by call.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::{ExecutionStatus, digest};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, FileFailurePersistence, TestRunner},
+};
+use store::{
+    Claim, Commit, Committed, Create, Created, EventAccepted, EventRow, Locked, OutboxRow,
+    TaskChange, TaskClaim,
+};
+
+use crate::{
+    plain::{Loaded, Model},
+    rows::{commit, create, dispatch, id, message, task},
+    server::Server,
+    worlds::World,
+};
+
+/// How long every lease lasts in these sequences.
+pub(crate) const TTL: u64 = 3_000;
+
+/// One call, or a step of the clock. Small numbers pick among few names, so that calls meet.
+#[derive(Clone, Debug)]
+enum Op {
+    Advance(u64),
+    Create(u8),
+    Commit { execution: u8, stale: bool, input: u8, change: u8, epoch: u32, shape: u8, wake: u64 },
+    Claim { execution: u8, epoch: u32, holder: u8, forged: bool },
+    Beat { execution: u8, token: u64, checkpoint: Option<u8> },
+    Finish { execution: u8, token: u64 },
+    Release { execution: u8, token: u64, checkpoint: Option<u8> },
+    Lock { resource: u8, execution: u8, stage: u8 },
+    Unlock { resource: u8, execution: u8, stage: u8, fence: u64 },
+    Rewake { execution: u8, ahead: u64 },
+    Accept(u8),
+    Settle(u8),
+    Defer(u8, u64),
+    Due { limit: u32, hide: u64 },
+    OutboxDone(u8),
+    Load(u8),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let one = 0_u8..2;
+    let flag = prop::bool::weighted(0.1);
+    let checkpoint = || prop::option::of(0_u8..3);
+    prop_oneof![
+        3 => (0_u64..4_000).prop_map(Op::Advance),
+        2 => (0_u8..3).prop_map(Op::Create),
+        8 => (one.clone(), flag.clone(), 0_u8..40, 0_u8..4, 1_u32..4, 0_u8..16, 0_u64..400_000)
+            .prop_map(|(execution, stale, input, change, epoch, shape, wake)| {
+                Op::Commit { execution, stale, input, change, epoch, shape, wake }
+            }),
+        6 => (one.clone(), 1_u32..4, 0_u8..2, flag).prop_map(|(execution, epoch, holder, forged)| {
+            Op::Claim { execution, epoch, holder, forged }
+        }),
+        4 => (one.clone(), 1_u64..6, checkpoint())
+            .prop_map(|(execution, token, checkpoint)| Op::Beat { execution, token, checkpoint }),
+        3 => (one.clone(), 1_u64..6).prop_map(|(execution, token)| Op::Finish { execution, token }),
+        2 => (one.clone(), 1_u64..6, checkpoint())
+            .prop_map(|(execution, token, checkpoint)| Op::Release { execution, token, checkpoint }),
+        3 => (0_u8..2, 0_u8..3, 0_u8..2)
+            .prop_map(|(resource, execution, stage)| Op::Lock { resource, execution, stage }),
+        2 => (0_u8..2, 0_u8..3, 0_u8..2, 1_u64..4).prop_map(|(resource, execution, stage, fence)| {
+            Op::Unlock { resource, execution, stage, fence }
+        }),
+        1 => (0_u8..3, 0_u64..400_000)
+            .prop_map(|(execution, ahead)| Op::Rewake { execution, ahead }),
+        2 => (0_u8..4).prop_map(Op::Accept),
+        1 => (0_u8..4).prop_map(Op::Settle),
+        1 => (0_u8..4, 0_u64..5_000).prop_map(|(key, ahead)| Op::Defer(key, ahead)),
+        5 => (0_u32..4, 0_u64..3_000).prop_map(|(limit, hide)| Op::Due { limit, hide }),
+        1 => (0_u8..8).prop_map(Op::OutboxDone),
+        3 => one.prop_map(Op::Load),
+    ]
+}
+
+fn name(execution: u8) -> String {
+    format!("E{execution}")
+}
+
+/// The transition an operation stands for, given the version the model has.
+fn transition(model: &Model, op: &Op) -> Option<Commit> {
+    let Op::Commit { execution, stale, input, change, epoch, shape, wake } = op else {
+        return None;
+    };
+    let name = name(*execution);
+    let version = model.load(&id(&name)).map_or(1, |loaded| loaded.0);
+    let here = format!("{name}/s/1");
+    let mut next = commit(&name, version + u64::from(*stale), &format!("i{input}"));
+    next.wake_ms = Some(model.now + wake);
+    next.schema = if *shape == 15 { 0 } else { 1 };
+    if *shape == 14 {
+        next.status = ExecutionStatus::Terminal;
+    }
+    next.tasks = match change {
+        0 => vec![TaskChange::Cancel { task: task(&here) }],
+        1 if *shape < 4 => vec![TaskChange::Retire { task: task(&here) }],
+        1 => Vec::new(),
+        _ => vec![dispatch(&here, *epoch)],
+    };
+    if *shape == 13 {
+        next.tasks.push(dispatch("foreign/s/1", 1));
+    }
+    if *shape % 3 == 0 {
+        next.unlock_owners = vec![format!("{name}/0")];
+    }
+    next.outbox = vec![
+        OutboxRow { only_if: Some((task(&here), *epoch)), ..message(&format!("m{}", input % 8)) },
+    ];
+    if *shape % 5 == 0 {
+        next.outbox.push(message(&format!("m{}", shape % 8)));
+    }
+    Some(next)
+}
+
+/// Does one operation on the model and on a store, and answers both replies as text.
+async fn both(model: &mut Model, world: &World, op: &Op) -> (String, String) {
+    let store = &world.store;
+    macro_rules! compared {
+        ($expected:expr, $found:expr) => {
+            (format!("{:?}", $expected), format!("{:?}", $found))
+        };
+    }
+    match op {
+        Op::Advance(ms) => {
+            world.set_clock(model.now + ms).await;
+            model.now += ms;
+            compared!(model.now, store.now_ms().await.unwrap())
+        }
+        Op::Create(execution) => {
+            let mut row: Create = create(&name(*execution));
+            row.first.wake_ms = Some(model.now + 1_000);
+            compared!(plain_created(model.create(&row)), {
+                plain_created(store.execution_create(row).await.unwrap())
+            })
+        }
+        Op::Commit { .. } => {
+            let next = transition(model, op).unwrap();
+            compared!(plain_committed(model.commit(&next)), {
+                plain_committed(store.execution_commit(next).await.unwrap())
+            })
+        }
+        Op::Claim { execution, epoch, holder, forged } => {
+            let claim = TaskClaim {
+                task: task(&format!("{}/s/1", name(*execution))),
+                epoch: *epoch,
+                digest: digest(if *forged { "forged" } else { "request" }),
+                holder: format!("w{holder}"),
+                ttl_ms: TTL,
+            };
+            let expected: Claim = model.claim(&claim);
+            compared!(expected, store.lease_claim(claim).await.unwrap())
+        }
+        Op::Beat { execution, token, checkpoint } => {
+            let here = task(&format!("{}/s/1", name(*execution)));
+            let checkpoint = checkpoint.map(|number| format!("c{number}"));
+            let expected = model.beat(&here, *token, checkpoint.as_deref());
+            let found = store.lease_beat(&here, *token, TTL, checkpoint.as_deref()).await;
+            compared!(expected, found.unwrap())
+        }
+        Op::Finish { execution, token } => {
+            let here = task(&format!("{}/s/1", name(*execution)));
+            let expected = model.finish(&here, *token, 500);
+            compared!(expected, store.lease_finish(&here, *token, "done", 500).await.unwrap())
+        }
+        Op::Release { execution, token, checkpoint } => {
+            let here = task(&format!("{}/s/1", name(*execution)));
+            let checkpoint = checkpoint.map(|number| format!("c{number}"));
+            let expected = model.release(&here, *token, checkpoint.as_deref());
+            let found = store.lease_release(&here, *token, checkpoint.as_deref()).await;
+            compared!(expected, found.unwrap())
+        }
+        Op::Lock { .. } | Op::Unlock { .. } | Op::Rewake { .. } | Op::Load(_) => {
+            on_execution(model, world, op).await
+        }
+        Op::Accept(_) | Op::Settle(_) | Op::Defer(..) | Op::Due { .. } | Op::OutboxDone(_) => {
+            on_queues(model, world, op).await
+        }
+    }
+}
+
+async fn on_execution(model: &mut Model, world: &World, op: &Op) -> (String, String) {
+    let store = &world.store;
+    let owner = |execution: &u8, stage: &u8| format!("{}/{stage}", name(*execution));
+    match op {
+        Op::Lock { resource, execution, stage } => {
+            let (resource, owner) = (format!("r{resource}"), owner(execution, stage));
+            let execution = id(&name(*execution));
+            let expected: Locked = model.lock(&resource, &execution, &owner);
+            let found = store.lock(&resource, &execution, &owner).await.unwrap();
+            (format!("{expected:?}"), format!("{found:?}"))
+        }
+        Op::Unlock { resource, execution, stage, fence } => {
+            let (resource, owner) = (format!("r{resource}"), owner(execution, stage));
+            model.unlock(&resource, &owner, *fence);
+            store.unlock(&resource, &owner, *fence).await.unwrap();
+            (String::new(), String::new())
+        }
+        Op::Rewake { execution, ahead } => {
+            let (execution, wake) = (id(&name(*execution)), model.now + ahead);
+            model.rewake(&execution, wake);
+            store.execution_rewake(&execution, wake).await.unwrap();
+            (String::new(), String::new())
+        }
+        Op::Load(execution) => loaded(model, world, &name(*execution)).await,
+        other => unreachable!("{other:?} is not about an execution"),
+    }
+}
+
+async fn loaded(model: &Model, world: &World, execution: &str) -> (String, String) {
+    let execution = id(execution);
+    let expected: Option<Loaded> = model.load(&execution);
+    let found: Option<Loaded> = world.store.execution_load(&execution).await.unwrap().map(|it| {
+        (it.version, it.status, it.schema, it.document, it.wake_ms, it.leases)
+    });
+    (format!("{expected:?}"), format!("{found:?}"))
+}
+
+async fn on_queues(model: &mut Model, world: &World, op: &Op) -> (String, String) {
+    let store = &world.store;
+    let key = |number: &u8| format!("k{number}");
+    match op {
+        Op::Accept(number) => {
+            let row = EventRow { key: key(number), body: "body".to_owned() };
+            let found = store.event_accept(row).await.unwrap() == EventAccepted::New;
+            (model.accept(&key(number)).to_string(), found.to_string())
+        }
+        Op::Settle(number) => {
+            model.settle(&key(number));
+            store.event_settle(&key(number), "outcome").await.unwrap();
+            (String::new(), String::new())
+        }
+        Op::Defer(number, ahead) => {
+            let time = model.now + ahead;
+            model.defer(&key(number), time);
+            store.event_defer(&key(number), time, "note").await.unwrap();
+            (String::new(), String::new())
+        }
+        Op::Due { limit, hide } => {
+            let expected = model.due(usize::try_from(*limit).unwrap(), (*hide).max(1));
+            (format!("{expected:?}"), format!("{:?}", store.due(*limit, *hide).await.unwrap()))
+        }
+        Op::OutboxDone(number) => {
+            let ids = [format!("m{number}")];
+            model.messages_done(&ids[0]);
+            store.outbox_done(&ids).await.unwrap();
+            (String::new(), String::new())
+        }
+        other => unreachable!("{other:?} is not about a queue"),
+    }
+}
+
+/// Refusals are compared by being refusals: the words are the implementation's.
+fn plain_created(created: Created) -> Created {
+    match created {
+        Created::Refused { .. } => Created::Refused { reason: String::new() },
+        other @ (Created::New | Created::Exists) => other,
+    }
+}
+
+fn plain_committed(committed: Committed) -> Committed {
+    match committed {
+        Committed::Refused { .. } => Committed::Refused { reason: String::new() },
+        other => other,
+    }
+}
+
+async fn run(world: &World, ops: &[Op]) -> Result<(), TestCaseError> {
+    let mut model = Model::new();
+    for (step, op) in ops.iter().enumerate() {
+        let (expected, found) = both(&mut model, world, op).await;
+        prop_assert_eq!(expected, found, "step {} of {:#?}", step, ops);
+    }
+    for execution in 0..3 {
+        let (expected, found) = loaded(&model, world, &name(execution)).await;
+        prop_assert_eq!(expected, found, "at the end of {:#?}", ops);
+    }
+    // What is left is all handed out in the end.
+    let hide = Op::Due { limit: 99, hide: 1_000 };
+    for op in [Op::Advance(400_000), hide] {
+        let (expected, found) = both(&mut model, world, &op).await;
+        prop_assert_eq!(expected, found, "after {:#?}", ops);
+    }
+    Ok(())
+}
+
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..Config::default()
+    })
+}
+
+fn sequences() -> impl Strategy<Value = Vec<Op>> {
+    prop::collection::vec(op(), 1..80)
+}
+
+#[test]
+fn any_sequence_in_memory_answers_like_the_model() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let checked = runner(300).run(&sequences(), |ops| {
+        runtime.block_on(async { run(&World::memory().await, &ops).await })
+    });
+    checked.unwrap();
+}
+
+#[test]
+fn any_sequence_in_a_file_answers_like_the_model() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let checked = runner(10).run(&sequences(), |ops| {
+        runtime.block_on(async { run(&World::file().await, &ops).await })
+    });
+    checked.unwrap();
+}
+
+#[test]
+fn any_sequence_on_redis_answers_like_the_model() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start());
+    let worlds = AtomicU64::new(0);
+    let checked = runner(100).run(&sequences(), |ops| {
+        let world = format!("w{}", worlds.fetch_add(1, Ordering::SeqCst));
+        runtime.block_on(async { run(&World::on(&server, &world).await, &ops).await })
+    });
+    checked.unwrap();
+}

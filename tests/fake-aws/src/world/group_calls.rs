@@ -147,7 +147,12 @@ impl World {
         })
     }
 
-    pub(super) fn add_group(&mut self, site: &Site, mut spec: GroupSpec, template_id: String) {
+    /// Puts a group there without a call, for a seed.
+    pub(crate) fn plant_group(&mut self, site: &Site, spec: GroupSpec, template_id: String) {
+        self.add_group(site, spec, template_id);
+    }
+
+    fn add_group(&mut self, site: &Site, mut spec: GroupSpec, template_id: String) {
         let id = self.new_id("asg");
         let Site { account, region } = site;
         let name = spec.name.clone();

@@ -41,7 +41,7 @@ impl Durable {
 
 #[derive(Debug)]
 pub(super) struct TestLease {
-    task: TaskId,
+    pub(super) task: TaskId,
     pub(super) durable: Arc<Durable>,
     pub(super) dead: Arc<AtomicBool>,
     /// Dies right after this save is stored.

@@ -25,12 +25,12 @@
 --   outbox-due outbox-age            ZSET    by due time | by age
 -- PUBLISH on the channel <prefix>bell says that somebody may be waiting for what was done.
 
-local WAKE_MAX = tonumber('@WAKE_MAX_MS@')
-local DOCUMENT_MAX = tonumber('@DOCUMENT_BYTES_MAX@')
-local OVERDUE = tonumber('@OVERDUE_MS@')
+-- While the library is loaded there is nothing but `redis`, so no call is made here.
+local WAKE_MAX = @WAKE_MAX_MS@
+local DOCUMENT_MAX = @DOCUMENT_BYTES_MAX@
+local OVERDUE = @OVERDUE_MS@
 local FINGERPRINT = '@FINGERPRINT@'
 
--- `redis.call` is not there yet while the library is loaded.
 local function call(...) return redis.call(...) end
 
 -- The latest time given out by this process, by prefix. With the stored clock it makes time

@@ -32,23 +32,34 @@ local function register(name, callback, flags)
   redis.register_function({ function_name = 'bowline_v1_' .. name, callback = callback, flags = flags })
 end
 
-for name, callback in pairs({
-  pipeline_put = pipeline_put, pipeline_delete = pipeline_delete, event_accept = event_accept,
-  event_settle = event_settle, event_defer = event_defer, execution_create = execution_create,
-  execution_commit = execution_commit, execution_rewake = execution_rewake, due = due,
-  outbox_defer = outbox_defer, lease_claim = lease_claim, lease_beat = lease_beat,
-  lease_finish = lease_finish, lease_release = lease_release, lock = lock,
-}) do
-  register(name, callback, {})
-end
+register('pipeline_put', pipeline_put, {})
+register('pipeline_delete', pipeline_delete, {})
+register('event_accept', event_accept, {})
+register('event_settle', event_settle, {})
+register('event_defer', event_defer, {})
+register('execution_create', execution_create, {})
+register('execution_commit', execution_commit, {})
+register('execution_rewake', execution_rewake, {})
+register('due', due, {})
+register('outbox_defer', outbox_defer, {})
+register('lease_claim', lease_claim, {})
+register('lease_beat', lease_beat, {})
+register('lease_finish', lease_finish, {})
+register('lease_release', lease_release, {})
+register('lock', lock, {})
 -- These only free memory, so they work when it is full.
 register('outbox_done', outbox_done, { 'allow-oom' })
 register('unlock', unlock, { 'allow-oom' })
-for name, callback in pairs({
-  pipeline_get = pipeline_get, pipeline_list = pipeline_list, event_get = event_get,
-  event_list = event_list, execution_load = execution_load, execution_view = execution_view,
-  execution_list = execution_list, execution_timeline = execution_timeline, lock_held = lock_held,
-  stats = stats, now_ms = now_ms, about = about,
-}) do
-  register(name, callback, { 'no-writes' })
-end
+-- A replica may answer these.
+register('pipeline_get', pipeline_get, { 'no-writes' })
+register('pipeline_list', pipeline_list, { 'no-writes' })
+register('event_get', event_get, { 'no-writes' })
+register('event_list', event_list, { 'no-writes' })
+register('execution_load', execution_load, { 'no-writes' })
+register('execution_view', execution_view, { 'no-writes' })
+register('execution_list', execution_list, { 'no-writes' })
+register('execution_timeline', execution_timeline, { 'no-writes' })
+register('lock_held', lock_held, { 'no-writes' })
+register('stats', stats, { 'no-writes' })
+register('now_ms', now_ms, { 'no-writes' })
+register('about', about, { 'no-writes' })

@@ -1,0 +1,131 @@
+//! A store that can go away.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures::FutureExt as _;
+use model::{ExecutionId, TaskId};
+use store::{
+    Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Fence, Locked, PipelinePut, PipelineRow, PipelineWritten,
+    SharedStore, Stats, Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+};
+use tokio::sync::watch;
+
+/// A store whose calls by workers fail while it is away.
+#[derive(Debug)]
+pub(crate) struct Flaky {
+    inner: SharedStore,
+    away: AtomicBool,
+}
+
+impl Flaky {
+    pub(crate) fn new(inner: SharedStore) -> Arc<Self> {
+        Arc::new(Self { inner, away: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    fn unless_away<'a, T: Send + 'a>(&self, call: impl FnOnce() -> Answer<'a, T>) -> Answer<'a, T> {
+        if self.away.load(Ordering::SeqCst) {
+            let cause = "the test took it away".into();
+            async { Err(StoreError::Unavailable { doing: "was asked", cause }) }.boxed()
+        } else {
+            call()
+        }
+    }
+}
+
+impl Store for Flaky {
+    fn pipeline_put(&self, put: PipelinePut) -> Answer<'_, PipelineWritten> {
+        self.inner.pipeline_put(put)
+    }
+    fn pipeline_get<'a>(&'a self, id: &'a str) -> Answer<'a, Option<PipelineRow>> {
+        self.inner.pipeline_get(id)
+    }
+    fn pipeline_list<'a>(&'a self, application: Option<&'a str>) -> Answer<'a, Vec<PipelineRow>> {
+        self.inner.pipeline_list(application)
+    }
+    fn pipeline_delete<'a>(&'a self, id: &'a str) -> Answer<'a, bool> {
+        self.inner.pipeline_delete(id)
+    }
+    fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
+        self.inner.event_accept(event)
+    }
+    fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()> {
+        self.inner.event_settle(key, outcome)
+    }
+    fn event_defer<'a>(&'a self, key: &'a str, not_before_ms: u64, note: &'a str) -> Answer<'a, ()> {
+        self.inner.event_defer(key, not_before_ms, note)
+    }
+    fn event_get<'a>(&'a self, key: &'a str) -> Answer<'a, Option<StoredEvent>> {
+        self.inner.event_get(key)
+    }
+    fn event_list(&self, limit: u32) -> Answer<'_, Vec<StoredEvent>> {
+        self.inner.event_list(limit)
+    }
+    fn execution_create(&self, create: Create) -> Answer<'_, Created> {
+        self.inner.execution_create(create)
+    }
+    fn execution_load<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Option<StoredExecution>> {
+        self.inner.execution_load(id)
+    }
+    fn execution_commit(&self, commit: Commit) -> Answer<'_, Committed> {
+        self.inner.execution_commit(commit)
+    }
+    fn execution_list(&self, filter: ExecutionFilter) -> Answer<'_, Vec<ExecutionRow>> {
+        self.inner.execution_list(filter)
+    }
+    fn execution_view<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Option<ExecutionRow>> {
+        self.inner.execution_view(id)
+    }
+    fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>> {
+        self.inner.execution_timeline(id)
+    }
+    fn execution_rewake<'a>(&'a self, id: &'a ExecutionId, wake_ms: u64) -> Answer<'a, ()> {
+        self.inner.execution_rewake(id, wake_ms)
+    }
+    fn due(&self, limit: u32, hide_ms: u64) -> Answer<'_, Due> {
+        self.inner.due(limit, hide_ms)
+    }
+    fn outbox_done<'a>(&'a self, message_ids: &'a [String]) -> Answer<'a, ()> {
+        self.inner.outbox_done(message_ids)
+    }
+    fn outbox_defer<'a>(&'a self, message_ids: &'a [String], not_before_ms: u64) -> Answer<'a, ()> {
+        self.inner.outbox_defer(message_ids, not_before_ms)
+    }
+    fn lease_claim(&self, claim: TaskClaim) -> Answer<'_, Claim> {
+        self.unless_away(|| self.inner.lease_claim(claim))
+    }
+    fn lease_beat<'a>(&'a self, task: &'a TaskId, token: u64, ttl_ms: u64, checkpoint: Option<&'a str>) -> Answer<'a, Beat> {
+        self.unless_away(|| self.inner.lease_beat(task, token, ttl_ms, checkpoint))
+    }
+    fn lease_finish<'a>(&'a self, task: &'a TaskId, token: u64, result: &'a str, notice_ms: u64) -> Answer<'a, Beat> {
+        self.unless_away(|| self.inner.lease_finish(task, token, result, notice_ms))
+    }
+    fn lease_release<'a>(&'a self, task: &'a TaskId, token: u64, checkpoint: Option<&'a str>) -> Answer<'a, Beat> {
+        self.unless_away(|| self.inner.lease_release(task, token, checkpoint))
+    }
+    fn lock<'a>(&'a self, resource: &'a str, execution: &'a ExecutionId, owner: &'a str) -> Answer<'a, Locked> {
+        self.unless_away(|| self.inner.lock(resource, execution, owner))
+    }
+    fn unlock<'a>(&'a self, resource: &'a str, owner: &'a str, fence: Fence) -> Answer<'a, ()> {
+        self.unless_away(|| self.inner.unlock(resource, owner, fence))
+    }
+    fn lock_held<'a>(&'a self, resource: &'a str, owner: &'a str, fence: Fence) -> Answer<'a, bool> {
+        self.unless_away(|| self.inner.lock_held(resource, owner, fence))
+    }
+    fn stats(&self) -> Answer<'_, Stats> {
+        self.inner.stats()
+    }
+    fn now_ms(&self) -> Answer<'_, u64> {
+        self.unless_away(|| self.inner.now_ms())
+    }
+    fn bell(&self) -> watch::Receiver<u64> {
+        self.inner.bell()
+    }
+}

@@ -23,10 +23,22 @@ Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 timeout, 4 canceled (64: bad
 #[command(name = "bowline", version, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// Where the server is.
-    #[arg(long, global = true, env = "BOWLINE_SERVER", default_value = "http://localhost:8084", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "BOWLINE_SERVER",
+        default_value = "http://localhost:8084",
+        value_name = "URL"
+    )]
     pub(crate) server: String,
     /// The server's API token, if it wants one; better given by the variable, which other users cannot see.
-    #[arg(long, global = true, env = "BOWLINE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        global = true,
+        env = "BOWLINE_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     pub(crate) token: Option<String>,
     /// How to print results.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
@@ -244,8 +256,22 @@ mod tests {
     #[test]
     fn a_run_reads_parameters_and_time() {
         let line = [
-            "bowline", "pipeline", "run", "shop", "p", "-p", "a=b=c", "-p", "d=", "--build", "7",
-            "--wait", "--timeout", "1m30s", "-o", "json",
+            "bowline",
+            "pipeline",
+            "run",
+            "shop",
+            "p",
+            "-p",
+            "a=b=c",
+            "-p",
+            "d=",
+            "--build",
+            "7",
+            "--wait",
+            "--timeout",
+            "1m30s",
+            "-o",
+            "json",
         ];
         let cli = Cli::try_parse_from(line).unwrap();
         assert_eq!(cli.output, Format::Json);

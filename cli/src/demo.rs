@@ -66,7 +66,9 @@ impl DemoError {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NoSdk => Some("leave --sdk out, or build with `--features aws` (`make demo AWS=sdk`)"),
+            Self::NoSdk => {
+                Some("leave --sdk out, or build with `--features aws` (`make demo AWS=sdk`)")
+            }
             Self::NotStarted { .. } => Some(
                 "only a finished, successful build starts a pipeline; with --keep, ask the API for /api/v1/events",
             ),
@@ -129,7 +131,11 @@ pub(crate) async fn run(demo: Demo, reach: Reach) -> Result<Exit, CommandError> 
     shown
 }
 
-async fn show(scene: &Scene, body: Option<&str>, file: Option<&Path>) -> Result<Exit, CommandError> {
+async fn show(
+    scene: &Scene,
+    body: Option<&str>,
+    file: Option<&Path>,
+) -> Result<Exit, CommandError> {
     let definition = save(scene, body).await?;
     let application = text(&definition, "application");
     let name = text(&definition, "name");
@@ -139,12 +145,18 @@ async fn show(scene: &Scene, body: Option<&str>, file: Option<&Path>) -> Result<
     ));
     output::line(&format!("Jenkins  {}   (fake; told to notify Bowline)", scene.jenkins().url()));
     output::line(&format!("AWS      {}", scene.cloud()));
-    output::line(&format!("Pipeline {application}/{name}: bake, then deploy with strategy highlander\n"));
+    output::line(&format!(
+        "Pipeline {application}/{name}: bake, then deploy with strategy highlander\n"
+    ));
 
     match body {
         None => {
             let said = notify(scene).await?;
-            output::line(&format!("Jenkins: {} #{} is finalized -> gateway: {said}", scene::JOB, scene::NUMBER));
+            output::line(&format!(
+                "Jenkins: {} #{} is finalized -> gateway: {said}",
+                scene::JOB,
+                scene::NUMBER
+            ));
         }
         Some(body) => {
             let said = accepted(scene.send(body.to_owned()).await)?;
@@ -154,7 +166,8 @@ async fn show(scene: &Scene, body: Option<&str>, file: Option<&Path>) -> Result<
     }
     let id = started(scene, application).await?;
     output::line(&format!("Execution {id}\n"));
-    let waited = watch::wait(scene.server(), &id, Some(RUN_TIMEOUT), &mut Display::for_people()).await?;
+    let waited =
+        watch::wait(scene.server(), &id, Some(RUN_TIMEOUT), &mut Display::for_people()).await?;
     let exit = watch::conclude(&id, &waited);
     if let (Waited::Over(view), Exit::Succeeded) = (&waited, exit) {
         conclude(scene, view);

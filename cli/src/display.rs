@@ -5,10 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use model::ExecutionStatus;
 
-use crate::{
-    output,
-    progress::StageLine,
-};
+use crate::{output, progress::StageLine};
 
 /// Where progress is shown.
 #[derive(Debug)]
@@ -43,7 +40,9 @@ impl Display {
             Self::Bars { all, bars } => {
                 let width = lines.iter().map(|line| line.label.chars().count()).max().unwrap_or(0);
                 for line in lines {
-                    let bar = bars.entry(line.id.clone()).or_insert_with(|| all.add(ProgressBar::no_length()));
+                    let bar = bars
+                        .entry(line.id.clone())
+                        .or_insert_with(|| all.add(ProgressBar::no_length()));
                     draw(bar, line, width);
                 }
             }
@@ -75,7 +74,13 @@ impl Display {
 }
 
 fn plain(line: &StageLine) -> String {
-    let text = format!("{:<28} {:<11} {:>7}  {}", line.label, line.status.as_str(), line.elapsed, line.remark);
+    let text = format!(
+        "{:<28} {:<11} {:>7}  {}",
+        line.label,
+        line.status.as_str(),
+        line.elapsed,
+        line.remark
+    );
     text.trim_end().to_owned()
 }
 
@@ -105,9 +110,7 @@ const fn template(status: ExecutionStatus) -> &'static str {
     match status {
         ExecutionStatus::Succeeded => "{prefix:.bold}  ✔ {wide_msg:.green}",
         ExecutionStatus::Running => "{prefix:.bold}  {spinner:.cyan} {wide_msg:.cyan}",
-        ExecutionStatus::Terminal | ExecutionStatus::Stopped => {
-            "{prefix:.bold}  ✘ {wide_msg:.red}"
-        }
+        ExecutionStatus::Terminal | ExecutionStatus::Stopped => "{prefix:.bold}  ✘ {wide_msg:.red}",
         ExecutionStatus::Canceled | ExecutionStatus::FailedContinue => {
             "{prefix:.bold}  ✘ {wide_msg:.yellow}"
         }

@@ -68,9 +68,9 @@ async fn list(
 }
 
 fn row(view: &ExecutionView, now_ms: u64) -> [String; 5] {
-    let took = view.start_time.map(|start| {
-        span::show(view.end_time.unwrap_or(now_ms).saturating_sub(start))
-    });
+    let took = view
+        .start_time
+        .map(|start| span::show(view.end_time.unwrap_or(now_ms).saturating_sub(start)));
     [
         view.id.to_string(),
         view.name.clone(),

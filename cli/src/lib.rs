@@ -108,7 +108,9 @@ enum CommandError {
     #[error("there is no pipeline `{name}` in application `{application}`")]
     NoSuchPipeline { application: String, name: String },
     /// A build number without a job it could be of.
-    #[error("pipeline `{name}` has no Jenkins trigger that is enabled, so a build number means nothing to it")]
+    #[error(
+        "pipeline `{name}` has no Jenkins trigger that is enabled, so a build number means nothing to it"
+    )]
     NoJenkinsTrigger { name: String },
     /// The demonstration could not be set up, or did not show what it should.
     #[error(transparent)]
@@ -138,9 +140,9 @@ impl CommandError {
             Self::NoSuchPipeline { application, .. } => {
                 Some(format!("`bowline pipeline list {application}` shows those there are"))
             }
-            Self::NoJenkinsTrigger { .. } => {
-                Some("leave --build out, or add a trigger of type `jenkins` to the pipeline".to_owned())
-            }
+            Self::NoJenkinsTrigger { .. } => Some(
+                "leave --build out, or add a trigger of type `jenkins` to the pipeline".to_owned(),
+            ),
             Self::Demo(error) => error.hint().map(str::to_owned),
             Self::Read { .. } | Self::Invalid { .. } | Self::Runtime(_) => None,
         }

@@ -38,7 +38,11 @@ pub(crate) async fn run(
     }
 }
 
-async fn list(server: &Server, application: Option<&str>, format: Format) -> Result<Exit, CommandError> {
+async fn list(
+    server: &Server,
+    application: Option<&str>,
+    format: Format,
+) -> Result<Exit, CommandError> {
     let definitions = server.pipelines(application).await?;
     match format {
         Format::Json => output::json(&definitions),
@@ -102,9 +106,8 @@ async fn start(server: &Server, run: Run, format: Format) -> Result<Exit, Comman
     }
     if let Some(number) = run.build {
         let definition = known(server, &run.application, &run.name).await?;
-        let (master, job) = jenkins_job(&definition).ok_or_else(|| CommandError::NoJenkinsTrigger {
-            name: run.name.clone(),
-        })?;
+        let (master, job) = jenkins_job(&definition)
+            .ok_or_else(|| CommandError::NoJenkinsTrigger { name: run.name.clone() })?;
         trigger.insert("master".to_owned(), json!(master));
         trigger.insert("job".to_owned(), json!(job));
         trigger.insert("buildNumber".to_owned(), json!(number));

@@ -30,14 +30,20 @@ pub(crate) fn lines(view: &ExecutionView, now_ms: u64) -> Vec<StageLine> {
     out
 }
 
-fn add(view: &ExecutionView, stage: &StageView, depth: usize, now_ms: u64, out: &mut Vec<StageLine>) {
+fn add(
+    view: &ExecutionView,
+    stage: &StageView,
+    depth: usize,
+    now_ms: u64,
+    out: &mut Vec<StageLine>,
+) {
     // A cycle of parents cannot be drawn; a server that sends one gets a cut-off picture.
     if depth > 8 {
         return;
     }
-    let elapsed = stage.start_time.map(|start| {
-        span::show(stage.end_time.unwrap_or(now_ms).saturating_sub(start))
-    });
+    let elapsed = stage
+        .start_time
+        .map(|start| span::show(stage.end_time.unwrap_or(now_ms).saturating_sub(start)));
     out.push(StageLine {
         id: stage.id.to_string(),
         label: format!("{:indent$}{}", "", stage.name, indent = depth * 2),
@@ -155,7 +161,7 @@ mod tests {
 
     use super::*;
 
-    fn view(stages: &serde_json::Value) -> ExecutionView {
+    fn view(stages: &Value) -> ExecutionView {
         serde_json::from_value(json!({
             "id": "E1", "type": "PIPELINE", "application": "shop", "name": "p",
             "pipelineConfigId": "c", "status": "TERMINAL", "buildTime": 1, "startTime": 1_000,
@@ -164,7 +170,7 @@ mod tests {
         .unwrap()
     }
 
-    fn stage(id: &str, parent: Option<&str>, tasks: &serde_json::Value) -> serde_json::Value {
+    fn stage(id: &str, parent: Option<&str>, tasks: &Value) -> Value {
         let mut stage = json!({
             "id": id, "refId": id, "type": "bake", "name": id, "status": "RUNNING",
             "startTime": 1_000, "requisiteStageRefIds": [], "context": {}, "outputs": {},
@@ -203,7 +209,8 @@ mod tests {
     #[test]
     fn what_was_made_is_told() {
         let mut bake = stage("A", None, &json!([]));
-        bake["outputs"] = json!({"imageId": "ami-1", "imageName": "web-1", "previouslyBaked": true});
+        bake["outputs"] =
+            json!({"imageId": "ami-1", "imageName": "web-1", "previouslyBaked": true});
         let mut deploy = stage("B", None, &json!([]));
         deploy["outputs"] = json!({"destroyedServerGroups": ["web-v000"]});
         let mut part = stage("B1", Some("B"), &json!([]));

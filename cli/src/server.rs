@@ -62,9 +62,11 @@ pub(crate) struct Problem {
 
 impl Problem {
     fn text(&self, status: StatusCode) -> String {
-        let mut text = self.detail.clone().or_else(|| self.title.clone()).unwrap_or_else(|| {
-            format!("the server answered {status}")
-        });
+        let mut text = self
+            .detail
+            .clone()
+            .or_else(|| self.title.clone())
+            .unwrap_or_else(|| format!("the server answered {status}"));
         for problem in &self.problems {
             let field = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
             text.push_str(&format!("\n  {}: {}", field("pointer"), field("message")));
@@ -91,14 +93,18 @@ impl ServerError {
     /// What to do about it.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Address { .. } => Some("give a URL such as http://localhost:8084 with --server or BOWLINE_SERVER"),
+            Self::Address { .. } => {
+                Some("give a URL such as http://localhost:8084 with --server or BOWLINE_SERVER")
+            }
             Self::Unreachable { .. } => Some(
                 "is it running? start one with `bowline standalone`, or say where it is with --server or BOWLINE_SERVER",
             ),
-            Self::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED => {
-                Some("set BOWLINE_TOKEN to the server's API token (`gateway.api_token` in its configuration)")
+            Self::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED => Some(
+                "set BOWLINE_TOKEN to the server's API token (`gateway.api_token` in its configuration)",
+            ),
+            Self::Unreadable { .. } => {
+                Some("is this a Bowline server, and of the same version as this command?")
             }
-            Self::Unreadable { .. } => Some("is this a Bowline server, and of the same version as this command?"),
             Self::Refused { .. } | Self::Client(_) => None,
         }
     }
@@ -186,11 +192,15 @@ impl Server {
     }
 
     /// Every definition, of one application or of all.
-    pub(crate) async fn pipelines(&self, application: Option<&str>) -> Result<Vec<Definition>, ServerError> {
+    pub(crate) async fn pipelines(
+        &self,
+        application: Option<&str>,
+    ) -> Result<Vec<Definition>, ServerError> {
         let (doing, path) = match application {
-            Some(name) => {
-                (format!("list the pipelines of `{name}`"), vec!["applications", name, "pipelineConfigs"])
-            }
+            Some(name) => (
+                format!("list the pipelines of `{name}`"),
+                vec!["applications", name, "pipelineConfigs"],
+            ),
             None => ("list the pipelines".to_owned(), vec!["pipelineConfigs"]),
         };
         self.read(&doing, self.request(Method::GET, &path, &[])).await
@@ -223,7 +233,9 @@ impl Server {
     /// Removes a definition.
     pub(crate) async fn delete(&self, application: &str, name: &str) -> Result<(), ServerError> {
         let request = self.request(Method::DELETE, &["pipelines", application, name], &[]);
-        self.answer(&format!("delete the pipeline `{name}` of `{application}`"), request).await.map(drop)
+        self.answer(&format!("delete the pipeline `{name}` of `{application}`"), request)
+            .await
+            .map(drop)
     }
 
     /// Starts a pipeline once, however often the question has to be asked.
@@ -280,18 +292,24 @@ impl Server {
             let names: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
             query.push(("statuses", names.join(",")));
         }
-        let request = self.request(Method::GET, &["applications", application, "pipelines"], &query);
+        let request =
+            self.request(Method::GET, &["applications", application, "pipelines"], &query);
         self.read(&format!("list the executions of `{application}`"), request).await
     }
 
     /// What was told to the server, newest first, and what came of it.
     pub(crate) async fn events(&self, limit: u32) -> Result<Vec<Value>, ServerError> {
         let query = [("limit", limit.to_string())];
-        self.read("list the events", self.request(Method::GET, &["api", "v1", "events"], &query)).await
+        self.read("list the events", self.request(Method::GET, &["api", "v1", "events"], &query))
+            .await
     }
 
     /// Asks an execution to stop.
-    pub(crate) async fn cancel(&self, id: &ExecutionId, reason: Option<&str>) -> Result<(), ServerError> {
+    pub(crate) async fn cancel(
+        &self,
+        id: &ExecutionId,
+        reason: Option<&str>,
+    ) -> Result<(), ServerError> {
         let query: Vec<(&str, String)> =
             reason.map(|reason| ("reason", reason.to_owned())).into_iter().collect();
         let request = self.request(Method::PUT, &["pipelines", id.as_str(), "cancel"], &query);
@@ -318,7 +336,8 @@ mod tests {
     fn an_address_may_have_a_path_and_names_may_have_anything() {
         runtime::process::install_tls();
         let server = Server::new("http://bowline.test/ci", None).unwrap();
-        let request = server.request(Method::GET, &["pipelines", "a b/ü"], &[("q", "x&y".to_owned())]);
+        let request =
+            server.request(Method::GET, &["pipelines", "a b/ü"], &[("q", "x&y".to_owned())]);
         let url = request.build().unwrap().url().to_string();
         assert_eq!(url, "http://bowline.test/ci/pipelines/a%20b%2F%C3%BC?q=x%26y");
         for bad in ["localhost:8084", "", "ftp://x", "http://"] {

@@ -9,7 +9,12 @@ use runtime::{
 };
 use store::{SharedStore, StoreError};
 
-use crate::{args::Standalone, clouds::{Clouds, CloudsError}, exit::Exit, output};
+use crate::{
+    args::Standalone,
+    clouds::{Clouds, CloudsError, Pretended, Reach, Repository},
+    exit::Exit,
+    output,
+};
 
 const PROGRAM: Program = Program {
     name: "bowline standalone",
@@ -26,7 +31,7 @@ pub(crate) struct Roles {
     /// `[bake]`.
     pub(crate) bake: worker_bake::BakeConfig,
     /// `[deploy]`.
-    pub(crate) deploy: worker_deploy::Config,
+    pub(crate) deploy: worker_deploy::DeployConfig,
 }
 
 /// The server could not be started.
@@ -77,7 +82,9 @@ pub(crate) fn main(args: &Standalone) -> ExitCode {
             return Exit::Configuration.into();
         }
     };
-    process::serve(PROGRAM, settings, process::GRACE, |settings, tasks| serve(args, settings, tasks))
+    process::serve(PROGRAM, settings, process::GRACE, |settings, tasks| {
+        serve(args, settings, tasks)
+    })
 }
 
 async fn serve(args: &Standalone, mut settings: Settings, tasks: Tasks) -> Result<(), Failure> {
@@ -89,8 +96,11 @@ async fn serve(args: &Standalone, mut settings: Settings, tasks: Tasks) -> Resul
         settings.finish()?;
         return Err("the settings were refused without a reason: please report this".into());
     };
-    let clouds = clouds(args, &mut settings, &mut roles);
+    let clouds = clouds(args, &mut settings, &mut roles, &tasks).await?;
     settings.finish()?;
+    let Some(clouds) = clouds else {
+        return Err("the settings were refused without a reason: please report this".into());
+    };
     if let Some(listen) = args.listen {
         roles.gateway.gateway.listen = listen;
     }
@@ -99,10 +109,41 @@ async fn serve(args: &Standalone, mut settings: Settings, tasks: Tasks) -> Resul
     }
     make_folder(&store)?;
     let store = store::open(store.url.expose()).await.map_err(StartError::Store)?;
-    let bus = bus::open(bus.url.expose(), bus::Options::default()).await.map_err(StartError::Bus)?;
+    let bus =
+        bus::open(bus.url.expose(), bus::Options::default()).await.map_err(StartError::Bus)?;
     let address = start(roles, clouds, store, bus, &tasks).await?;
     output::line(&format!("listening on http://{address}"));
     Ok(())
+}
+
+/// What bakes and deploys happen in; `None` when the settings are wrong.
+async fn clouds(
+    args: &Standalone,
+    settings: &mut Settings,
+    roles: &mut Roles,
+    tasks: &Tasks,
+) -> Result<Option<Clouds>, CloudsError> {
+    if !args.fake_aws {
+        return amazon(settings);
+    }
+    let pretended = Pretended::start(Reach::InProcess, Repository::Everything, tasks).await?;
+    for base in pretended.base_images() {
+        // A row of the user's own for the same system names an image the pretended AWS has not.
+        roles.bake.base_images.retain(|own| own.os != base.os);
+        roles.bake.base_images.push(base.clone());
+    }
+    Ok(Some(pretended.clouds()))
+}
+
+#[cfg(feature = "aws")]
+#[expect(clippy::unnecessary_wraps, reason = "without the SDK this fails")]
+fn amazon(settings: &mut Settings) -> Result<Option<Clouds>, CloudsError> {
+    Ok(crate::clouds::amazon(settings))
+}
+
+#[cfg(not(feature = "aws"))]
+fn amazon(_: &mut Settings) -> Result<Option<Clouds>, CloudsError> {
+    Err(CloudsError::NoSdk)
 }
 
 /// Starts the four roles; ends when `tasks` is told to stop. Gives the API's address.
@@ -142,9 +183,9 @@ impl Roles {
         for (path, text) in bake.iter().flat_map(worker_bake::BakeConfig::problems) {
             settings.problem(format!("bake.{path}"), text);
         }
-        let deploy: Option<worker_deploy::Config> = settings.section("deploy");
-        for (path, text) in deploy.iter().flat_map(worker_deploy::Config::problems) {
-            settings.problem(path, text);
+        let deploy: Option<worker_deploy::DeployConfig> = settings.section("deploy");
+        for (path, text) in deploy.iter().flat_map(worker_deploy::DeployConfig::problems) {
+            settings.problem(format!("deploy.{path}"), text);
         }
         Some(Self { gateway: gateway?, coordinator: coordinator?, bake: bake?, deploy: deploy? })
     }

@@ -48,7 +48,9 @@ pub(crate) fn checked(file: &Path, text: &str) -> Result<Pipeline, CommandError>
         output::note(&self::text(file, problem));
     }
     let errors = parsed.errors().count();
-    parsed.pipeline.ok_or_else(|| CommandError::Invalid { path: file.display().to_string(), errors })
+    parsed
+        .pipeline
+        .ok_or_else(|| CommandError::Invalid { path: file.display().to_string(), errors })
 }
 
 fn report<'a>((file, parsed): &'a (&Path, Parsed)) -> Report<'a> {
@@ -81,7 +83,12 @@ fn verdict(file: &Path, parsed: &Parsed) -> String {
     let warnings = parsed.problems.len() - errors;
     let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let word = if parsed.pipeline.is_some() { "valid" } else { "not valid" };
-    format!("{}: {word}, {}, {}", file.display(), count(errors, "error"), count(warnings, "warning"))
+    format!(
+        "{}: {word}, {}, {}",
+        file.display(),
+        count(errors, "error"),
+        count(warnings, "warning")
+    )
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::world::{Cloud, Mode, Size, World, answer, assert_shipped, get};
+use crate::world::{Cloud, Mode, PURPOSE, Size, World, answer, assert_shipped, get};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -14,10 +14,16 @@ const FULL: Mode =
 /// The world before: one old server group, up and registered.
 pub(crate) fn old_group() -> Cloud {
     Cloud::Fake(json!({
-        "old_groups": ["shop-test-v007"],
-        "packages": ["shop-web=1.0-h1", "shop-web=1.0-h2", "shop-web=1.0-h3"]
+        "regions": ["us-east-1"],
+        "purposes": [PURPOSE],
+        "security_groups": ["default", "shop"],
+        "target_groups": ["shop-test"],
+        "packages": { "shop-web": ["1.0-h1", "1.0-h2", "1.0-h3"] },
+        "groups": [{ "region": "us-east-1", "name": "shop-test-v007", "size": 1,
+            "target_groups": ["shop-test"] }]
     }))
 }
+
 
 async fn build_becomes_the_only_server_group(mode: Mode) {
     let world = World::start(mode, old_group()).await;
@@ -59,8 +65,8 @@ async fn same_package_is_not_baked_again(world: &World, first: &str) {
     assert_ne!(id, first);
     let ended = world.ended(&id, LONG).await;
     assert_shipped(&ended, "shop-test-v008");
-    assert_eq!(world.effects("RunInstances", "created").await, 1, "the image is used again");
-    assert_eq!(world.effects("CreateAutoScalingGroup", "created").await, 2);
+    assert_eq!(world.effects("RunInstances", "Created").await, 1, "the image is used again");
+    assert_eq!(world.effects("CreateAutoScalingGroup", "Created").await, 2);
     world.assert_safe().await;
 }
 

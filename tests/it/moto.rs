@@ -18,8 +18,9 @@ use axum::{
     http::{HeaderMap, Uri},
 };
 use reqwest::Client;
+use serde_json::json;
 
-use crate::world::{Cloud, Mode, Process, World, client, eventually, free_port};
+use crate::world::{Cloud, Mode, PURPOSE, Process, World, client, eventually, free_port};
 
 const REGION: &str = "us-east-1";
 
@@ -143,7 +144,7 @@ async fn furnish(moto: &Moto) -> String {
             ("Action", "CreateTags"),
             ("ResourceId.1", subnet),
             ("Tag.1.Key", "immutable_metadata"),
-            ("Tag.1.Value", r#"{"purpose":"internal","target":"ec2"}"#),
+            ("Tag.1.Value", &json!({ "purpose": PURPOSE, "target": "ec2" }).to_string()),
         ])
         .await;
     }

@@ -13,8 +13,10 @@ use std::{
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-/// The base image of the fake's seed.
-const BASE_IMAGE: &str = "ami-0base0000000001";
+/// Name of the base image in the fake's seed.
+const BASE_IMAGE: &str = "debian-12-amd64-20251112-2294";
+/// Purpose of the subnets that server groups go to.
+pub(crate) const PURPOSE: &str = "internal (vpc0)";
 pub(crate) const JOB: &str = "shop/package";
 pub(crate) const API_TOKEN: &str = "11fake0token";
 pub(crate) const WEBHOOK_TOKEN: &str = "a-webhook-token-for-tests";
@@ -211,7 +213,9 @@ impl World {
             Cloud::At { url, base_image } => (None, url, base_image),
             Cloud::Fake(seed) => {
                 let (process, url) = fake_aws(dir.path(), &seed);
-                (Some(process), url, BASE_IMAGE.to_owned())
+                // The fake's ids depend on nothing but names.
+                let digest = model::digest(&format!("base\nus-east-1\n{BASE_IMAGE}"));
+                (Some(process), url, format!("ami-0{}", &digest[..16]))
             }
         };
         let mut command = Command::new(program("fake-jenkins"));
@@ -423,7 +427,7 @@ poll_interval_ms = 50
     pub(crate) async fn assert_done_once(&self) {
         self.assert_safe().await;
         for call in ["RunInstances", "CreateImage", "CreateLaunchTemplate", "CreateAutoScalingGroup"] {
-            assert_eq!(self.effects(call, "created").await, 1, "{call}: {:#?}", self.ledger().await);
+            assert_eq!(self.effects(call, "Created").await, 1, "{call}: {:#?}", self.ledger().await);
         }
     }
 
@@ -459,7 +463,7 @@ pub(crate) fn pipeline() -> Value {
                 "provider": "aws", "cloudProvider": "aws", "strategy": "highlander",
                 "capacity": { "min": 1, "max": 1, "desired": 1 },
                 "availabilityZones": { "us-east-1": ["us-east-1a", "us-east-1b"] },
-                "subnetType": "internal", "instanceType": "t3.small",
+                "subnetType": PURPOSE, "instanceType": "t3.small",
                 "targetGroups": ["shop-test"], "loadBalancers": [],
                 "securityGroups": ["shop"], "healthCheckType": "EC2"
               }] }

@@ -1,13 +1,13 @@
 //! `[deploy]`: how many deploys at once, how often to look, how long to wait.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
 
-/// The section `[deploy]`. Missing keys have the defaults of [`Config::default`].
+/// The section `[deploy]`. Missing keys have the defaults of [`DeployConfig::default`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
+pub struct DeployConfig {
     /// Deploys at once in this process. A deploy mostly waits, so many fit.
     pub slots: u16,
     /// How often a waiting deploy looks at the cloud; all deploys of an account and region share
@@ -23,9 +23,11 @@ pub struct Config {
     /// The least time an old group stays disabled, and thus quick to bring back, before it is
     /// scaled down. A pipeline may ask for more.
     pub disabled_seconds: u64,
+    /// Where health and metrics are served, when this worker is a process of its own.
+    pub admin_listen: Option<SocketAddr>,
 }
 
-impl Default for Config {
+impl Default for DeployConfig {
     fn default() -> Self {
         Self {
             slots: 50,
@@ -34,12 +36,13 @@ impl Default for Config {
             healthy_timeout_seconds: 1_800,
             destroy_timeout_seconds: 1_800,
             disabled_seconds: 60,
+            admin_listen: None,
         }
     }
 }
 
-impl Config {
-    /// Everything that is wrong with the values, as (key, what is allowed).
+impl DeployConfig {
+    /// Everything that is wrong with the values, as (key inside the section, what is allowed).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         let mut least_one = |key, value: u64| {
@@ -47,15 +50,15 @@ impl Config {
                 found.push((key, "must be at least 1".to_owned()));
             }
         };
-        least_one("deploy.slots", self.slots.into());
-        least_one("deploy.poll_interval_ms", self.poll_interval_ms);
-        least_one("deploy.healthy_polls", self.healthy_polls.into());
-        least_one("deploy.healthy_timeout_seconds", self.healthy_timeout_seconds);
-        least_one("deploy.destroy_timeout_seconds", self.destroy_timeout_seconds);
+        least_one("slots", self.slots.into());
+        least_one("poll_interval_ms", self.poll_interval_ms);
+        least_one("healthy_polls", self.healthy_polls.into());
+        least_one("healthy_timeout_seconds", self.healthy_timeout_seconds);
+        least_one("destroy_timeout_seconds", self.destroy_timeout_seconds);
         let polls = self.poll_interval_ms.saturating_mul(self.healthy_polls.into());
         if polls > self.healthy_timeout_seconds.saturating_mul(1_000) {
             let text = "must be longer than healthy_polls times poll_interval_ms".to_owned();
-            found.push(("deploy.healthy_timeout_seconds", text));
+            found.push(("healthy_timeout_seconds", text));
         }
         found
     }
@@ -79,11 +82,11 @@ mod tests {
 
     #[test]
     fn defaults_are_in_order_and_all_problems_are_told_at_once() {
-        assert_eq!(Config::default().problems(), []);
-        let wrong = Config { slots: 0, healthy_polls: 0, ..Config::default() };
+        assert_eq!(DeployConfig::default().problems(), []);
+        let wrong = DeployConfig { slots: 0, healthy_polls: 0, ..DeployConfig::default() };
         let keys: Vec<_> = wrong.problems().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, ["deploy.slots", "deploy.healthy_polls"]);
-        let hasty = Config { healthy_timeout_seconds: 15, ..Config::default() };
+        assert_eq!(keys, ["slots", "healthy_polls"]);
+        let hasty = DeployConfig { healthy_timeout_seconds: 15, ..DeployConfig::default() };
         assert_eq!(hasty.problems().len(), 1, "two looks take 20 seconds");
     }
 }

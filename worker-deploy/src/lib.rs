@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "aws")]
+pub mod aws;
 mod checkpoint;
 mod config;
 mod lease;
@@ -10,5 +12,57 @@ pub mod tags;
 mod user_data;
 mod watch;
 
-pub use config::Config;
-pub use procedure::Deployer;
+use std::sync::Arc;
+
+use bus::SharedBus;
+use runtime::{Chain, Tasks};
+use store::SharedStore;
+use worker::WorkerConfig;
+
+use crate::ports::ServerGroupCloud;
+pub use crate::{config::DeployConfig, procedure::Deployer};
+
+/// Who holds the leases, for people.
+const NAME: &str = "deploy";
+
+/// Why the worker cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration contradicts itself.
+    #[error("invalid configuration of the deploy worker: {}", .problems.join("; "))]
+    Config {
+        /// All of it.
+        problems: Vec<String>,
+    },
+}
+
+/// Starts to serve deploy tasks in the background, until `tasks` is told to stop. If serving ends
+/// before that, it stops the whole group: a process that only seems to work helps nobody.
+///
+/// # Errors
+///
+/// Names every problem of the configuration.
+#[expect(clippy::unused_async, reason = "every room starts the same way")]
+pub async fn run(
+    config: DeployConfig,
+    cloud: Arc<dyn ServerGroupCloud>,
+    store: SharedStore,
+    bus: SharedBus,
+    tasks: Tasks,
+) -> Result<(), StartError> {
+    let problems = config.problems();
+    if !problems.is_empty() {
+        let problems = problems.into_iter().map(|(path, text)| format!("deploy.{path}: {text}"));
+        return Err(StartError::Config { problems: problems.collect() });
+    }
+    let worker = WorkerConfig::new(NAME, config.slots.into());
+    let deployer = Arc::new(Deployer::new(config, cloud));
+    let group = tasks.clone();
+    drop(tasks.spawn(async move {
+        if let Err(error) = worker::serve(deployer, worker, store, bus, group.clone()).await {
+            tracing::error!(error = %Chain(&error), "deploy worker ended, stopping the process");
+            group.stop().cancel();
+        }
+    }));
+    Ok(())
+}

@@ -18,7 +18,7 @@ use worker::{Procedure, Stop, TaskContext};
 
 use crate::{
     checkpoint::{Checkpoint, Ending},
-    config::Config,
+    config::DeployConfig,
     lease::Lease,
     plan::{self, retire::VictimState},
     ports::{Place, ServerGroupCloud},
@@ -30,12 +30,12 @@ use crate::{
 pub struct Deployer {
     cloud: Arc<dyn ServerGroupCloud>,
     watch: Watch,
-    config: Config,
+    config: DeployConfig,
 }
 
 impl Deployer {
     /// A deployer to this cloud. All its deploys share their looks at it.
-    pub fn new(config: Config, cloud: Arc<dyn ServerGroupCloud>) -> Self {
+    pub fn new(config: DeployConfig, cloud: Arc<dyn ServerGroupCloud>) -> Self {
         let watch = Watch::new(Arc::clone(&cloud), config.poll_interval());
         Self { cloud, watch, config }
     }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use trigger_gateway::jenkins::{DoneAt, Reading, read_notification};
 
 use crate::{
-    clouds::{Pretended, Reach},
+    clouds::{Pretended, Reach, Repository},
     demo::DemoError,
     output,
     server::{Server, ServerError},
@@ -65,13 +65,15 @@ impl Scene {
         let jenkins = FakeJenkins::start(&tasks, options).await?;
         // Known to this process only; it guards nothing of worth.
         let webhook_token = ulid::Ulid::new().to_string();
-        let pretended = Pretended::start(reach, &tasks).await?;
+        let pretended = Pretended::start(reach, Repository::Example, &tasks)
+            .await
+            .map_err(standalone::StartError::Clouds)?;
         let mut roles = roles(&jenkins.url(), [&user, &api_token, &webhook_token])?;
-        roles.bake.base_images.push(pretended.base_image());
+        roles.bake.base_images.extend(pretended.base_images().cloned());
         let store = standalone::in_folder(folder.path());
         let store = store::open(store.url.expose()).await.map_err(standalone::StartError::Store)?;
         let bus = bus::in_process();
-        let cloud = pretended.description();
+        let cloud = pretended.description().to_owned();
         let api = standalone::start(roles, pretended.clouds(), store, bus, &tasks).await?;
         let server = Server::new(&format!("http://{api}"), None)
             .map_err(|error| DemoError::Prepare(error.to_string()))?;
@@ -223,7 +225,8 @@ mod tests {
     #[test]
     fn an_event_that_started_nothing_says_why() {
         let event = |outcome: Value| json!({"state": "settled", "outcome": outcome});
-        let missed = json!({"result": "ignored", "started": [], "missed": [{"reason": "another job"}]});
+        let missed =
+            json!({"result": "ignored", "started": [], "missed": [{"reason": "another job"}]});
         assert_eq!(refusal(&event(missed)), Some("another job".to_owned()));
         let unverified = json!({"result": "unverified", "reason": "unknown build", "started": []});
         assert_eq!(refusal(&event(unverified)), Some("unknown build".to_owned()));

@@ -89,12 +89,9 @@ async fn waiting_tells_by_its_exit_code_how_the_execution_ended() {
 #[tokio::test]
 async fn a_server_that_restarts_does_not_end_the_waiting() {
     let away = json!({"title": "Service Unavailable"});
-    let (_, server) = Script::serve([
-        (200, execution("RUNNING")),
-        (503, away),
-        (200, execution("SUCCEEDED")),
-    ])
-    .await;
+    let (_, server) =
+        Script::serve([(200, execution("RUNNING")), (503, away), (200, execution("SUCCEEDED"))])
+            .await;
     run(&["execution", "watch", ID, "--server", &server]).await.with_code(0);
 }
 
@@ -143,7 +140,14 @@ async fn errors_say_what_was_tried_why_it_failed_and_what_to_do() {
 async fn lists_are_tables_for_people_and_json_for_scripts() {
     let (script, server) = Script::serve([(200, json!([execution("SUCCEEDED")]))]).await;
     let arguments = [
-        "execution", "list", "shop", "--status", "succeeded", "--status", "RUNNING", "--server",
+        "execution",
+        "list",
+        "shop",
+        "--status",
+        "succeeded",
+        "--status",
+        "RUNNING",
+        "--server",
         &server,
     ];
     let ended = run(&arguments).await.with_code(0);

@@ -17,7 +17,8 @@ async fn a_build_becomes_a_server_group_and_the_old_one_is_gone() {
     assert!(line("destroyed server group ").ends_with("shop-staging-web-v003"));
     assert!(line("address ").contains("http://127.0.0.1:"));
     for stage in ["Bake", "Deploy to staging"] {
-        let told = ended.stderr.lines().any(|line| line.starts_with(stage) && line.contains("SUCCEEDED"));
+        let told =
+            ended.stderr.lines().any(|line| line.starts_with(stage) && line.contains("SUCCEEDED"));
         assert!(told, "{}", ended.stderr);
     }
 }

@@ -44,23 +44,31 @@ async fn what_was_saved_is_there_after_the_server_was_killed() {
     std::fs::write(&file, definition.to_string()).unwrap();
 
     let server = Server::start(&data).await;
-    let saved = run(&["pipeline", "save", text(&file), "-o", "json", "--server", &server.address]).await;
+    let saved =
+        run(&["pipeline", "save", text(&file), "-o", "json", "--server", &server.address]).await;
     let id = saved.with_code(0).json()["id"].clone();
     assert!(id.as_str().is_some_and(|id| !id.is_empty()));
     server.kill().await;
 
     let server = Server::start(&data).await;
     let at = ["--server", &server.address];
-    let got = run(&[&["pipeline", "get", "shop", "bake only"][..], &at].concat()).await.with_code(0);
+    let got =
+        run(&[&["pipeline", "get", "shop", "bake only"][..], &at].concat()).await.with_code(0);
     assert_eq!((&got.json()["id"], &got.json()["unknown"]), (&id, &json!([1, 2])));
     let again = run(&[&["pipeline", "save", text(&file), "-o", "json"][..], &at].concat()).await;
-    assert_eq!(again.with_code(0).json()["id"], id, "a definition without id keeps that of its name");
+    assert_eq!(
+        again.with_code(0).json()["id"],
+        id,
+        "a definition without id keeps that of its name"
+    );
 
-    let started = run(&[&["pipeline", "run", "shop", "bake only"][..], &at].concat()).await.with_code(0);
+    let started =
+        run(&[&["pipeline", "run", "shop", "bake only"][..], &at].concat()).await.with_code(0);
     let execution = started.stdout.trim().to_owned();
     let canceled = [&["execution", "cancel", &execution, "--reason", "a test"][..], &at].concat();
     run(&canceled).await;
-    let watched = run(&[&["execution", "watch", &execution, "--timeout", "60s"][..], &at].concat()).await;
+    let watched =
+        run(&[&["execution", "watch", &execution, "--timeout", "60s"][..], &at].concat()).await;
     assert!(matches!(watched.code, 0 | 1 | 4), "{watched:#?}");
 
     run(&[&["pipeline", "delete", "shop", "bake only"][..], &at].concat()).await.with_code(0);
@@ -71,7 +79,8 @@ async fn what_was_saved_is_there_after_the_server_was_killed() {
 async fn a_wrong_configuration_is_refused_with_every_problem() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bowline.toml");
-    std::fs::write(&file, "[gateway]\nlisten = \"0.0.0.0:1\"\n[bake]\nslots = 0\n[nonsense]\n").unwrap();
+    std::fs::write(&file, "[gateway]\nlisten = \"0.0.0.0:1\"\n[bake]\nslots = 0\n[nonsense]\n")
+        .unwrap();
     let ended = run(&["standalone", "--fake-aws", "--config", text(&file)]).await.with_code(64);
     for part in ["gateway.listen", "bake.slots", "nonsense"] {
         assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);

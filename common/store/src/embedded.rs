@@ -84,7 +84,8 @@ impl EmbeddedStore {
             doing,
             cause: format!("{}: {cause}", at.display()).into(),
         };
-        fs::create_dir_all(directory).map_err(|cause| refused("created the data directory", cause))?;
+        fs::create_dir_all(directory)
+            .map_err(|cause| refused("created the data directory", cause))?;
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let database = builder.create(&at).map_err(|cause| cannot_open(&at, cause))?;
@@ -186,16 +187,17 @@ impl Drop for EmbeddedStore {
 
 /// Creates what is missing and reads the clock of the last run.
 fn ready(database: Database, clock: Clock) -> Result<Core, StoreError> {
-    let found = database.begin_read().map_err(Fault::from).and_then(|transaction| {
-        match transaction.open_table(META) {
-            Ok(meta) => {
-                let value = |name| meta.get(name).map(|found| found.map_or(0, |it| it.value()));
-                Ok((value("format")?, value("clock")?))
+    let found =
+        database.begin_read().map_err(Fault::from).and_then(|transaction| {
+            match transaction.open_table(META) {
+                Ok(meta) => {
+                    let value = |name| meta.get(name).map(|found| found.map_or(0, |it| it.value()));
+                    Ok((value("format")?, value("clock")?))
+                }
+                Err(redb::TableError::TableDoesNotExist(_)) => Ok((0, 0)),
+                Err(cause) => Err(cause.into()),
             }
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok((0, 0)),
-            Err(cause) => Err(cause.into()),
-        }
-    });
+        });
     let (format, last_ms) = found.map_err(|fault| fault.while_it(OPENED))?;
     if format > FORMAT {
         return Err(StoreError::Unfit {
@@ -217,6 +219,11 @@ fn ready(database: Database, clock: Clock) -> Result<Core, StoreError> {
     Ok(Core::new(database, clock, last_ms))
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "redb's set of reasons may grow; what is not about another process or the disk is \
+              about the content of the file"
+)]
 fn cannot_open(at: &Path, cause: DatabaseError) -> StoreError {
     let at = at.display();
     match cause {
@@ -233,7 +240,6 @@ fn cannot_open(at: &Path, cause: DatabaseError) -> StoreError {
             let cause = format!("`{at}`: {cause}; check the path, its owner and the disk").into();
             StoreError::Unavailable { doing: OPENED, cause }
         }
-        // Everything else is about the content of the file; redb's set of reasons may grow.
         other => StoreError::Unfit {
             detail: format!(
                 "`{at}` cannot be read as a data file ({other}): restore it from a backup, or move \

@@ -11,15 +11,16 @@ mod error;
 mod index;
 mod open;
 mod redis;
+mod rows;
 mod rules;
 
-pub use api::{
-    Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
-    EventState, ExecutionFilter, ExecutionRow, Fence, LeaseRow, Locked, OutboxRow, PipelinePut,
-    PipelineRow, PipelineWritten, SharedStore, Stats, Store, StoredEvent, StoredExecution,
-    TaskChange, TaskClaim, TimelineRow,
-};
+pub use self::redis::{Durability, RedisStore, functions_text};
+pub use api::{Answer, Fence, SharedStore, Store};
 pub use embedded::{Clock, EmbeddedStore, system_clock};
 pub use error::StoreError;
 pub use open::open;
-pub use self::redis::{Durability, RedisStore, functions_text};
+pub use rows::{
+    Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, EventState,
+    ExecutionFilter, ExecutionRow, LeaseRow, Locked, OutboxRow, PipelinePut, PipelineRow,
+    PipelineWritten, Stats, StoredEvent, StoredExecution, TaskChange, TaskClaim, TimelineRow,
+};

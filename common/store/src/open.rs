@@ -18,7 +18,9 @@ use crate::{Durability, EmbeddedStore, RedisStore, SharedStore, StoreError, syst
 pub async fn open(url: &str) -> Result<SharedStore, StoreError> {
     if let Some(directory) = url.strip_prefix("embedded:") {
         if directory.is_empty() {
-            return Err(unfit("`embedded:` needs a directory after it: `embedded:/var/lib/bowline`"));
+            return Err(unfit(
+                "`embedded:` needs a directory after it: `embedded:/var/lib/bowline`",
+            ));
         }
         let directory = directory.to_owned();
         let opened = tokio::task::spawn_blocking(move || {
@@ -57,7 +59,9 @@ struct Options {
 /// Takes our own options out of a url; the rest of the query is for the `redis` crate.
 fn options(url: &str) -> Result<(String, Options), StoreError> {
     let mut options = Options { world: String::new(), durability: Durability::Checked };
-    let Some((server, query)) = url.split_once('?') else { return Ok((url.to_owned(), options)) };
+    let Some((server, query)) = url.split_once('?') else {
+        return Ok((url.to_owned(), options));
+    };
     let mut rest = Vec::new();
     for pair in query.split('&') {
         match pair.split_once('=') {
@@ -77,11 +81,8 @@ fn options(url: &str) -> Result<(String, Options), StoreError> {
             Some(_) | None => rest.push(pair),
         }
     }
-    let server = if rest.is_empty() {
-        server.to_owned()
-    } else {
-        format!("{server}?{}", rest.join("&"))
-    };
+    let server =
+        if rest.is_empty() { server.to_owned() } else { format!("{server}?{}", rest.join("&")) };
     Ok((server, options))
 }
 

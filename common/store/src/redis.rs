@@ -101,11 +101,8 @@ impl RedisStore {
         })?;
         gate::check_durability(&connection, durability).await?;
         gate::check_functions(&connection).await?;
-        let prefix = if world.is_empty() {
-            format!("{HASH_TAG}:")
-        } else {
-            format!("{HASH_TAG}:{world}:")
-        };
+        let prefix =
+            if world.is_empty() { format!("{HASH_TAG}:") } else { format!("{HASH_TAG}:{world}:") };
         let bell = Bell::listen(client, format!("{prefix}bell"));
         Ok(Self { connection, prefix, bell })
     }
@@ -117,7 +114,8 @@ impl RedisStore {
 
     async fn answer(&self, call: Call) -> Result<(&'static str, Value), StoreError> {
         let (doing, command) = call.into_parts();
-        let value = within(&self.connection, &command).await.map_err(|fault| fault.while_it(doing))?;
+        let value =
+            within(&self.connection, &command).await.map_err(|fault| fault.while_it(doing))?;
         Ok((doing, value))
     }
 }
@@ -149,9 +147,10 @@ impl Fault {
                 StoreError::Unavailable { doing, cause }
             }
             Self::Redis(cause) if gate::is_missing_function(&cause) => StoreError::Unfit {
-                detail: "the server has lost its Functions (was it flushed?): restart this program \
+                detail:
+                    "the server has lost its Functions (was it flushed?): restart this program \
                          to load them again"
-                    .to_owned(),
+                        .to_owned(),
             },
             Self::Redis(cause) => StoreError::Unavailable { doing, cause: Box::new(cause) },
         }
@@ -159,10 +158,7 @@ impl Fault {
 }
 
 /// Sends a command and waits a bounded time for its reply.
-async fn within(
-    connection: &ConnectionManager,
-    command: &::redis::Cmd,
-) -> Result<Value, Fault> {
+async fn within(connection: &ConnectionManager, command: &::redis::Cmd) -> Result<Value, Fault> {
     let mut connection = connection.clone();
     let reply = connection.send_packed_command(command);
     match tokio::time::timeout(CALL_TIMEOUT, reply).await {
@@ -174,7 +170,9 @@ async fn within(
 
 /// A url without its password.
 pub(crate) fn redacted(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return "(no url)".to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "(no url)".to_owned();
+    };
     // The last `@` before the path: a password may hold one itself.
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     match rest.rsplit_once('@') {

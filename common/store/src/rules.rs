@@ -59,7 +59,9 @@ impl Refusal {
     /// The rule, for people.
     pub(crate) fn reason(self) -> String {
         match self {
-            Self::Terminal => "the execution is complete, and nothing changes after that".to_owned(),
+            Self::Terminal => {
+                "the execution is complete, and nothing changes after that".to_owned()
+            }
             Self::SchemaBack => {
                 "the stored snapshot has a newer format than this one: this program is too old"
                     .to_owned()

@@ -114,6 +114,7 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
                 known_stage_types().join(" and ")
             )),
         };
+        let obstacle = obstacle.or_else(|| condition(&stage.config).map(str::to_owned));
         found.extend(obstacle.map(|text| format!("stage `{}`: {text}", stage.name)));
     }
     found
@@ -127,4 +128,19 @@ fn deploy_obstacle(config: &Map<String, Value>) -> Option<String> {
             .iter()
             .find_map(|cluster| cluster.strategy.parse::<DeployStrategy>().err()),
     }
+}
+
+/// A condition this version cannot judge. To run the stage anyway could be the opposite of what
+/// the condition is there for, so the pipeline is not started.
+fn condition(config: &Map<String, Value>) -> Option<&'static str> {
+    let says = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let expression = config.get("stageEnabled").and_then(|enabled| enabled.get("expression"));
+    if says("restrictExecutionDuringTimeWindow") {
+        return Some("it may run only in a time window (`restrictExecutionDuringTimeWindow`), which this version cannot judge");
+    }
+    let conditional = expression
+        .and_then(Value::as_str)
+        .is_some_and(|text| !text.trim().is_empty() && text.trim() != "true");
+    conditional
+        .then_some("it runs only on a condition (`stageEnabled`), which this version cannot judge")
 }

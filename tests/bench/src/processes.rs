@@ -12,8 +12,8 @@ use crate::{Args, Failure, figures::Figures};
 /// The four roles, and where each is told to answer.
 const ROLES: [(&str, &str); 4] = [
     ("bowline-coordinator", "BOWLINE__COORDINATOR__ADMIN_LISTEN"),
-    ("bowline-worker-bake", "BOWLINE__WORKER__ADMIN_LISTEN"),
-    ("bowline-worker-deploy", "BOWLINE__WORKER__ADMIN_LISTEN"),
+    ("bowline-worker-bake", "BOWLINE__BAKE__ADMIN_LISTEN"),
+    ("bowline-worker-deploy", "BOWLINE__DEPLOY__ADMIN_LISTEN"),
     ("bowline-gateway", "BOWLINE__GATEWAY__LISTEN"),
 ];
 /// Idle for so long before its memory is read.

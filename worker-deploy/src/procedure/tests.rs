@@ -22,20 +22,20 @@ const OLD: &str = "shop-staging-web-v003";
 const OLDER: &str = "shop-staging-web-v002";
 const NEW: &str = "shop-staging-web-v004";
 
-fn config() -> Config {
-    Config {
+fn config() -> DeployConfig {
+    DeployConfig {
         poll_interval_ms: 1_000,
         healthy_timeout_seconds: 120,
         destroy_timeout_seconds: 120,
         disabled_seconds: 3,
-        ..Config::default()
+        ..DeployConfig::default()
     }
 }
 
 fn world() -> (Arc<TestCloud>, Deployer, Arc<Durable>) {
     let cloud = TestCloud::new();
-    cloud.with_old(OLDER, 20_000);
-    cloud.with_old(OLD, 10_000);
+    cloud.with_old(OLDER, 200_000);
+    cloud.with_old(OLD, 100_000);
     let port: Arc<dyn ServerGroupCloud> = Arc::<TestCloud>::clone(&cloud);
     (cloud, Deployer::new(config(), port), Durable::new())
 }
@@ -274,7 +274,7 @@ async fn a_foreign_group_with_our_name_moves_us_to_the_next() {
     // Somebody takes the name while our launch template is being made.
     let other = Arc::clone(&cloud);
     let seize = async {
-        while other.state().templates.is_empty() {
+        while other.state().templates.len() == 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let mut foreign = group(NEW, cloud::EPOCH_MS + 1);

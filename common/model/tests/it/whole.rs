@@ -219,9 +219,16 @@ fn all_problems_come_at_once_in_the_order_of_the_text_with_a_way_out() {
             ),
         ]
     );
-    let json = serde_json::to_value(&parsed.problems[0]).unwrap();
-    assert_eq!(json["severity"], "error");
-    assert_eq!(json["message"], "`name` is empty");
+}
+
+#[test]
+fn a_problem_is_written_as_json_for_scripts() {
+    let parsed = Pipeline::parse(BROKEN);
+    let expected = json!({
+        "severity": "error", "code": "missing-field", "pointer": "/name", "line": 2, "column": 11,
+        "message": "`name` is empty", "hint": "write a name that is unique in the application",
+    });
+    assert_eq!(serde_json::to_value(&parsed.problems[0]).unwrap(), expected);
 }
 
 #[test]

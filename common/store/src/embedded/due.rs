@@ -16,7 +16,9 @@ pub(super) fn due(tables: &mut Tables<'_>, limit: usize, hide_ms: u64) -> Result
     let again = now.saturating_add(hide_ms);
     let mut due = Due { now_ms: now, ..Due::default() };
     for key in heads(&tables.event_due, now, limit)? {
-        let Some(mut record) = tables::row::<EventRecord>(&tables.events, &key)? else { continue };
+        let Some(mut record) = tables::row::<EventRecord>(&tables.events, &key)? else {
+            continue;
+        };
         tables.event_due.remove((record.due_ms, key.as_str()))?;
         tables.event_due.insert((again, key.as_str()), ())?;
         record.due_ms = again;
@@ -81,14 +83,18 @@ fn due_messages(
 }
 
 fn is_wanted(tables: &Tables<'_>, row: &OutboxRow) -> Result<bool, Fault> {
-    let Some((task, epoch)) = &row.only_if else { return Ok(true) };
+    let Some((task, epoch)) = &row.only_if else {
+        return Ok(true);
+    };
     let lease: Option<LeaseRecord> = tables::row(&tables.leases, &task.to_string())?;
     Ok(lease.is_some_and(|lease| lease.row.epoch == *epoch && lease.row.result.is_none()))
 }
 
 /// Deletes a message, if it is there.
 pub(super) fn forget_message(tables: &mut Tables<'_>, id: &str) -> Result<(), Fault> {
-    let Some(record) = tables::row::<OutboxRecord>(&tables.outbox, id)? else { return Ok(()) };
+    let Some(record) = tables::row::<OutboxRecord>(&tables.outbox, id)? else {
+        return Ok(());
+    };
     tables.outbox_due.remove((record.due_ms, id))?;
     tables.outbox_age.remove((record.added_ms, id))?;
     tables.outbox.remove(id)?;

@@ -134,10 +134,9 @@ fn change_task(tables: &mut Tables<'_>, change: &TaskChange) -> Result<(), Fault
             let record = match known {
                 // The result came in while this transition was computed: it stays the truth. The
                 // epoch is raised, so that the coordinator finds the result where it will look.
-                Some(known) if known.row.result.is_some() => LeaseRecord {
-                    row: LeaseRow { epoch: *epoch, ..known.row },
-                    ..known
-                },
+                Some(known) if known.row.result.is_some() => {
+                    LeaseRecord { row: LeaseRow { epoch: *epoch, ..known.row }, ..known }
+                }
                 Some(known) => LeaseRecord {
                     kind: *kind,
                     digest: digest.clone(),
@@ -162,7 +161,9 @@ fn change_task(tables: &mut Tables<'_>, change: &TaskChange) -> Result<(), Fault
             tables::put(&mut tables.leases, &key, &record)
         }
         TaskChange::Cancel { task: _ } => {
-            let Some(mut record) = known else { return Ok(()) };
+            let Some(mut record) = known else {
+                return Ok(());
+            };
             record.row.cancel = true;
             tables::put(&mut tables.leases, &key, &record)
         }
@@ -190,7 +191,9 @@ fn put_message(tables: &mut Tables<'_>, row: &OutboxRow) -> Result<(), Fault> {
 fn take_notices(tables: &mut Tables<'_>, id: &ExecutionId) -> Result<Option<u64>, Fault> {
     let mut earliest: Option<u64> = None;
     for (task, mut record) in tables::leases_of(&tables.leases, id)? {
-        let Some(notice) = record.notice_ms.take() else { continue };
+        let Some(notice) = record.notice_ms.take() else {
+            continue;
+        };
         earliest = Some(earliest.map_or(notice, |earliest| earliest.min(notice)));
         tables::put(&mut tables.leases, &task.to_string(), &record)?;
     }
@@ -278,7 +281,9 @@ pub(super) fn wake_by(tables: &mut Tables<'_>, task: &TaskId, by_ms: u64) -> Res
     let Some(mut record) = tables::row::<ExecutionRecord>(&tables.executions, id)? else {
         return Ok(());
     };
-    let Some(wake) = record.wake_ms else { return Ok(()) };
+    let Some(wake) = record.wake_ms else {
+        return Ok(());
+    };
     set_wake(tables, id, &mut record, Some(wake.min(by_ms)))?;
     tables.rings = true;
     tables::put(&mut tables.executions, id, &record)

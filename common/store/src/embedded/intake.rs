@@ -49,7 +49,9 @@ pub(super) fn pipeline_put(
 }
 
 pub(super) fn pipeline_delete(tables: &mut Tables<'_>, id: &str) -> Result<bool, Fault> {
-    let Some(row) = tables::row::<PipelineRow>(&tables.pipelines, id)? else { return Ok(false) };
+    let Some(row) = tables::row::<PipelineRow>(&tables.pipelines, id)? else {
+        return Ok(false);
+    };
     tables.pipelines.remove(id)?;
     tables.pipeline_names.remove((row.application.as_str(), row.name.as_str()))?;
     tables.rings = true;
@@ -113,12 +115,10 @@ fn pending(tables: &Tables<'_>, key: &str) -> Result<Option<EventRecord>, Fault>
     Ok(record.filter(|record| record.outcome.is_none()))
 }
 
-pub(super) fn event_settle(
-    tables: &mut Tables<'_>,
-    key: &str,
-    outcome: &str,
-) -> Result<(), Fault> {
-    let Some(mut record) = pending(tables, key)? else { return Ok(()) };
+pub(super) fn event_settle(tables: &mut Tables<'_>, key: &str, outcome: &str) -> Result<(), Fault> {
+    let Some(mut record) = pending(tables, key)? else {
+        return Ok(());
+    };
     tables.event_due.remove((record.due_ms, key))?;
     tables.event_age.remove((record.accepted_ms, key))?;
     record.outcome = Some(outcome.to_owned());
@@ -132,7 +132,9 @@ pub(super) fn event_defer(
     not_before_ms: u64,
     note: &str,
 ) -> Result<(), Fault> {
-    let Some(mut record) = pending(tables, key)? else { return Ok(()) };
+    let Some(mut record) = pending(tables, key)? else {
+        return Ok(());
+    };
     tables.event_due.remove((record.due_ms, key))?;
     tables.event_due.insert((not_before_ms, key), ())?;
     record.due_ms = not_before_ms;

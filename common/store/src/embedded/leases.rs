@@ -160,7 +160,9 @@ pub(super) fn unlock(
     owner: &str,
     fence: Fence,
 ) -> Result<(), Fault> {
-    let Some(held) = tables::row::<LockRecord>(&tables.locks, resource)? else { return Ok(()) };
+    let Some(held) = tables::row::<LockRecord>(&tables.locks, resource)? else {
+        return Ok(());
+    };
     if held.owner == owner && held.fence == fence {
         tables.locks.remove(resource)?;
         tables.locks_of.remove((held.execution.as_str(), resource))?;

@@ -113,11 +113,7 @@ impl Store for EmbeddedStore {
         })
     }
 
-    fn outbox_defer<'a>(
-        &'a self,
-        message_ids: &'a [String],
-        not_before_ms: u64,
-    ) -> Answer<'a, ()> {
+    fn outbox_defer<'a>(&'a self, message_ids: &'a [String], not_before_ms: u64) -> Answer<'a, ()> {
         let ids = message_ids.to_vec();
         let at_ms = rules::instant(not_before_ms);
         self.write("deferred messages", move |tables| {
@@ -181,12 +177,7 @@ impl Store for EmbeddedStore {
         self.write("took a lock", move |tables| leases::lock(tables, &resource, &execution, &owner))
     }
 
-    fn unlock<'a>(
-        &'a self,
-        resource: &'a str,
-        owner: &'a str,
-        fence: Fence,
-    ) -> Answer<'a, ()> {
+    fn unlock<'a>(&'a self, resource: &'a str, owner: &'a str, fence: Fence) -> Answer<'a, ()> {
         let (resource, owner) = (resource.to_owned(), owner.to_owned());
         self.write("freed a lock", move |tables| leases::unlock(tables, &resource, &owner, fence))
     }

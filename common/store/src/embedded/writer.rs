@@ -85,12 +85,7 @@ pub(super) fn gone(doing: &'static str) -> StoreError {
 impl Core {
     /// The database with a clock that starts where the last run ended.
     pub(super) fn new(database: Database, clock: Clock, last_ms: u64) -> Self {
-        Self {
-            database,
-            clock,
-            floor: AtomicU64::new(last_ms),
-            bell: watch::Sender::new(0),
-        }
+        Self { database, clock, floor: AtomicU64::new(last_ms), bell: watch::Sender::new(0) }
     }
 
     /// The store's clock.

@@ -1,4 +1,8 @@
 //! Replies of the functions, as the seam's answers. What does not decode is described, not guessed.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a server may send is an open set: whatever is not expected is an error"
+)]
 
 use std::{collections::BTreeMap, fmt::Display, str::FromStr, vec};
 

@@ -7,7 +7,11 @@ use crate::StoreError;
 
 /// What each setting must be, and why.
 const SETTINGS: [(&str, &str, &str); 3] = [
-    ("appendonly", "yes", "without the append-only file a restart forgets everything since the last snapshot"),
+    (
+        "appendonly",
+        "yes",
+        "without the append-only file a restart forgets everything since the last snapshot",
+    ),
     ("appendfsync", "always", "otherwise a power cut takes back writes which were acknowledged"),
     ("maxmemory-policy", "noeviction", "otherwise a full server deletes executions to make room"),
 ];
@@ -72,8 +76,8 @@ pub(super) async fn check_functions(connection: &ConnectionManager) -> Result<()
         }
         Err(fault) => return Err(fault.while_it(DOING)),
     };
-    let found = decode::text(found)
-        .map_err(|detail| StoreError::Unreadable { doing: DOING, detail })?;
+    let found =
+        decode::text(found).map_err(|detail| StoreError::Unreadable { doing: DOING, detail })?;
     if text.contains(&format!("'{found}'")) {
         return Ok(());
     }
@@ -122,4 +126,3 @@ fn is_forbidden(cause: &RedisError) -> bool {
 fn is_unknown_command(cause: &RedisError) -> bool {
     says(cause, "unknown command")
 }
-

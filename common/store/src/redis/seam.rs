@@ -162,11 +162,7 @@ impl Store for RedisStore {
         self.ask(call, decode::done)
     }
 
-    fn outbox_defer<'a>(
-        &'a self,
-        message_ids: &'a [String],
-        not_before_ms: u64,
-    ) -> Answer<'a, ()> {
+    fn outbox_defer<'a>(&'a self, message_ids: &'a [String], not_before_ms: u64) -> Answer<'a, ()> {
         let call = self.function("deferred messages", "outbox_defer");
         let call = call.number(rules::instant(not_before_ms));
         let call = message_ids.iter().fold(call, |call, id| call.text(id));
@@ -240,12 +236,7 @@ impl Store for RedisStore {
         self.ask(call.text(execution.as_str()).text(owner), decode::locked)
     }
 
-    fn unlock<'a>(
-        &'a self,
-        resource: &'a str,
-        owner: &'a str,
-        fence: Fence,
-    ) -> Answer<'a, ()> {
+    fn unlock<'a>(&'a self, resource: &'a str, owner: &'a str, fence: Fence) -> Answer<'a, ()> {
         let call = self.function("freed a lock", "unlock");
         self.ask(call.text(resource).text(owner).number(fence), decode::done)
     }

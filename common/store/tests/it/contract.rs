@@ -5,18 +5,19 @@ mod executions;
 mod intake;
 mod leases;
 mod lists;
+mod locks;
 
 /// Runs each rule in memory, in a file, on Redis.
 macro_rules! on_every_store {
     ($($rule:ident)*) => {
         mod memory {
             $(#[tokio::test] async fn $rule() {
-                super::$rule(crate::worlds::World::memory().await).await;
+                super::$rule(crate::worlds::World::memory()).await;
             })*
         }
         mod file {
             $(#[tokio::test] async fn $rule() {
-                super::$rule(crate::worlds::World::file().await).await;
+                super::$rule(crate::worlds::World::file()).await;
             })*
         }
         mod on_redis {

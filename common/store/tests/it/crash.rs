@@ -30,9 +30,10 @@ fn clock() -> store::Clock {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::disallowed_methods, reason = "a child process is told what to do by its parent")]
 async fn child_of_the_crash_test() {
-    let Ok(directory) = std::env::var(CHILD) else { return };
-    let store: SharedStore =
-        Arc::new(EmbeddedStore::open(Path::new(&directory), clock()).unwrap());
+    let Ok(directory) = std::env::var(CHILD) else {
+        return;
+    };
+    let store: SharedStore = Arc::new(EmbeddedStore::open(Path::new(&directory), clock()).unwrap());
     let lanes = (0..4).map(|lane| {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
@@ -68,7 +69,9 @@ async fn a_file_survives_sigkill_with_every_acknowledged_commit() {
         let mut seen = 0;
         while let Some(Ok(line)) = lines.next() {
             // The harness prints its own words, also in front of the first of ours.
-            let Some((_, told)) = line.split_once("acknowledged ") else { continue };
+            let Some((_, told)) = line.split_once("acknowledged ") else {
+                continue;
+            };
             let (execution, version) = told.split_once(' ').unwrap();
             acknowledged.insert(execution.to_owned(), version.parse::<u64>().unwrap());
             seen += 1;
@@ -159,7 +162,8 @@ async fn repeat_until_known(store: &SharedStore, next: &store::Commit) {
 #[tokio::test]
 async fn a_file_store_answers_many_callers_at_once() {
     let directory = tempfile::tempdir().unwrap();
-    let store: SharedStore = Arc::new(EmbeddedStore::open(directory.path(), system_clock()).unwrap());
+    let store: SharedStore =
+        Arc::new(EmbeddedStore::open(directory.path(), system_clock()).unwrap());
     let calls = (0..500).map(|number| {
         let mut first = create(&format!("E{number}"));
         first.first.wake_ms = Some(0);

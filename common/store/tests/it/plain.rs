@@ -81,7 +81,9 @@ impl Model {
     }
 
     pub(crate) fn commit(&mut self, commit: &Commit) -> Committed {
-        let Some(execution) = self.executions.get(&commit.id) else { return Committed::Gone };
+        let Some(execution) = self.executions.get(&commit.id) else {
+            return Committed::Gone;
+        };
         if execution.inputs.contains(&commit.input_id) {
             return Committed::Duplicate;
         }
@@ -181,7 +183,9 @@ impl Model {
     }
 
     pub(crate) fn claim(&mut self, claim: &TaskClaim) -> Claim {
-        let Some(lease) = self.leases.get_mut(&claim.task) else { return Claim::Gone };
+        let Some(lease) = self.leases.get_mut(&claim.task) else {
+            return Claim::Gone;
+        };
         if claim.epoch < lease.row.epoch {
             return Claim::Stale { epoch: lease.row.epoch };
         }
@@ -236,7 +240,9 @@ impl Model {
 
     pub(crate) fn finish(&mut self, task: &TaskId, token: u64, notice_ms: u64) -> Beat {
         let notice = self.now + notice_ms;
-        let Some(lease) = self.held_by(task, token) else { return Beat::Lost };
+        let Some(lease) = self.held_by(task, token) else {
+            return Beat::Lost;
+        };
         let held = Beat::Held { cancel: lease.row.cancel };
         if lease.row.result.is_some() {
             return held;
@@ -252,7 +258,9 @@ impl Model {
 
     pub(crate) fn release(&mut self, task: &TaskId, token: u64, checkpoint: Option<&str>) -> Beat {
         let now = self.now;
-        let Some(lease) = self.held_by(task, token) else { return Beat::Lost };
+        let Some(lease) = self.held_by(task, token) else {
+            return Beat::Lost;
+        };
         if lease.row.result.is_some() {
             return Beat::Lost;
         }
@@ -296,9 +304,8 @@ impl Model {
     }
 
     pub(crate) fn unlock(&mut self, resource: &str, owner: &str, fence: u64) {
-        self.locks.retain(|name, (_, of, held)| {
-            !(name == resource && of == owner && *held == fence)
-        });
+        self.locks
+            .retain(|name, (_, of, held)| !(name == resource && of == owner && *held == fence));
     }
 
     pub(crate) fn accept(&mut self, key: &str) -> bool {
@@ -344,19 +351,25 @@ impl Model {
         for key in first(self.events.iter().filter_map(|(key, (at, event))| {
             let pending = matches!(event.state, EventState::Pending { .. });
             (pending && *at <= now).then(|| (*at, key.clone()))
-        })).into_iter().take(limit) {
+        }))
+        .into_iter()
+        .take(limit)
+        {
             let (at, event) = self.events.get_mut(&key).unwrap();
             *at = again;
             event.tries += 1;
             due.events.push(event.clone());
         }
-        for id in first(self.messages.iter().filter_map(|(id, (at, _))| {
-            (*at <= now).then(|| (*at, id.clone()))
-        })) {
+        for id in first(
+            self.messages
+                .iter()
+                .filter(|(_, (at, _))| *at <= now)
+                .map(|(id, (at, _))| (*at, id.clone())),
+        ) {
             if due.outbox.len() == limit {
                 break;
             }
-            let row = self.messages.get(&id).unwrap().1.clone();
+            let row = self.messages[&id].1.clone();
             let live = row.only_if.as_ref().is_none_or(|(task, epoch)| {
                 let lease = self.leases.get(task);
                 lease.is_some_and(|it| it.row.epoch == *epoch && it.row.result.is_none())
@@ -370,13 +383,17 @@ impl Model {
         }
         for id in first(self.executions.iter().filter_map(|(id, execution)| {
             execution.wake.filter(|wake| *wake <= now).map(|wake| (wake, id.clone()))
-        })).into_iter().take(limit) {
+        }))
+        .into_iter()
+        .take(limit)
+        {
             self.executions.get_mut(&id).unwrap().wake = Some(again);
             due.wakes.push(id);
         }
-        let pending = self.events.values().filter(|(_, event)| {
-            matches!(event.state, EventState::Pending { .. })
-        });
+        let pending = self
+            .events
+            .values()
+            .filter(|(_, event)| matches!(event.state, EventState::Pending { .. }));
         due.next_ms = pending
             .map(|(at, _)| *at)
             .chain(self.messages.values().map(|(at, _)| *at))

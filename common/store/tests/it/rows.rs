@@ -86,8 +86,7 @@ pub(crate) async fn dispatched(store: &SharedStore) {
 
 /// Claims `E/s/1` in an epoch and returns the token.
 pub(crate) async fn granted(store: &SharedStore, epoch: u32, holder: &str) -> u64 {
-    match store.lease_claim(claim("E/s/1", epoch, holder)).await.unwrap() {
-        Claim::Granted { token, .. } => token,
-        other => panic!("the claim was not granted: {other:?}"),
-    }
+    let answer = store.lease_claim(claim("E/s/1", epoch, holder)).await.unwrap();
+    let Claim::Granted { token, .. } = answer else { panic!("was not granted: {answer:?}") };
+    token
 }

@@ -28,40 +28,44 @@ enum Op {
     Advance(u64),
     Create(u8),
     Commit { execution: u8, stale: bool, input: u8, change: u8, epoch: u32, shape: u8, wake: u64 },
+    Lease(LeaseOp),
+    Lock { resource: u8, execution: u8, stage: u8 },
+    Unlock { resource: u8, execution: u8, stage: u8, fence: u64 },
+    Rewake { execution: u8, ahead: u64 },
+    Load(u8),
+    Queue(QueueOp),
+}
+
+/// One call of a worker.
+#[derive(Clone, Debug)]
+enum LeaseOp {
     Claim { execution: u8, epoch: u32, holder: u8, forged: bool },
     Beat { execution: u8, token: u64, checkpoint: Option<u8> },
     Finish { execution: u8, token: u64 },
     Release { execution: u8, token: u64, checkpoint: Option<u8> },
-    Lock { resource: u8, execution: u8, stage: u8 },
-    Unlock { resource: u8, execution: u8, stage: u8, fence: u64 },
-    Rewake { execution: u8, ahead: u64 },
+}
+
+/// One call about events, messages and what is due.
+#[derive(Clone, Debug)]
+enum QueueOp {
     Accept(u8),
     Settle(u8),
     Defer(u8, u64),
     Due { limit: u32, hide: u64 },
     OutboxDone(u8),
-    Load(u8),
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let one = 0_u8..2;
     let flag = prop::bool::weighted(0.1);
-    let checkpoint = || prop::option::of(0_u8..3);
     prop_oneof![
         3 => (0_u64..4_000).prop_map(Op::Advance),
         2 => (0_u8..3).prop_map(Op::Create),
-        8 => (one.clone(), flag.clone(), 0_u8..40, 0_u8..4, 1_u32..4, 0_u8..16, 0_u64..400_000)
+        8 => (one.clone(), flag, 0_u8..40, 0_u8..4, 1_u32..4, 0_u8..16, 0_u64..400_000)
             .prop_map(|(execution, stale, input, change, epoch, shape, wake)| {
                 Op::Commit { execution, stale, input, change, epoch, shape, wake }
             }),
-        6 => (one.clone(), 1_u32..4, 0_u8..2, flag).prop_map(|(execution, epoch, holder, forged)| {
-            Op::Claim { execution, epoch, holder, forged }
-        }),
-        4 => (one.clone(), 1_u64..6, checkpoint())
-            .prop_map(|(execution, token, checkpoint)| Op::Beat { execution, token, checkpoint }),
-        3 => (one.clone(), 1_u64..6).prop_map(|(execution, token)| Op::Finish { execution, token }),
-        2 => (one.clone(), 1_u64..6, checkpoint())
-            .prop_map(|(execution, token, checkpoint)| Op::Release { execution, token, checkpoint }),
+        15 => lease_op().prop_map(Op::Lease),
         3 => (0_u8..2, 0_u8..3, 0_u8..2)
             .prop_map(|(resource, execution, stage)| Op::Lock { resource, execution, stage }),
         2 => (0_u8..2, 0_u8..3, 0_u8..2, 1_u64..4).prop_map(|(resource, execution, stage, fence)| {
@@ -69,12 +73,34 @@ fn op() -> impl Strategy<Value = Op> {
         }),
         1 => (0_u8..3, 0_u64..400_000)
             .prop_map(|(execution, ahead)| Op::Rewake { execution, ahead }),
-        2 => (0_u8..4).prop_map(Op::Accept),
-        1 => (0_u8..4).prop_map(Op::Settle),
-        1 => (0_u8..4, 0_u64..5_000).prop_map(|(key, ahead)| Op::Defer(key, ahead)),
-        5 => (0_u32..4, 0_u64..3_000).prop_map(|(limit, hide)| Op::Due { limit, hide }),
-        1 => (0_u8..8).prop_map(Op::OutboxDone),
+        10 => queue_op().prop_map(Op::Queue),
         3 => one.prop_map(Op::Load),
+    ]
+}
+
+fn lease_op() -> impl Strategy<Value = LeaseOp> {
+    let one = 0_u8..2;
+    let forged = prop::bool::weighted(0.1);
+    let checkpoint = || prop::option::of(0_u8..3);
+    prop_oneof![
+        6 => (one.clone(), 1_u32..4, 0_u8..2, forged).prop_map(|(execution, epoch, holder, forged)| {
+            LeaseOp::Claim { execution, epoch, holder, forged }
+        }),
+        4 => (one.clone(), 1_u64..6, checkpoint())
+            .prop_map(|(execution, token, checkpoint)| LeaseOp::Beat { execution, token, checkpoint }),
+        3 => (one.clone(), 1_u64..6).prop_map(|(execution, token)| LeaseOp::Finish { execution, token }),
+        2 => (one.clone(), 1_u64..6, checkpoint())
+            .prop_map(|(execution, token, checkpoint)| LeaseOp::Release { execution, token, checkpoint }),
+    ]
+}
+
+fn queue_op() -> impl Strategy<Value = QueueOp> {
+    prop_oneof![
+        2 => (0_u8..4).prop_map(QueueOp::Accept),
+        1 => (0_u8..4).prop_map(QueueOp::Settle),
+        1 => (0_u8..4, 0_u64..5_000).prop_map(|(key, ahead)| QueueOp::Defer(key, ahead)),
+        5 => (0_u32..4, 0_u64..3_000).prop_map(|(limit, hide)| QueueOp::Due { limit, hide }),
+        1 => (0_u8..8).prop_map(QueueOp::OutboxDone),
     ]
 }
 
@@ -92,7 +118,7 @@ fn transition(model: &Model, op: &Op) -> Option<Commit> {
     let here = format!("{name}/s/1");
     let mut next = commit(&name, version + u64::from(*stale), &format!("i{input}"));
     next.wake_ms = Some(model.now + wake);
-    next.schema = if *shape == 15 { 0 } else { 1 };
+    next.schema = u32::from(*shape != 15);
     if *shape == 14 {
         next.status = ExecutionStatus::Terminal;
     }
@@ -108,23 +134,27 @@ fn transition(model: &Model, op: &Op) -> Option<Commit> {
     if *shape % 3 == 0 {
         next.unlock_owners = vec![format!("{name}/0")];
     }
-    next.outbox = vec![
-        OutboxRow { only_if: Some((task(&here), *epoch)), ..message(&format!("m{}", input % 8)) },
-    ];
+    next.outbox = vec![OutboxRow {
+        only_if: Some((task(&here), *epoch)),
+        ..message(&format!("m{}", input % 8))
+    }];
     if *shape % 5 == 0 {
         next.outbox.push(message(&format!("m{}", shape % 8)));
     }
     Some(next)
 }
 
+/// Both replies as text.
+macro_rules! compared {
+    ($expected:expr, $found:expr) => {
+        (format!("{:?}", $expected), format!("{:?}", $found))
+    };
+}
+
 /// Does one operation on the model and on a store, and answers both replies as text.
 async fn both(model: &mut Model, world: &World, op: &Op) -> (String, String) {
     let store = &world.store;
-    macro_rules! compared {
-        ($expected:expr, $found:expr) => {
-            (format!("{:?}", $expected), format!("{:?}", $found))
-        };
-    }
+    let owner = |execution: &u8, stage: &u8| format!("{}/{stage}", name(*execution));
     match op {
         Op::Advance(ms) => {
             world.set_clock(model.now + ms).await;
@@ -144,55 +174,12 @@ async fn both(model: &mut Model, world: &World, op: &Op) -> (String, String) {
                 plain_committed(store.execution_commit(next).await.unwrap())
             })
         }
-        Op::Claim { execution, epoch, holder, forged } => {
-            let claim = TaskClaim {
-                task: task(&format!("{}/s/1", name(*execution))),
-                epoch: *epoch,
-                digest: digest(if *forged { "forged" } else { "request" }),
-                holder: format!("w{holder}"),
-                ttl_ms: TTL,
-            };
-            let expected: Claim = model.claim(&claim);
-            compared!(expected, store.lease_claim(claim).await.unwrap())
-        }
-        Op::Beat { execution, token, checkpoint } => {
-            let here = task(&format!("{}/s/1", name(*execution)));
-            let checkpoint = checkpoint.map(|number| format!("c{number}"));
-            let expected = model.beat(&here, *token, checkpoint.as_deref());
-            let found = store.lease_beat(&here, *token, TTL, checkpoint.as_deref()).await;
-            compared!(expected, found.unwrap())
-        }
-        Op::Finish { execution, token } => {
-            let here = task(&format!("{}/s/1", name(*execution)));
-            let expected = model.finish(&here, *token, 500);
-            compared!(expected, store.lease_finish(&here, *token, "done", 500).await.unwrap())
-        }
-        Op::Release { execution, token, checkpoint } => {
-            let here = task(&format!("{}/s/1", name(*execution)));
-            let checkpoint = checkpoint.map(|number| format!("c{number}"));
-            let expected = model.release(&here, *token, checkpoint.as_deref());
-            let found = store.lease_release(&here, *token, checkpoint.as_deref()).await;
-            compared!(expected, found.unwrap())
-        }
-        Op::Lock { .. } | Op::Unlock { .. } | Op::Rewake { .. } | Op::Load(_) => {
-            on_execution(model, world, op).await
-        }
-        Op::Accept(_) | Op::Settle(_) | Op::Defer(..) | Op::Due { .. } | Op::OutboxDone(_) => {
-            on_queues(model, world, op).await
-        }
-    }
-}
-
-async fn on_execution(model: &mut Model, world: &World, op: &Op) -> (String, String) {
-    let store = &world.store;
-    let owner = |execution: &u8, stage: &u8| format!("{}/{stage}", name(*execution));
-    match op {
+        Op::Lease(op) => on_leases(model, world, op).await,
         Op::Lock { resource, execution, stage } => {
             let (resource, owner) = (format!("r{resource}"), owner(execution, stage));
             let execution = id(&name(*execution));
             let expected: Locked = model.lock(&resource, &execution, &owner);
-            let found = store.lock(&resource, &execution, &owner).await.unwrap();
-            (format!("{expected:?}"), format!("{found:?}"))
+            compared!(expected, store.lock(&resource, &execution, &owner).await.unwrap())
         }
         Op::Unlock { resource, execution, stage, fence } => {
             let (resource, owner) = (format!("r{resource}"), owner(execution, stage));
@@ -207,50 +194,88 @@ async fn on_execution(model: &mut Model, world: &World, op: &Op) -> (String, Str
             (String::new(), String::new())
         }
         Op::Load(execution) => loaded(model, world, &name(*execution)).await,
-        other => unreachable!("{other:?} is not about an execution"),
+        Op::Queue(op) => on_queues(model, world, op).await,
+    }
+}
+
+async fn on_leases(model: &mut Model, world: &World, op: &LeaseOp) -> (String, String) {
+    let store = &world.store;
+    match op {
+        LeaseOp::Claim { execution, epoch, holder, forged } => {
+            let claim = TaskClaim {
+                task: task(&format!("{}/s/1", name(*execution))),
+                epoch: *epoch,
+                digest: digest(if *forged { "forged" } else { "request" }),
+                holder: format!("w{holder}"),
+                ttl_ms: TTL,
+            };
+            let expected: Claim = model.claim(&claim);
+            compared!(expected, store.lease_claim(claim).await.unwrap())
+        }
+        LeaseOp::Beat { execution, token, checkpoint } => {
+            let here = task(&format!("{}/s/1", name(*execution)));
+            let checkpoint = checkpoint.map(|number| format!("c{number}"));
+            let expected = model.beat(&here, *token, checkpoint.as_deref());
+            let found = store.lease_beat(&here, *token, TTL, checkpoint.as_deref()).await;
+            compared!(expected, found.unwrap())
+        }
+        LeaseOp::Finish { execution, token } => {
+            let here = task(&format!("{}/s/1", name(*execution)));
+            let expected = model.finish(&here, *token, 500);
+            compared!(expected, store.lease_finish(&here, *token, "done", 500).await.unwrap())
+        }
+        LeaseOp::Release { execution, token, checkpoint } => {
+            let here = task(&format!("{}/s/1", name(*execution)));
+            let checkpoint = checkpoint.map(|number| format!("c{number}"));
+            let expected = model.release(&here, *token, checkpoint.as_deref());
+            let found = store.lease_release(&here, *token, checkpoint.as_deref()).await;
+            compared!(expected, found.unwrap())
+        }
     }
 }
 
 async fn loaded(model: &Model, world: &World, execution: &str) -> (String, String) {
     let execution = id(execution);
     let expected: Option<Loaded> = model.load(&execution);
-    let found: Option<Loaded> = world.store.execution_load(&execution).await.unwrap().map(|it| {
-        (it.version, it.status, it.schema, it.document, it.wake_ms, it.leases)
-    });
+    let found: Option<Loaded> = world
+        .store
+        .execution_load(&execution)
+        .await
+        .unwrap()
+        .map(|it| (it.version, it.status, it.schema, it.document, it.wake_ms, it.leases));
     (format!("{expected:?}"), format!("{found:?}"))
 }
 
-async fn on_queues(model: &mut Model, world: &World, op: &Op) -> (String, String) {
+async fn on_queues(model: &mut Model, world: &World, op: &QueueOp) -> (String, String) {
     let store = &world.store;
     let key = |number: &u8| format!("k{number}");
     match op {
-        Op::Accept(number) => {
+        QueueOp::Accept(number) => {
             let row = EventRow { key: key(number), body: "body".to_owned() };
             let found = store.event_accept(row).await.unwrap() == EventAccepted::New;
             (model.accept(&key(number)).to_string(), found.to_string())
         }
-        Op::Settle(number) => {
+        QueueOp::Settle(number) => {
             model.settle(&key(number));
             store.event_settle(&key(number), "outcome").await.unwrap();
             (String::new(), String::new())
         }
-        Op::Defer(number, ahead) => {
+        QueueOp::Defer(number, ahead) => {
             let time = model.now + ahead;
             model.defer(&key(number), time);
             store.event_defer(&key(number), time, "note").await.unwrap();
             (String::new(), String::new())
         }
-        Op::Due { limit, hide } => {
+        QueueOp::Due { limit, hide } => {
             let expected = model.due(usize::try_from(*limit).unwrap(), (*hide).max(1));
             (format!("{expected:?}"), format!("{:?}", store.due(*limit, *hide).await.unwrap()))
         }
-        Op::OutboxDone(number) => {
+        QueueOp::OutboxDone(number) => {
             let ids = [format!("m{number}")];
             model.messages_done(&ids[0]);
             store.outbox_done(&ids).await.unwrap();
             (String::new(), String::new())
         }
-        other => unreachable!("{other:?} is not about a queue"),
     }
 }
 
@@ -265,7 +290,10 @@ fn plain_created(created: Created) -> Created {
 fn plain_committed(committed: Committed) -> Committed {
     match committed {
         Committed::Refused { .. } => Committed::Refused { reason: String::new() },
-        other => other,
+        other @ (Committed::Applied { .. }
+        | Committed::Duplicate
+        | Committed::Conflict { .. }
+        | Committed::Gone) => other,
     }
 }
 
@@ -280,7 +308,7 @@ async fn run(world: &World, ops: &[Op]) -> Result<(), TestCaseError> {
         prop_assert_eq!(expected, found, "at the end of {:#?}", ops);
     }
     // What is left is all handed out in the end.
-    let hide = Op::Due { limit: 99, hide: 1_000 };
+    let hide = Op::Queue(QueueOp::Due { limit: 99, hide: 1_000 });
     for op in [Op::Advance(400_000), hide] {
         let (expected, found) = both(&mut model, world, &op).await;
         prop_assert_eq!(expected, found, "after {:#?}", ops);
@@ -303,18 +331,16 @@ fn sequences() -> impl Strategy<Value = Vec<Op>> {
 #[test]
 fn any_sequence_in_memory_answers_like_the_model() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let checked = runner(300).run(&sequences(), |ops| {
-        runtime.block_on(async { run(&World::memory().await, &ops).await })
-    });
+    let checked = runner(300)
+        .run(&sequences(), |ops| runtime.block_on(async { run(&World::memory(), &ops).await }));
     checked.unwrap();
 }
 
 #[test]
 fn any_sequence_in_a_file_answers_like_the_model() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let checked = runner(10).run(&sequences(), |ops| {
-        runtime.block_on(async { run(&World::file().await, &ops).await })
-    });
+    let checked = runner(10)
+        .run(&sequences(), |ops| runtime.block_on(async { run(&World::file(), &ops).await }));
     checked.unwrap();
 }
 

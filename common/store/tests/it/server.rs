@@ -32,8 +32,7 @@ impl Server {
     /// A server with these settings.
     pub(crate) async fn start_with(settings: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server =
-            Self { keeper: None, directory: tempfile::tempdir().unwrap(), port };
+        let mut server = Self { keeper: None, directory: tempfile::tempdir().unwrap(), port };
         server.run(settings).await;
         server
     }

@@ -16,35 +16,44 @@ pub(crate) const START: u64 = 4_000_000_000_000;
 pub(crate) struct World {
     pub(crate) store: SharedStore,
     clock: TestClock,
-    _directory: Option<TempDir>,
-    _server: Option<Server>,
+    _kept: Kept,
+}
+
+/// What lives as long as its world.
+enum Kept {
+    Nothing,
+    Directory { _alive: TempDir },
+    Server { _alive: Server },
 }
 
 enum TestClock {
     Ours(Arc<AtomicU64>),
     /// The stored clock of Redis wins over the real one while it is ahead.
-    Stored { client: redis::Client, key: String },
+    Stored {
+        client: redis::Client,
+        key: String,
+    },
 }
 
 impl World {
-    pub(crate) async fn memory() -> Self {
+    pub(crate) fn memory() -> Self {
         let (ours, clock) = clock();
         let store = Arc::new(EmbeddedStore::in_memory(clock).unwrap());
-        Self { store, clock: TestClock::Ours(ours), _directory: None, _server: None }
+        Self { store, clock: TestClock::Ours(ours), _kept: Kept::Nothing }
     }
 
-    pub(crate) async fn file() -> Self {
+    pub(crate) fn file() -> Self {
         let (ours, clock) = clock();
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(EmbeddedStore::open(directory.path(), clock).unwrap());
-        Self { store, clock: TestClock::Ours(ours), _directory: Some(directory), _server: None }
+        let kept = Kept::Directory { _alive: directory };
+        Self { store, clock: TestClock::Ours(ours), _kept: kept }
     }
 
     pub(crate) async fn redis() -> Self {
         let server = Server::start().await;
-        let mut world = Self::on(&server, "t").await;
-        world._server = Some(server);
-        world
+        let world = Self::on(&server, "t").await;
+        Self { _kept: Kept::Server { _alive: server }, ..world }
     }
 
     /// A world of this name on a server that the test keeps.
@@ -52,7 +61,7 @@ impl World {
         let store = RedisStore::connect(&server.url(), name, Durability::Checked).await.unwrap();
         let client = redis::Client::open(server.url()).unwrap();
         let clock = TestClock::Stored { client, key: format!("{{bowline}}:{name}:clock") };
-        let world = Self { store: Arc::new(store), clock, _directory: None, _server: None };
+        let world = Self { store: Arc::new(store), clock, _kept: Kept::Nothing };
         world.set_clock(START).await;
         world
     }

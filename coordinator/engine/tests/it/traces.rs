@@ -290,3 +290,13 @@ fn unknown_stage_type_fails_before_anything_runs() {
     assert!(reason.contains("stage `2`: stage type `teleport`"), "{reason}");
     assert!(world.requests.is_empty());
 }
+
+#[test]
+fn condition_that_cannot_be_judged_keeps_a_pipeline_from_starting() {
+    let mut definition = pipeline("1:bake");
+    let condition = serde_json::json!({ "type": "expression", "expression": "trigger.branch == 'main'" });
+    definition.stages[0].config.insert("stageEnabled".to_owned(), condition);
+    let world = World::start(&definition);
+    assert_eq!(world.statuses(), "TERMINAL [1=NOT_STARTED]");
+    assert!(world.document.startup_failure.as_ref().unwrap().contains("`stageEnabled`"));
+}

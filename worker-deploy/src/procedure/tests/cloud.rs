@@ -107,6 +107,11 @@ impl TestCloud {
         let mut state = self.state();
         let mut old = group(name, EPOCH_MS - age_ms);
         old.target_groups = vec![TARGETS.to_owned()];
+        let template = format!("{name}-1699999999999");
+        let id = format!("lt-{template}");
+        old.launch_template = Some(TemplateRef { id: id.clone(), name: template.clone() });
+        let tags = BTreeMap::new();
+        state.templates.insert(template.clone(), LaunchTemplate { id, name: template, tags });
         state.groups.insert(name.to_owned(), old);
         state.grow(name);
         let long_ago = state.start;

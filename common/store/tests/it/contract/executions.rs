@@ -21,7 +21,6 @@ super::on_every_store! {
     a_task_of_another_execution_is_refused
     a_first_transition_of_another_execution_is_refused
     the_terminal_commit_frees_locks_and_deletes_leases
-    a_stage_that_is_done_frees_its_own_locks_only
     rewake_moves_live_executions_only
     the_clock_never_goes_back
     the_timeline_keeps_order_and_bytes
@@ -29,10 +28,8 @@ super::on_every_store! {
 }
 
 fn refused(answer: &Committed, word: &str) {
-    match answer {
-        Committed::Refused { reason } => assert!(reason.contains(word), "{reason}"),
-        other => panic!("was not refused: {other:?}"),
-    }
+    let Committed::Refused { reason } = answer else { panic!("was not refused: {answer:?}") };
+    assert!(reason.contains(word), "{reason}");
 }
 
 async fn an_execution_is_created_once_per_id(world: World) {
@@ -209,25 +206,6 @@ async fn the_terminal_commit_frees_locks_and_deletes_leases(world: World) {
     assert!(store.stats().await.unwrap().leases_running.is_empty());
 }
 
-async fn a_stage_that_is_done_frees_its_own_locks_only(world: World) {
-    let store = &world.store;
-    store.execution_create(create("E")).await.unwrap();
-    for (resource, owner) in [("a", "E/s1"), ("b", "E/s1"), ("c", "E/s2")] {
-        store.lock(resource, &id("E"), owner).await.unwrap();
-    }
-    let done = Commit { unlock_owners: vec!["E/s1".to_owned()], ..commit("E", 1, "a") };
-    store.execution_commit(done).await.unwrap();
-    let by_another = |resource| store.lock(resource, &execution_e(), "E/s3");
-    assert!(matches!(by_another("a").await.unwrap(), Locked::Granted { .. }));
-    assert!(matches!(by_another("b").await.unwrap(), Locked::Granted { .. }));
-    assert_eq!(by_another("c").await.unwrap(), Locked::Busy { owner: "E/s2".to_owned() });
-}
-
-fn execution_e() -> &'static model::ExecutionId {
-    static E: std::sync::LazyLock<model::ExecutionId> = std::sync::LazyLock::new(|| id("E"));
-    &E
-}
-
 async fn rewake_moves_live_executions_only(world: World) {
     let store = &world.store;
     store.execution_create(create("E")).await.unwrap();
@@ -264,11 +242,8 @@ async fn the_timeline_keeps_order_and_bytes(world: World) {
     store.execution_commit(next).await.unwrap();
     let rows = store.execution_timeline(&id("E")).await.unwrap();
     let rows: Vec<_> = rows.iter().map(|row| (row.version, row.at_ms, row.body.as_str())).collect();
-    let wanted = [
-        (1, START, "{\"a\": 1}"),
-        (1, START, " two  words "),
-        (2, START + 7, "ünï\n\u{1F680}"),
-    ];
+    let wanted =
+        [(1, START, "{\"a\": 1}"), (1, START, " two  words "), (2, START + 7, "ünï\n\u{1F680}")];
     assert_eq!(rows, wanted);
 }
 

@@ -96,7 +96,8 @@ async fn definitions_are_listed_by_application_index_and_name(world: World) {
     ] {
         written(&world, PipelinePut { body: body.to_owned(), ..put(id, application, name) }).await;
     }
-    let ids = |rows: Vec<store::PipelineRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    let ids =
+        |rows: Vec<store::PipelineRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
     let all = world.store.pipeline_list(None).await.unwrap();
     assert_eq!(ids(all), ["4", "3", "2", "1", "5"]);
     let one = world.store.pipeline_list(Some("shop")).await.unwrap();
@@ -162,7 +163,8 @@ async fn the_newest_events_are_listed_first(world: World) {
     for key in ["b", "c", "a"] {
         world.store.event_accept(event(key)).await.unwrap();
     }
-    let keys = |rows: Vec<store::StoredEvent>| rows.into_iter().map(|row| row.key).collect::<Vec<_>>();
+    let keys =
+        |rows: Vec<store::StoredEvent>| rows.into_iter().map(|row| row.key).collect::<Vec<_>>();
     assert_eq!(keys(world.store.event_list(0).await.unwrap()), ["a", "c", "b"]);
     assert_eq!(keys(world.store.event_list(2).await.unwrap()), ["a", "c"]);
 }

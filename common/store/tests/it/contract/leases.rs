@@ -1,7 +1,7 @@
 //! Who may work on a task, and what becomes of its progress.
 
 use model::{TaskKind, digest};
-use store::{Beat, Claim, Commit, Locked, TaskChange, TaskClaim};
+use store::{Beat, Claim, Commit, TaskChange, TaskClaim};
 
 use crate::{
     rows::{claim, commit, create, dispatch, dispatched, granted, id, task},
@@ -22,7 +22,6 @@ super::on_every_store! {
     the_same_checkpoint_again_is_no_progress
     a_cancel_reaches_the_holder_and_whoever_comes_next
     a_retired_task_is_gone
-    a_lock_is_its_owners_until_it_is_freed
     leases_are_counted_by_kind
 }
 
@@ -237,32 +236,6 @@ async fn a_retired_task_is_gone(world: World) {
     assert_eq!(store.lease_finish(&here, token, "late", 0).await.unwrap(), Beat::Lost);
     assert_eq!(store.lease_release(&here, token, None).await.unwrap(), Beat::Lost);
     assert!(store.execution_load(&id("E")).await.unwrap().unwrap().leases.is_empty());
-}
-
-async fn a_lock_is_its_owners_until_it_is_freed(world: World) {
-    let store = &world.store;
-    for execution in ["E", "F"] {
-        store.execution_create(create(execution)).await.unwrap();
-    }
-    let (e, f) = (id("E"), id("F"));
-    assert_eq!(store.lock("r", &id("G"), "G/s").await.unwrap(), Locked::Gone);
-    let Locked::Granted { fence } = store.lock("r", &e, "E/s").await.unwrap() else {
-        panic!("the lock is free");
-    };
-    assert_eq!(store.lock("r", &e, "E/s").await.unwrap(), Locked::Granted { fence });
-    let busy = Locked::Busy { owner: "E/s".to_owned() };
-    assert_eq!(store.lock("r", &f, "F/s").await.unwrap(), busy);
-    assert_eq!(store.lock("r", &f, "E/s").await.unwrap(), busy, "not by a borrowed name");
-    // Only the holder frees it, and only in its own term.
-    store.unlock("r", "F/s", fence).await.unwrap();
-    store.unlock("r", "E/s", fence + 1).await.unwrap();
-    assert!(store.lock_held("r", "E/s", fence).await.unwrap());
-    assert!(!store.lock_held("r", "F/s", fence).await.unwrap());
-    store.unlock("r", "E/s", fence).await.unwrap();
-    store.unlock("r", "E/s", fence).await.unwrap();
-    assert!(!store.lock_held("r", "E/s", fence).await.unwrap());
-    let next = store.lock("r", &f, "F/s").await.unwrap();
-    assert!(matches!(next, Locked::Granted { fence: newer } if newer > fence), "{next:?}");
 }
 
 async fn leases_are_counted_by_kind(world: World) {

@@ -49,7 +49,7 @@ async fn executions_are_listed_newest_first(world: World) {
     let all = ids(&world.store, ExecutionFilter::default()).await;
     assert_eq!(all, ["6", "5", "4", "3", "2", "1"]);
     let rows = world.store.execution_list(ExecutionFilter::default()).await.unwrap();
-    let row = rows.get(1).unwrap();
+    let row = &rows[1];
     assert_eq!((row.application.as_str(), row.pipeline_id.as_str()), ("shop", "p2"));
     assert_eq!((row.status, row.version), (ExecutionStatus::Succeeded, 2));
     assert_eq!(row.view, "view of end");

@@ -1,0 +1,65 @@
+//! `bowline-worker-deploy`: a deploy worker as a process of its own.
+
+use std::{process::ExitCode, sync::Arc};
+
+use bus::SharedBus;
+use runtime::{Admin, Deployment, Metrics, Settings, Tasks, process};
+use store::SharedStore;
+use worker::aws::AwsConfig;
+use worker_deploy::{DeployConfig, aws::AwsCloud};
+
+fn main() -> ExitCode {
+    let program = process::Program {
+        name: "bowline-worker-deploy",
+        about: "Deploys machine images as server groups",
+    };
+    process::main(program, start)
+}
+
+async fn start(mut settings: Settings, tasks: Tasks) -> Result<(), process::Failure> {
+    let (deploy, aws) = sections(&mut settings);
+    let store = settings.store(Deployment::Distributed);
+    let bus = settings.bus(Deployment::Distributed);
+    settings.finish()?;
+    let (Some(deploy), Some(aws), Some(store), Some(bus)) = (deploy, aws, store, bus) else {
+        return Err("the settings were refused without a reason: please report this".into());
+    };
+    let store = store::open(store.url.expose()).await?;
+    let bus = bus::open(bus.url.expose(), bus::Options::default()).await?;
+    if let Some(address) = deploy.admin_listen {
+        let address = admin(&store, &bus, &tasks)?.serve(address).await?;
+        tracing::info!(%address, "health and metrics");
+    }
+    worker_deploy::run(deploy, Arc::new(AwsCloud::new(aws)), store, bus, tasks).await?;
+    Ok(())
+}
+
+fn sections(settings: &mut Settings) -> (Option<DeployConfig>, Option<AwsConfig>) {
+    let deploy: Option<DeployConfig> = settings.section("deploy");
+    for (path, text) in deploy.iter().flat_map(DeployConfig::problems) {
+        settings.problem(format!("deploy.{path}"), text);
+    }
+    let aws: Option<AwsConfig> = settings.section("aws");
+    for (path, text) in aws.iter().flat_map(AwsConfig::problems) {
+        settings.problem(format!("aws.{path}"), text);
+    }
+    (deploy, aws)
+}
+
+fn admin(
+    store: &SharedStore,
+    bus: &SharedBus,
+    tasks: &Tasks,
+) -> Result<Admin, process::Failure> {
+    let (store, bus) = (Arc::clone(store), Arc::clone(bus));
+    let admin = Admin::new(Metrics::install()?, tasks)
+        .check("store", move || {
+            let store = Arc::clone(&store);
+            async move { store.now_ms().await.map(drop).map_err(|error| error.to_string()) }
+        })
+        .check("bus", move || {
+            let healthy = bus.healthy();
+            async move { if healthy { Ok(()) } else { Err("the broker does not answer".to_owned()) } }
+        });
+    Ok(admin)
+}

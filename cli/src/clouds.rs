@@ -58,9 +58,11 @@ pub(crate) enum CloudsError {
     #[error("the pretended AWS cannot be as it should")]
     Seed(#[from] SeedError),
     /// It cannot be reached over the wire.
+    #[cfg(feature = "aws")]
     #[error("the pretended AWS could not listen on the loopback interface")]
     Listen(#[source] std::io::Error),
     /// It cannot be reached through the SDK.
+    #[cfg(not(feature = "aws"))]
     #[error("this program was built without the AWS SDK")]
     NoSdk,
 }

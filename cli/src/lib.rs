@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
         Err(wrong) => {
             let exit = if wrong.use_stderr() { Exit::Usage } else { Exit::Succeeded };
             // Help that cannot be printed has no reader.
-            _ = wrong.print();
+            drop(wrong.print());
             return exit.into();
         }
     };

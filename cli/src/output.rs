@@ -6,7 +6,7 @@ use serde::Serialize;
 
 /// Prints a line of result. A reader that went away (`| head`) is no error of ours.
 pub(crate) fn line(text: &str) {
-    _ = writeln!(std::io::stdout().lock(), "{text}");
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
 }
 
 /// Prints a result as JSON.
@@ -24,7 +24,7 @@ pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) {
 
 /// Says something about progress or trouble.
 pub(crate) fn note(text: &str) {
-    _ = writeln!(std::io::stderr().lock(), "{text}");
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
 /// Whether progress can be drawn, or must be told line by line.

@@ -135,11 +135,6 @@ impl Server {
         Ok(Self { base, client, token })
     }
 
-    /// Where it is.
-    pub(crate) fn address(&self) -> &Url {
-        &self.base
-    }
-
     fn request(&self, method: Method, path: &[&str], query: &[(&str, String)]) -> RequestBuilder {
         let mut url = self.base.clone();
         // Only a URL without a base has no segments, and `new` refuses those.

@@ -80,7 +80,10 @@ impl Executions {
         effects: Effects,
         now_ms: u64,
     ) -> Result<bool, ApplyError> {
-        let first = commit_of(document, effects, &BTreeMap::new(), "create".to_owned(), 0, now_ms);
+        let none = BTreeMap::new();
+        let basis =
+            Basis { version: 0, input_id: "create".to_owned(), leases: &none, now_ms };
+        let first = commit_of(document, effects, basis);
         let create = Create {
             id: document.id.clone(),
             application: document.application.clone(),
@@ -139,9 +142,9 @@ impl Executions {
             // A look is told by the version it started from: a second one finds a newer version.
             let own = || format!("look/{}", stored.version);
             let input_id = input_id.map_or_else(own, str::to_owned);
-            let commit = commit_of(
-                &document, effects, &leases, input_id, stored.version, stored.now_ms,
-            );
+            let (version, now_ms) = (stored.version, stored.now_ms);
+            let basis = Basis { version, input_id, leases: &leases, now_ms };
+            let commit = commit_of(&document, effects, basis);
             let failed = |cause| ApplyError::Store { doing: "commit", id: id.clone(), cause };
             let reply = self.store.execution_commit(commit).await.map_err(failed)?;
             match reply {
@@ -230,15 +233,16 @@ fn lease_of(row: &LeaseRow) -> Lease {
     }
 }
 
-/// The one write of a transition.
-fn commit_of(
-    document: &Document,
-    effects: Effects,
-    leases: &BTreeMap<TaskId, Lease>,
+/// What a transition was computed from.
+struct Basis<'a> {
+    version: u64,
     input_id: String,
-    expect_version: u64,
+    leases: &'a BTreeMap<TaskId, Lease>,
     now_ms: u64,
-) -> Commit {
+}
+
+/// The one write of a transition.
+fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>) -> Commit {
     let mut tasks = Vec::new();
     let mut outbox = Vec::new();
     for dispatch in effects.dispatch {
@@ -265,7 +269,7 @@ fn commit_of(
     if !effects.cancel.is_empty() {
         let hint = CancelHint { execution: document.id.clone() };
         outbox.push(OutboxRow {
-            message_id: format!("{}/cancel/{expect_version}", document.id),
+            message_id: format!("{}/cancel/{}", document.id, basis.version),
             route: Route::Cancel.to_string(),
             body: text_of(&hint),
             only_if: None,
@@ -275,8 +279,8 @@ fn commit_of(
     tasks.extend(effects.retire.into_iter().map(|task| TaskChange::Retire { task }));
     Commit {
         id: document.id.clone(),
-        expect_version,
-        input_id,
+        expect_version: basis.version,
+        input_id: basis.input_id,
         document: text_of(document),
         schema: engine::SCHEMA,
         view: text_of(&engine::view(document)),
@@ -285,7 +289,7 @@ fn commit_of(
         outbox,
         tasks,
         unlock_owners: effects.unlock,
-        wake_ms: engine::next_look(document, leases, now_ms),
+        wake_ms: engine::next_look(document, basis.leases, basis.now_ms),
     }
 }
 

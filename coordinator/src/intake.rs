@@ -11,7 +11,7 @@ use model::{
 };
 use runtime::Chain;
 use serde_json::{Map, Value, json};
-use store::{PipelineRow, SharedStore, StoreError, StoredEvent};
+use store::{SharedStore, StoreError, StoredEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, instrument, warn};
@@ -194,8 +194,12 @@ impl Intake {
                 Err(reason) => missed.push(json!({ "pipeline": row.name,
                     "application": row.application, "reason": reason })),
                 Ok((trigger, properties)) => {
-                    let map = engine::trigger_of_build(build, Some(trigger), &properties);
-                    let id = self.start(&row, &pipeline, build.event_key(), map, now_ms).await?;
+                    let origin = Origin {
+                        event_key: build.event_key(),
+                        pipeline_id: row.id.clone(),
+                        trigger: engine::trigger_of_build(build, Some(trigger), &properties),
+                    };
+                    let id = self.start(&pipeline, origin, now_ms).await?;
                     started.push(json!({ "pipeline": row.name,
                         "application": row.application, "execution": id }));
                 }
@@ -250,24 +254,24 @@ impl Intake {
                 "problems": parsed.problems });
             return Ok(Outcome::Settled("rejected", body));
         };
+        let origin = |trigger| Origin {
+            event_key: key.to_owned(),
+            pipeline_id: row.id.clone(),
+            trigger,
+        };
         let trigger = match self.chosen_build(start, age_ms).await {
             Ok(trigger) => trigger,
             Err(Chosen::Later(why)) => return Ok(Outcome::Later(why)),
             Err(Chosen::Failed { trigger, reason }) => {
-                let origin = Origin {
-                    event_key: key.to_owned(),
-                    pipeline_id: row.id.clone(),
-                    trigger,
-                };
                 let (document, effects) =
-                    engine::fail_on_startup(&pipeline, origin, &reason, now_ms);
+                    engine::fail_on_startup(&pipeline, origin(trigger), &reason, now_ms);
                 self.executions.create(&document, effects, now_ms).await?;
                 let body = json!({ "result": "failed_on_startup", "reason": reason,
                     "started": [document.id] });
                 return Ok(Outcome::Settled("rejected", body));
             }
         };
-        let id = self.start(&row, &pipeline, key.to_owned(), trigger, now_ms).await?;
+        let id = self.start(&pipeline, origin(trigger), now_ms).await?;
         let body = json!({ "result": "started", "started": [{ "pipeline": row.name,
             "application": row.application, "execution": id }] });
         Ok(Outcome::Settled("started", body))
@@ -318,13 +322,10 @@ impl Intake {
 
     async fn start(
         &self,
-        row: &PipelineRow,
         pipeline: &Pipeline,
-        event_key: String,
-        trigger: Map<String, Value>,
+        origin: Origin,
         now_ms: u64,
     ) -> Result<ExecutionId, IntakeError> {
-        let origin = Origin { event_key, pipeline_id: row.id.clone(), trigger };
         let (document, effects) = engine::start(pipeline, origin, now_ms);
         self.executions.create(&document, effects, now_ms).await?;
         Ok(document.id)

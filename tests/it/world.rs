@@ -330,6 +330,7 @@ package_type = "deb"
 images = {{ us-east-1 = "{base}" }}
 [deploy]
 poll_interval_ms = 50
+disabled_seconds = 0
 "#,
             jenkins = self.jenkins,
             cloud = self.cloud,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use worker::aws::is_region;
+use worker::{WorkerPace, aws::is_region};
 
 use crate::grammar;
 
@@ -14,6 +14,9 @@ pub struct BakeConfig {
     /// Where health and metrics are served, when this worker is a process of its own; absent is
     /// nowhere.
     pub admin_listen: Option<SocketAddr>,
+    /// `[worker]`, which is a section of its own.
+    #[serde(skip)]
+    pub pace: WorkerPace,
     /// Bakes in hand at once. They mostly wait, so many are cheap.
     pub slots: usize,
     /// How often each account and region is looked at, for all waiting bakes together.
@@ -77,6 +80,7 @@ impl Default for BakeConfig {
     fn default() -> Self {
         Self {
             admin_listen: None,
+            pace: WorkerPace::default(),
             slots: 200,
             poll_interval_ms: 10_000,
             builder_timeout_seconds: 1_800,

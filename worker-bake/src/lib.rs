@@ -58,7 +58,7 @@ pub async fn run(
         let problems = problems.into_iter().map(|(path, text)| format!("bake.{path}: {text}"));
         return Err(StartError::Config { problems: problems.collect() });
     }
-    let worker = WorkerConfig::new(NAME, config.slots);
+    let worker = WorkerConfig::new(NAME, config.slots).paced(config.pace);
     let bake = Arc::new(Bake::new(config, cloud, &tasks));
     let group = tasks.clone();
     drop(tasks.spawn(async move {

@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use bus::SharedBus;
 use runtime::{Admin, Deployment, Metrics, Settings, Tasks, process};
 use store::SharedStore;
-use worker::aws::AwsConfig;
+use worker::{WorkerPace, aws::AwsConfig};
 use worker_bake::{BakeConfig, aws::Ec2};
 
 fn main() -> ExitCode {
@@ -35,7 +35,14 @@ async fn start(mut settings: Settings, tasks: Tasks) -> Result<(), process::Fail
 }
 
 fn sections(settings: &mut Settings) -> (Option<BakeConfig>, Option<AwsConfig>) {
-    let bake: Option<BakeConfig> = settings.section("bake");
+    let mut bake: Option<BakeConfig> = settings.section("bake");
+    let pace: Option<WorkerPace> = settings.section("worker");
+    for (path, text) in pace.iter().flat_map(WorkerPace::problems) {
+        settings.problem(format!("worker.{path}"), text);
+    }
+    if let (Some(bake), Some(pace)) = (&mut bake, pace) {
+        bake.pace = pace;
+    }
     for (path, text) in bake.iter().flat_map(BakeConfig::problems) {
         settings.problem(format!("bake.{path}"), text);
     }

@@ -3,11 +3,15 @@
 use std::{net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
+use worker::WorkerPace;
 
 /// The section `[deploy]`. Missing keys have the defaults of [`DeployConfig::default`].
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeployConfig {
+    /// `[worker]`, which is a section of its own.
+    #[serde(skip)]
+    pub pace: WorkerPace,
     /// Deploys at once in this process. A deploy mostly waits, so many fit.
     pub slots: u16,
     /// How often a waiting deploy looks at the cloud; all deploys of an account and region share
@@ -30,6 +34,7 @@ pub struct DeployConfig {
 impl Default for DeployConfig {
     fn default() -> Self {
         Self {
+            pace: WorkerPace::default(),
             slots: 50,
             poll_interval_ms: 10_000,
             healthy_polls: 2,

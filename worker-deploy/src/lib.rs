@@ -55,7 +55,7 @@ pub async fn run(
         let problems = problems.into_iter().map(|(path, text)| format!("deploy.{path}: {text}"));
         return Err(StartError::Config { problems: problems.collect() });
     }
-    let worker = WorkerConfig::new(NAME, config.slots.into());
+    let worker = WorkerConfig::new(NAME, config.slots.into()).paced(config.pace);
     let deployer = Arc::new(Deployer::new(config, cloud));
     let group = tasks.clone();
     drop(tasks.spawn(async move {

@@ -5,7 +5,7 @@ use std::{process::ExitCode, sync::Arc};
 use bus::SharedBus;
 use runtime::{Admin, Deployment, Metrics, Settings, Tasks, process};
 use store::SharedStore;
-use worker::aws::AwsConfig;
+use worker::{WorkerPace, aws::AwsConfig};
 use worker_deploy::{DeployConfig, aws::AwsCloud};
 
 fn main() -> ExitCode {
@@ -35,7 +35,14 @@ async fn start(mut settings: Settings, tasks: Tasks) -> Result<(), process::Fail
 }
 
 fn sections(settings: &mut Settings) -> (Option<DeployConfig>, Option<AwsConfig>) {
-    let deploy: Option<DeployConfig> = settings.section("deploy");
+    let mut deploy: Option<DeployConfig> = settings.section("deploy");
+    let pace: Option<WorkerPace> = settings.section("worker");
+    for (path, text) in pace.iter().flat_map(WorkerPace::problems) {
+        settings.problem(format!("worker.{path}"), text);
+    }
+    if let (Some(deploy), Some(pace)) = (&mut deploy, pace) {
+        deploy.pace = pace;
+    }
     for (path, text) in deploy.iter().flat_map(DeployConfig::problems) {
         settings.problem(format!("deploy.{path}"), text);
     }

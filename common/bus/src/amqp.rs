@@ -86,8 +86,12 @@ impl Amqp {
         };
         let outward = link("publish");
         let inward = link("consume");
-        let publisher =
-            Publisher::new(Arc::clone(&outward), topology.clone(), options.name.clone(), options.timeout);
+        let publisher = Publisher::new(
+            Arc::clone(&outward),
+            topology.clone(),
+            options.name.clone(),
+            options.timeout,
+        );
         let deadline = Instant::now() + options.patience;
         loop {
             match outward.connection().await {

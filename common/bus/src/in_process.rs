@@ -36,7 +36,10 @@ impl InProcess {
         }
         let mut broker = self.lock();
         if broker.closed() {
-            return Err(PublishError::Unavailable { route, detail: "the bus is closed".to_owned() });
+            return Err(PublishError::Unavailable {
+                route,
+                detail: "the bus is closed".to_owned(),
+            });
         }
         let queue = match route {
             Route::Cancel => {

@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 type Table = config::Map<String, Value>;
 
 /// Every section there is, whichever role reads it.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "gateway",
     "store",
     "bus",
@@ -28,6 +28,7 @@ const SECTIONS: [&str; 9] = [
     "bake",
     "deploy",
     "coordinator",
+    "worker",
     "log",
 ];
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Put an image into a new server group, then do what the strategy says to the old ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the fields of Spinnaker's cluster, as it has them")]
 pub struct DeployRequest {
     /// First part of the name.
     pub application: String,

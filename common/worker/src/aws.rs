@@ -83,12 +83,12 @@ impl AwsConfig {
     ) -> Result<Option<(&str, &AwsAccount)>, AccountError> {
         let asked = account.or(self.default_account.as_deref());
         let found = match asked {
-            Some(name) => {
-                Some(self.accounts.get_key_value(name).ok_or_else(|| AccountError::UnknownAccount {
+            Some(name) => Some(self.accounts.get_key_value(name).ok_or_else(|| {
+                AccountError::UnknownAccount {
                     account: name.to_owned(),
                     known: self.accounts.keys().cloned().collect(),
-                })?)
-            }
+                }
+            })?),
             None if self.accounts.len() == 1 => self.accounts.first_key_value(),
             None => None,
         };
@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn all_problems_are_found_at_once() {
-        let mut config = AwsConfig { default_account: Some("x".to_owned()), ..AwsConfig::default() };
+        let mut config =
+            AwsConfig { default_account: Some("x".to_owned()), ..AwsConfig::default() };
         config.accounts.insert(
             "a".to_owned(),
             AwsAccount {

@@ -65,7 +65,9 @@ impl<P: Procedure> Worker<P> {
                     let lease = Arc::new(Lease::new(*claimed, store, tasks, self.rhythm));
                     return Step::Claimed { lease, request: message.request, settle };
                 }
-                Ok(Answer::Refusal(refusal)) => return refused::<P>(&message, &refusal, settle).await,
+                Ok(Answer::Refusal(refusal)) => {
+                    return refused::<P>(&message, &refusal, settle).await;
+                }
                 Err(error) => {
                     warn!(error = %Chain(&error), "task not claimed, its message is kept meanwhile");
                 }
@@ -99,7 +101,8 @@ impl<P: Procedure> Worker<P> {
                 let claimed = Claimed { task, epoch, token, checkpoint, cancel, asked, store_ms };
                 Ok(Answer::Lease(Box::new(claimed)))
             }
-            refusal @ (Claim::Busy { .. } | Claim::Stale { .. } | Claim::Finished | Claim::Gone) => {
+            refusal
+            @ (Claim::Busy { .. } | Claim::Stale { .. } | Claim::Finished | Claim::Gone) => {
                 Ok(Answer::Refusal(refusal))
             }
         }

@@ -53,9 +53,9 @@ impl TaskContext {
     /// An unreadable checkpoint, as text for a person: something other than this procedure wrote it.
     pub fn checkpoint<C: DeserializeOwned>(&self) -> Result<Option<C>, String> {
         let Some(text) = self.lease.checkpoint() else { return Ok(None) };
-        serde_json::from_str(&text)
-            .map(Some)
-            .map_err(|error| format!("the checkpoint of task `{}` is unreadable: {error}", self.task()))
+        serde_json::from_str(&text).map(Some).map_err(|error| {
+            format!("the checkpoint of task `{}` is unreadable: {error}", self.task())
+        })
     }
 
     /// Saves progress, durably, before it returns; also proves that the lease is still held. Retries
@@ -70,7 +70,8 @@ impl TaskContext {
             Ok(text) => self.lease.save(text).await,
             Err(error) => {
                 // Reported as our own fault; nothing more is done under this lease.
-                self.lease.note_fault(format!("a checkpoint could not be written as JSON: {error}"));
+                self.lease
+                    .note_fault(format!("a checkpoint could not be written as JSON: {error}"));
                 Err(Stop::Lost)
             }
         }

@@ -184,10 +184,14 @@ impl Lease {
     pub(crate) fn may_mutate(&self, heed: Heed) -> Result<(), Stop> {
         self.stop(heed)?;
         let age = self.silence();
-        if age < limits::SELF_FENCE {
+        // Two thirds of the lease's life: with the product's pace that is `limits::SELF_FENCE`.
+        if age < (self.rhythm.ttl * 2 / 3).min(limits::SELF_FENCE) {
             Ok(())
         } else {
-            warn!(silent_ms = age.as_millis(), "changes nothing more: the lease was not renewed for too long");
+            warn!(
+                silent_ms = age.as_millis(),
+                "changes nothing more: the lease was not renewed for too long"
+            );
             Err(Stop::Lost)
         }
     }
@@ -359,11 +363,8 @@ impl Lease {
                 (_, word) => word,
             };
             let changed = standing.word != word;
-            let renewed = if asked.monotonic > standing.renewed.monotonic {
-                asked
-            } else {
-                standing.renewed
-            };
+            let renewed =
+                if asked.monotonic > standing.renewed.monotonic { asked } else { standing.renewed };
             *standing = Standing { renewed, word };
             changed
         });
@@ -393,9 +394,11 @@ impl Lease {
     /// A little less than the interval, by an amount of its own: a thousand tasks that were claimed
     /// together do not beat together for ever. Not random, so that a simulation repeats.
     fn beat_interval(&self) -> Duration {
-        let hash = self.task.to_string().bytes().fold(0_u32, |hash, byte| {
-            hash.wrapping_mul(31).wrapping_add(u32::from(byte))
-        });
+        let hash = self
+            .task
+            .to_string()
+            .bytes()
+            .fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
         self.rhythm.beat - self.rhythm.beat * (hash % 20) / 100
     }
 }

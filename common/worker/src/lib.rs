@@ -6,12 +6,14 @@ mod claim;
 mod context;
 mod lease;
 mod metrics;
+mod pace;
 mod run;
 mod running;
 mod serve;
 pub mod testing;
 
 pub use context::{Stop, TaskContext};
+pub use pace::WorkerPace;
 pub use serve::{ServeError, WorkerConfig, serve};
 
 use std::future::Future;

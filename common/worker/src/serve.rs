@@ -294,7 +294,11 @@ impl<P: Procedure> Subscription<P> {
             }));
             return;
         };
-        let free = if self.taking { Arc::clone(&self.worker.slots).try_acquire_owned().ok() } else { None };
+        let free = if self.taking {
+            Arc::clone(&self.worker.slots).try_acquire_owned().ok()
+        } else {
+            None
+        };
         if free.is_none() {
             self.stop_taking().await;
         }

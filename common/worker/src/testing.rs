@@ -159,7 +159,8 @@ impl TestTask {
         let stored = stored.expect("the execution is there");
         let epoch = stored.leases.get(task).expect("the task has a lease row").epoch;
         // Given up by its holder at the latest when another has it: this epoch was never claimed.
-        let epoch = if stored.leases.get(task).is_some_and(|row| row.claimed) { epoch + 1 } else { epoch };
+        let epoch =
+            if stored.leases.get(task).is_some_and(|row| row.claimed) { epoch + 1 } else { epoch };
         self.commit(dispatch(task, self.kind, epoch, &self.request)).await;
         epoch
     }

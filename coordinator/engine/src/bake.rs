@@ -20,7 +20,7 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Vec<Part>, Task
     let bake = BakeStage::read(&stage.config).map_err(|problems| fields(&problems))?;
     let packages = packages(document, &bake)?;
     let regions = regions(document, stage, &bake);
-    let parts = regions.into_iter().map(|region| part(document, &bake, &packages, region));
+    let parts = regions.iter().map(|region| part(document, &bake, &packages, region));
     Ok(parts.collect())
 }
 
@@ -28,13 +28,13 @@ fn part(
     document: &Document,
     bake: &BakeStage,
     packages: &[PackageSpec],
-    region: String,
+    region: &str,
 ) -> Part {
     let told = document.trigger.get("rebake").and_then(Value::as_bool).unwrap_or(false);
     let request = BakeRequest {
         application: document.application.clone(),
         pipeline: document.pipeline_name.clone(),
-        region: region.clone(),
+        region: region.to_owned(),
         account: bake.account.clone(),
         base: BaseImage {
             os: bake.base_os.clone(),
@@ -52,7 +52,7 @@ fn part(
         build: build_link(&document.trigger),
     };
     let mut config = Map::new();
-    config.insert("region".to_owned(), region.as_str().into());
+    config.insert("region".to_owned(), region.into());
     config.insert("package".to_owned(), pinned(packages).into());
     config.insert("baseOs".to_owned(), json!(bake.base_os));
     config.insert("baseLabel".to_owned(), bake.base_label.as_str().into());
@@ -111,8 +111,8 @@ fn packages(document: &Document, bake: &BakeStage) -> Result<Vec<PackageSpec>, T
     match package::resolve(&bake.packages, &artifacts) {
         Ok(resolved) => Ok(resolved.into_iter().map(spec).collect()),
         Err(_) if bake.allow_missing_package_installation => {
-            let bare = |name: &String| PackageSpec { name: name.clone(), version: None, arch: None };
-            Ok(bake.packages.iter().map(bare).collect())
+            let unpinned = |name: &String| PackageSpec { name: name.clone(), version: None, arch: None };
+            Ok(bake.packages.iter().map(unpinned).collect())
         }
         Err(error) => Err(user_failure(error.to_string(), None)),
     }

@@ -139,7 +139,7 @@ pub enum Work {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// Which.
-    pub attempt: u32,
+    pub number: u32,
     /// How it ended.
     pub status: ExecutionStatus,
     /// When it was dispatched.

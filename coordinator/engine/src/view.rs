@@ -76,7 +76,7 @@ fn exception(failure: &TaskFailure) -> Value {
 
 fn tasks(stage: &Stage) -> Vec<TaskView> {
     let past = stage.attempts.iter().map(|attempt| TaskView {
-        id: attempt.attempt.to_string(),
+        id: attempt.number.to_string(),
         name: stage.kind.clone(),
         status: attempt.status,
         start_time: Some(attempt.started_ms),

@@ -216,7 +216,7 @@ fn finish(
     let (kind, attempt, request) = (*kind, *attempt, request.clone());
     let (started_ms, canceling) = (*started_ms, canceling_ms.is_some());
     let mut record = Attempt {
-        attempt,
+        number: attempt,
         status: ExecutionStatus::Succeeded,
         started_ms,
         ended_ms: now_ms,

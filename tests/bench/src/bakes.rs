@@ -17,7 +17,6 @@ use runtime::{JenkinsConfig, Tasks};
 use serde_json::json;
 use store::{EventRow, PipelinePut, SharedStore};
 use wire::{Event, ManualStart};
-use worker::WorkerPace;
 use worker_bake::{
     BakeConfig,
     ports::{Answer, Builder, BuilderOrder, Image, ImageCloud, ImageOrder, ImageQuery, Place},
@@ -111,7 +110,7 @@ pub(crate) async fn measure(count: usize, figures: &mut Figures) -> Result<(), F
     let config = BakeConfig { slots: count, poll_interval_ms: POLL_MS, ..BakeConfig::default() };
     let (a, b) = (Arc::clone(&store), Arc::clone(&bus));
     let shared = Arc::<Counting>::clone(&cloud);
-    worker_bake::run(config, WorkerPace::default(), shared, a, b, tasks.clone()).await?;
+    worker_bake::run(config, shared, a, b, tasks.clone()).await?;
     let begun = Instant::now();
     begin(&store, count).await?;
 

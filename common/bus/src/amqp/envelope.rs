@@ -19,7 +19,9 @@ const DEATH_REASON: &str = "x-first-death-reason";
 pub(crate) fn gave_up(origin: &str, cause: &str) -> ParkReason {
     ParkReason {
         origin: origin.to_owned(),
-        reason: format!("the broker gave it up ({cause}): it was handed out and came back too often"),
+        reason: format!(
+            "the broker gave it up ({cause}): it was handed out and came back too often"
+        ),
     }
 }
 

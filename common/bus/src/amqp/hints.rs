@@ -63,8 +63,11 @@ async fn open(core: &Core) -> Result<(Channel, lapin::Consumer), String> {
     let opening = async {
         let channel = connection.create_channel().await?;
         // Unnamed, and gone with this connection.
-        let options =
-            QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let options = QueueDeclareOptions {
+            exclusive: true,
+            auto_delete: true,
+            ..QueueDeclareOptions::default()
+        };
         let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?;
         let (exchange, key) = (core.topology.name(Route::Cancel.exchange()), Route::Cancel.key());
         let bind = QueueBindOptions::default();

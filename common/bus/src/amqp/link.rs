@@ -56,7 +56,12 @@ struct State {
 }
 
 impl Link {
-    pub(crate) fn new(address: Address, name: String, topology: Topology, timeout: Duration) -> Self {
+    pub(crate) fn new(
+        address: Address,
+        name: String,
+        topology: Topology,
+        timeout: Duration,
+    ) -> Self {
         let stale = AtomicBool::new(true);
         Self { address, name, topology, timeout, stale, state: Mutex::default() }
     }

@@ -77,7 +77,9 @@ impl Publisher {
         let line = self.line().await.map_err(away)?;
         // The broker has said that it takes nothing now: do not pile up what it has to take later.
         if line.connection.status().blocked() {
-            return Err(away("the broker blocks publishers: it is out of memory or disk".to_owned()));
+            return Err(away(
+                "the broker blocks publishers: it is out of memory or disk".to_owned(),
+            ));
         }
         let answer = self.in_time(self.send(&line, &message, properties)).await;
         let confirmation = match answer {

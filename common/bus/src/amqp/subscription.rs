@@ -252,7 +252,8 @@ impl Feed {
 
     /// Cancels the subscription and passes on what had come before that.
     async fn stop(&self, session: &mut Session) {
-        let cancel = session.channel.basic_cancel(session.stream.tag(), BasicCancelOptions::default());
+        let cancel =
+            session.channel.basic_cancel(session.stream.tag(), BasicCancelOptions::default());
         let canceled = timeout(self.core.timeout, cancel).await;
         if !matches!(canceled, Ok(Ok(()))) {
             debug!(queue = self.queue.name(), "the subscription ended with its channel");

@@ -74,11 +74,7 @@ impl Topology {
         channel.queue_declare(self.name(queue.name()), options, FieldTable::default()).await
     }
 
-    async fn declare_exchange(
-        &self,
-        connection: &Connection,
-        route: Route,
-    ) -> Result<(), Trouble> {
+    async fn declare_exchange(&self, connection: &Connection, route: Route) -> Result<(), Trouble> {
         let kind = match route {
             Route::Cancel => ExchangeKind::Fanout,
             Route::Task(_) | Route::Result(_) | Route::Dead => ExchangeKind::Direct,

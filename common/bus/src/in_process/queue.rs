@@ -8,9 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 use wire::Queue;
 
-use crate::{
-    DELIVERY_LIMIT, Delivery, ParkReason, QueueDepth, amqp::gave_up, in_process::Place,
-};
+use crate::{DELIVERY_LIMIT, Delivery, ParkReason, QueueDepth, amqp::gave_up, in_process::Place};
 
 /// A message in a queue or in a consumer's hand.
 #[derive(Clone, Debug)]

@@ -18,7 +18,10 @@ async fn a_message_for_a_deleted_queue_is_an_error_and_the_queue_comes_back() {
         bus.publish(task("before")).await.unwrap();
         admin.delete(TASKS).await;
         let lost = bus.publish(task("lost")).await;
-        assert!(matches!(lost, Err(PublishError::Unroutable { route }) if route == TASKS.route()), "{lost:?}");
+        assert!(
+            matches!(lost, Err(PublishError::Unroutable { route }) if route == TASKS.route()),
+            "{lost:?}"
+        );
         publish_in_the_end(&bus, "after").await;
         let mut consumer = bus.consume(TASKS, 1).await.unwrap();
         assert_eq!(next(&mut consumer).await.id, "after");
@@ -32,14 +35,20 @@ async fn only_the_unroutable_of_many_concurrent_messages_fail() {
         let bus = bus::open(&broker(), options(&admin.prefix)).await.unwrap();
         admin.delete(TASKS).await;
         let park = ParkReason { origin: "test".to_owned(), reason: "test".to_owned() };
-        let parked = |id: &str| Message { route: Route::Dead, park: Some(park.clone()), ..task(id) };
+        let parked =
+            |id: &str| Message { route: Route::Dead, park: Some(park.clone()), ..task(id) };
         let ids: Vec<String> = (0..100).map(|number| format!("m{number}")).collect();
-        let sent = ids.iter().enumerate().map(|(number, id)| {
-            bus.publish(if number % 10 == 7 { task(id) } else { parked(id) })
-        });
+        let sent = ids
+            .iter()
+            .enumerate()
+            .map(|(number, id)| bus.publish(if number % 10 == 7 { task(id) } else { parked(id) }));
         let sent = futures::future::join_all(sent).await;
-        let failed: Vec<usize> =
-            sent.iter().enumerate().filter(|(_, sent)| sent.is_err()).map(|(number, _)| number).collect();
+        let failed: Vec<usize> = sent
+            .iter()
+            .enumerate()
+            .filter(|(_, sent)| sent.is_err())
+            .map(|(number, _)| number)
+            .collect();
         assert_eq!(failed, [7, 17, 27, 37, 47, 57, 67, 77, 87, 97]);
         ready(&bus, Queue::Parked, 90).await;
         publish_in_the_end(&bus, "healed").await;

@@ -143,7 +143,10 @@ async fn what_comes_back_too_often_is_parked_with_the_reason(bus: SharedBus) {
         }
     };
     assert_eq!(times, 11, "handed out once, and ten times again");
-    assert_eq!((poison.id.as_str(), poison.body.as_slice()), ("poison", b"body of poison".as_slice()));
+    assert_eq!(
+        (poison.id.as_str(), poison.body.as_slice()),
+        ("poison", b"body of poison".as_slice())
+    );
     let park = poison.park.expect("a reason");
     assert_eq!(park.origin, "task.bake.v1");
     assert!(park.reason.contains("delivery_limit"), "{}", park.reason);
@@ -151,7 +154,8 @@ async fn what_comes_back_too_often_is_parked_with_the_reason(bus: SharedBus) {
 }
 
 async fn a_parked_message_keeps_its_reason_and_origin(bus: SharedBus) {
-    let park = ParkReason { origin: "result.bake.v1".to_owned(), reason: "not JSON: `ä`".to_owned() };
+    let park =
+        ParkReason { origin: "result.bake.v1".to_owned(), reason: "not JSON: `ä`".to_owned() };
     let message = Message {
         route: Route::Dead,
         id: String::new(),

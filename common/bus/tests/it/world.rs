@@ -19,8 +19,9 @@ pub(crate) const TASKS: Queue = Queue::Task(TaskKind::Bake);
 /// The address of the tests' broker.
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but this")]
 pub(crate) fn broker() -> String {
-    std::env::var("BOWLINE_TEST_AMQP")
-        .expect("BOWLINE_TEST_AMQP is not set: run `make services`, then `. .run/services/services.env`")
+    std::env::var("BOWLINE_TEST_AMQP").expect(
+        "BOWLINE_TEST_AMQP is not set: run `make services`, then `. .run/services/services.env`",
+    )
 }
 
 pub(crate) fn options(prefix: &str) -> Options {

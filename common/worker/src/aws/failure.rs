@@ -105,7 +105,8 @@ fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
         if let Some(credentials) = error.downcast_ref::<CredentialsError>() {
             return matches!(
                 credentials,
-                CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)
+                CredentialsError::CredentialsNotLoaded(_)
+                    | CredentialsError::InvalidConfiguration(_)
             );
         }
         cause = error.source();

@@ -47,7 +47,9 @@ async fn a_silence_as_long_as_the_lease_ends_the_work() {
     store.set_away(true);
     let before = Instant::now();
     assert_eq!(task.context().sleep(Duration::from_secs(3_600)).await, Err(Stop::Lost));
-    assert!(before.elapsed() >= Duration::from_secs(75) && before.elapsed() < Duration::from_secs(100));
+    assert!(
+        before.elapsed() >= Duration::from_secs(75) && before.elapsed() < Duration::from_secs(100)
+    );
     store.set_away(false);
     sleep(Duration::from_secs(60)).await;
     assert_eq!(task.context().may_mutate(), Err(Stop::Lost), "lost is lost");
@@ -85,7 +87,7 @@ async fn a_lost_lease_ends_a_sleep_and_forbids_everything() {
     assert_eq!(context.sleep(Duration::from_secs(1)).await, Err(Stop::Lost));
     assert_eq!(context.may_mutate(), Err(Stop::Lost));
     assert_eq!(context.may_clean_up(), Err(Stop::Lost));
-    assert_eq!(context.lock("cluster", ).await, Err(Stop::Lost));
+    assert_eq!(context.lock("cluster").await, Err(Stop::Lost));
 }
 
 #[tokio::test(start_paused = true)]

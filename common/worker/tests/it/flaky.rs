@@ -59,7 +59,12 @@ impl Store for Flaky {
     fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()> {
         self.inner.event_settle(key, outcome)
     }
-    fn event_defer<'a>(&'a self, key: &'a str, not_before_ms: u64, note: &'a str) -> Answer<'a, ()> {
+    fn event_defer<'a>(
+        &'a self,
+        key: &'a str,
+        not_before_ms: u64,
+        note: &'a str,
+    ) -> Answer<'a, ()> {
         self.inner.event_defer(key, not_before_ms, note)
     }
     fn event_get<'a>(&'a self, key: &'a str) -> Answer<'a, Option<StoredEvent>> {
@@ -101,22 +106,49 @@ impl Store for Flaky {
     fn lease_claim(&self, claim: TaskClaim) -> Answer<'_, Claim> {
         self.unless_away(|| self.inner.lease_claim(claim))
     }
-    fn lease_beat<'a>(&'a self, task: &'a TaskId, token: u64, ttl_ms: u64, checkpoint: Option<&'a str>) -> Answer<'a, Beat> {
+    fn lease_beat<'a>(
+        &'a self,
+        task: &'a TaskId,
+        token: u64,
+        ttl_ms: u64,
+        checkpoint: Option<&'a str>,
+    ) -> Answer<'a, Beat> {
         self.unless_away(|| self.inner.lease_beat(task, token, ttl_ms, checkpoint))
     }
-    fn lease_finish<'a>(&'a self, task: &'a TaskId, token: u64, result: &'a str, notice_ms: u64) -> Answer<'a, Beat> {
+    fn lease_finish<'a>(
+        &'a self,
+        task: &'a TaskId,
+        token: u64,
+        result: &'a str,
+        notice_ms: u64,
+    ) -> Answer<'a, Beat> {
         self.unless_away(|| self.inner.lease_finish(task, token, result, notice_ms))
     }
-    fn lease_release<'a>(&'a self, task: &'a TaskId, token: u64, checkpoint: Option<&'a str>) -> Answer<'a, Beat> {
+    fn lease_release<'a>(
+        &'a self,
+        task: &'a TaskId,
+        token: u64,
+        checkpoint: Option<&'a str>,
+    ) -> Answer<'a, Beat> {
         self.unless_away(|| self.inner.lease_release(task, token, checkpoint))
     }
-    fn lock<'a>(&'a self, resource: &'a str, execution: &'a ExecutionId, owner: &'a str) -> Answer<'a, Locked> {
+    fn lock<'a>(
+        &'a self,
+        resource: &'a str,
+        execution: &'a ExecutionId,
+        owner: &'a str,
+    ) -> Answer<'a, Locked> {
         self.unless_away(|| self.inner.lock(resource, execution, owner))
     }
     fn unlock<'a>(&'a self, resource: &'a str, owner: &'a str, fence: Fence) -> Answer<'a, ()> {
         self.unless_away(|| self.inner.unlock(resource, owner, fence))
     }
-    fn lock_held<'a>(&'a self, resource: &'a str, owner: &'a str, fence: Fence) -> Answer<'a, bool> {
+    fn lock_held<'a>(
+        &'a self,
+        resource: &'a str,
+        owner: &'a str,
+        fence: Fence,
+    ) -> Answer<'a, bool> {
         self.unless_away(|| self.inner.lock_held(resource, owner, fence))
     }
     fn stats(&self) -> Answer<'_, Stats> {

@@ -1,6 +1,10 @@
 //! The engine's rules: golden traces for people, properties for the rest.
 
+#[cfg(test)]
 mod builds;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
 mod traces;
+#[cfg(test)]
 mod world;

@@ -152,7 +152,15 @@ proptest! {
                 });
                 prop_assert!(failed, "{statuses}");
             }
-            other => prop_assert!(false, "ended as {other}"),
+            ExecutionStatus::NotStarted
+            | ExecutionStatus::Running
+            | ExecutionStatus::Paused
+            | ExecutionStatus::Suspended
+            | ExecutionStatus::FailedContinue
+            | ExecutionStatus::Redirect
+            | ExecutionStatus::Stopped
+            | ExecutionStatus::Skipped
+            | ExecutionStatus::Buffered => prop_assert!(false, "{statuses}"),
         }
     }
 }

@@ -185,7 +185,7 @@ impl World {
             tags::check(&request.tags)?;
             let region = world.region(site)?;
             let source = region.known_instance(&request.instance_id, world.now_ms)?;
-            let own = |image: &&super::Image| image.owner == site.account;
+            let own = |image: &&Image| image.owner == site.account;
             if let Some(taken) =
                 region.images.values().filter(own).find(|image| image.name == request.name)
             {

@@ -190,7 +190,7 @@ impl World {
             security_groups: template.data.security_groups.clone(),
             key_name: template.data.key_name.clone(),
             instance_profile: template.data.instance_profile.clone(),
-            user_data: template.data.user_data.clone(),
+            user_data: template.data.decoded_user_data()?,
             on_shutdown: OnShutdown::Terminate,
             tags,
         };

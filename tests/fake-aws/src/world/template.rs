@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
 use super::{
@@ -45,10 +46,27 @@ pub struct TemplateData {
     pub instance_profile: Option<String>,
     /// Firewalls.
     pub security_groups: Vec<String>,
-    /// Decoded.
+    /// Base64, as it was sent.
     pub user_data: String,
     /// Everything else, as it was sent: kept to be compared.
     pub rest: BTreeMap<String, String>,
+}
+
+impl TemplateData {
+    /// Its user data as an instance reads it.
+    ///
+    /// # Errors
+    ///
+    /// It is not base64.
+    pub fn decoded_user_data(&self) -> Result<String, ApiError> {
+        match STANDARD.decode(&self.user_data) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) => {
+                let text = format!("Invalid BASE64 encoding of user data: {error}");
+                Err(ApiError::new(Rule::UserDataSize, text))
+            }
+        }
+    }
 }
 
 impl Filtered for Template {
@@ -100,6 +118,7 @@ impl World {
         let summary = format!("{} image {}", request.name, request.data.image_id);
         self.write(caller, "CreateLaunchTemplate", summary, |world, site| {
             tags::check(&request.tags)?;
+            request.data.decoded_user_data()?;
             let mut held = world.region(site)?.templates.values();
             let same_token = |t: &&Template| {
                 request.client_token.is_some() && t.client_token == request.client_token

@@ -29,7 +29,7 @@ const PIPELINE: &str = include_str!("../../deploy/examples/pipeline.json");
 /// A build is confirmed and its execution created within this, or something is wrong.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// The whole run takes seconds; whatever takes longer does not end.
-const RUN_TIMEOUT: Duration = Duration::from_secs(120);
+const RUN_TIMEOUT: Duration = Duration::from_mins(2);
 /// What drains at the end gets this long.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -198,8 +198,8 @@ async fn save(scene: &Scene, body: Option<&str>) -> Result<Definition, CommandEr
 async fn notify(scene: &Scene) -> Result<String, DemoError> {
     let notice = Notice::finalized(scene::JOB, scene::NUMBER, vec![scene.webhook()]);
     let told = scene.jenkins().notify(&notice).await;
-    let answers = told.into_iter().map(|told| (told.status, told.body));
-    accepted(answers.last().unwrap_or((None, "nothing was sent".to_owned())))
+    let mut answers = told.into_iter().map(|told| (told.status, told.body));
+    accepted(answers.next_back().unwrap_or((None, "nothing was sent".to_owned())))
 }
 
 /// What the gateway said, if it took the notification.

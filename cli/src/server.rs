@@ -34,7 +34,7 @@ pub(crate) enum ServerError {
     #[error("could not {doing}: no answer from {server}")]
     Unreachable {
         doing: String,
-        server: Url,
+        server: String,
         #[source]
         cause: reqwest::Error,
     },
@@ -45,7 +45,7 @@ pub(crate) enum ServerError {
     #[error("could not {doing}: the answer of {server} is not understood")]
     Unreadable {
         doing: String,
-        server: Url,
+        server: String,
         #[source]
         cause: serde_json::Error,
     },
@@ -69,9 +69,9 @@ impl Problem {
             .unwrap_or_else(|| format!("the server answered {status}"));
         for problem in &self.problems {
             let field = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
-            text.push_str(&format!("\n  {}: {}", field("pointer"), field("message")));
+            text.extend(["\n  ", field("pointer"), ": ", field("message")]);
             if !field("hint").is_empty() {
-                text.push_str(&format!(" ({})", field("hint")));
+                text.extend([" (", field("hint"), ")"]);
             }
         }
         text
@@ -154,7 +154,7 @@ impl Server {
     async fn answer(&self, doing: &str, request: RequestBuilder) -> Result<Response, ServerError> {
         let unreachable = |cause: reqwest::Error| ServerError::Unreachable {
             doing: doing.to_owned(),
-            server: self.base.clone(),
+            server: self.base.to_string(),
             cause: cause.without_url(),
         };
         let response = request.send().await.map_err(unreachable)?;
@@ -176,12 +176,12 @@ impl Server {
         let response = self.answer(doing, request).await?;
         let body = response.bytes().await.map_err(|cause| ServerError::Unreachable {
             doing: doing.to_owned(),
-            server: self.base.clone(),
+            server: self.base.to_string(),
             cause: cause.without_url(),
         })?;
         serde_json::from_slice(&body).map_err(|cause| ServerError::Unreadable {
             doing: doing.to_owned(),
-            server: self.base.clone(),
+            server: self.base.to_string(),
             cause,
         })
     }
@@ -264,7 +264,7 @@ impl Server {
         let id = started.r#ref.rsplit('/').next().unwrap_or_default();
         id.parse().map_err(|error: model::IdError| ServerError::Unreadable {
             doing,
-            server: self.base.clone(),
+            server: self.base.to_string(),
             cause: serde::de::Error::custom(error),
         })
     }

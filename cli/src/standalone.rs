@@ -1,6 +1,6 @@
 //! `bowline standalone`: all four roles in one process, over one store and one bus.
 
-use std::{net::SocketAddr, path::Path, process::ExitCode};
+use std::{net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
 
 use bus::{BusError, SharedBus};
 use runtime::{
@@ -160,13 +160,13 @@ pub(crate) async fn start(
 ) -> Result<SocketAddr, StartError> {
     let Roles { gateway, coordinator, bake, deploy } = roles;
     let jenkins = gateway.jenkins.clone();
-    coordinator::run(coordinator, jenkins, store.clone(), bus.clone(), tasks.clone())
+    coordinator::run(coordinator, jenkins, Arc::clone(&store), Arc::clone(&bus), tasks.clone())
         .await
         .map_err(StartError::Coordinator)?;
-    worker_bake::run(bake, clouds.images, store.clone(), bus.clone(), tasks.clone())
+    worker_bake::run(bake, clouds.images, Arc::clone(&store), Arc::clone(&bus), tasks.clone())
         .await
         .map_err(StartError::Bake)?;
-    worker_deploy::run(deploy, clouds.server_groups, store.clone(), bus, tasks.clone())
+    worker_deploy::run(deploy, clouds.server_groups, Arc::clone(&store), bus, tasks.clone())
         .await
         .map_err(StartError::Deploy)?;
     // Last, so that an answer of the API means that everything behind it runs.

@@ -70,10 +70,10 @@ fn text(file: &Path, problem: &Problem) -> String {
     };
     let mut text = format!("{}:{line}:{column}: {word}[{code}]: {message}", file.display());
     if !pointer.is_empty() {
-        text.push_str(&format!(" (at {pointer})"));
+        text.extend([" (at ", pointer, ")"]);
     }
     if let Some(hint) = hint {
-        text.push_str(&format!("\n    hint: {hint}"));
+        text.extend(["\n    hint: ", hint]);
     }
     text
 }

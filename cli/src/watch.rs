@@ -16,7 +16,7 @@ use crate::{
 /// How often the server is asked.
 const PACE: Duration = Duration::from_millis(500);
 /// A server that is away for longer ends the waiting: a restart takes seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How waiting ended, when nothing went wrong with the waiting itself.
 #[derive(Debug)]

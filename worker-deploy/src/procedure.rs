@@ -148,20 +148,17 @@ struct Work<'a, L> {
 impl<L: Lease> Work<'_, L> {
     async fn forward(&mut self, saved: &mut Option<Checkpoint>) -> Result<TaskOutcome, Halt> {
         let fence = self.lock().await?;
-        let checkpoint = match saved {
-            Some(checkpoint) => {
-                // A save counts as progress: taking over alone is none.
-                if checkpoint.fence != fence {
-                    checkpoint.fence = fence;
-                    self.save(checkpoint).await?;
-                }
-                checkpoint
+        let checkpoint = if let Some(checkpoint) = saved {
+            // A save counts as progress: taking over alone is none.
+            if checkpoint.fence != fence {
+                checkpoint.fence = fence;
+                self.save(checkpoint).await?;
             }
-            None => {
-                let planned = Box::pin(self.plan(fence)).await?;
-                self.save(&planned).await?;
-                saved.insert(planned)
-            }
+            checkpoint
+        } else {
+            let planned = Box::pin(self.plan(fence)).await?;
+            self.save(&planned).await?;
+            saved.insert(planned)
         };
         Box::pin(self.create(checkpoint)).await?;
         Box::pin(self.settle(checkpoint)).await?;

@@ -105,9 +105,13 @@ fn header(request: &DeployRequest, name: &ServerGroupName, launch_template: &str
         ("CLOUD_LAUNCH_TEMPLATE", launch_template),
         ("EC2_REGION", request.region.as_str()),
     ];
-    let lines: String =
-        variables.iter().map(|(key, text)| format!("{key}=\"{}\"\n", quoted(text))).collect();
-    format!("#!/bin/bash\ncat > /etc/default/server-env <<'BOWLINE_SERVER_ENV'\n{lines}BOWLINE_SERVER_ENV\n")
+    let mut script =
+        "#!/bin/bash\ncat > /etc/default/server-env <<'BOWLINE_SERVER_ENV'\n".to_owned();
+    for (key, text) in variables {
+        script.extend([key, "=\"", &quoted(text), "\"\n"]);
+    }
+    script.push_str("BOWLINE_SERVER_ENV\n");
+    script
 }
 
 /// Inside double quotes of a shell, on one line.

@@ -169,10 +169,12 @@ impl Watch {
     }
 }
 
+type SharedSheet<K, V> = Arc<tokio::sync::Mutex<Sheet<K, V>>>;
+
 /// Sheets by subject; each is filled in by one reader at a time.
 #[derive(Debug)]
 struct Desk<S, K, V> {
-    sheets: Mutex<BTreeMap<S, Arc<tokio::sync::Mutex<Sheet<K, V>>>>>,
+    sheets: Mutex<BTreeMap<S, SharedSheet<K, V>>>,
 }
 
 impl<S, K, V> Default for Desk<S, K, V> {
@@ -224,10 +226,10 @@ impl<S: Ord + Clone, K: Ord + Clone, V: Clone> Desk<S, K, V> {
         }
     }
 
-    fn sheet(&self, subject: &S, interval: Duration) -> Arc<tokio::sync::Mutex<Sheet<K, V>>> {
+    fn sheet(&self, subject: &S, interval: Duration) -> SharedSheet<K, V> {
         // A panic while it was held leaves a map that is whole.
         let mut sheets = self.sheets.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_use = |sheet: &Arc<tokio::sync::Mutex<Sheet<K, V>>>| {
+        let in_use = |sheet: &SharedSheet<K, V>| {
             Arc::strong_count(sheet) > 1
                 || sheet.try_lock().is_ok_and(|sheet| sheet.is_recent(interval))
         };

@@ -3,7 +3,7 @@
 
 mod queue;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures::{FutureExt, future::BoxFuture};
 use model::limits;
@@ -75,7 +75,7 @@ impl Bus for InProcess {
                 redelivered: stored.returns > 0,
                 published_ms: Some(stored.published_ms),
                 park: stored.park.clone(),
-                settle: Box::new(Held { broker: settler.clone(), place }),
+                settle: Box::new(Held { broker: Weak::clone(&settler), place }),
             };
             let consumer = self.lock().subscribe(queue, usize::from(prefetch), sender, hand_out);
             let subscription = Subscribed { broker, queue, consumer };
@@ -117,7 +117,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 struct Held {
     /// Weak: a delivery that somebody keeps must not keep the broker with all its queues.
-    broker: std::sync::Weak<Mutex<Broker>>,
+    broker: Weak<Mutex<Broker>>,
     place: Place,
 }
 

@@ -399,7 +399,7 @@ impl Lease {
             .to_string()
             .bytes()
             .fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
-        self.rhythm.beat - self.rhythm.beat * (hash % 20) / 100
+        self.rhythm.beat * (100 - hash % 20) / 100
     }
 }
 

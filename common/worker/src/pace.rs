@@ -34,7 +34,8 @@ impl WorkerPace {
     /// Everything that is wrong, as paths inside the section and texts.
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
-        if self.beat_interval_ms == 0 || self.beat_interval_ms.saturating_mul(3) > self.lease_ttl_ms {
+        if self.beat_interval_ms == 0 || self.beat_interval_ms.saturating_mul(3) > self.lease_ttl_ms
+        {
             let text = format!(
                 "{} must be above 0 and at most a third of `lease_ttl_ms` ({}): a lost beat must not lose the lease",
                 self.beat_interval_ms, self.lease_ttl_ms
@@ -72,7 +73,8 @@ mod tests {
         assert_eq!(hasty.problems().len(), 1);
         let still = WorkerPace { lease_ttl_ms: 500, beat_interval_ms: 0 };
         assert_eq!(still.problems().len(), 2);
-        let config = WorkerConfig::new("w", 1).paced(WorkerPace { lease_ttl_ms: 3_000, beat_interval_ms: 500 });
+        let config = WorkerConfig::new("w", 1)
+            .paced(WorkerPace { lease_ttl_ms: 3_000, beat_interval_ms: 500 });
         assert_eq!(config.ttl, Duration::from_secs(3));
     }
 }

@@ -252,12 +252,12 @@ struct Subscription<P> {
 
 impl<P: Procedure> Subscription<P> {
     async fn run(mut self) -> Ended {
-        let stop = self.worker.tasks.stop().clone();
+        let stopping = self.worker.tasks.stop().clone();
         let mut more = true;
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled(), if more => {
+                () = stopping.cancelled(), if more => {
                     // What waits unclaimed goes back to others; claims under way are seen through,
                     // so that no claimed task is left lying until its lease runs out.
                     self.stop_taking().await;
@@ -279,7 +279,7 @@ impl<P: Procedure> Subscription<P> {
                     None if self.taking => return Ended::Closed,
                     None => more = false,
                 },
-                else => return if stop.is_cancelled() { Ended::Stopping } else { Ended::Full },
+                else => return if stopping.is_cancelled() { Ended::Stopping } else { Ended::Full },
             }
         }
     }

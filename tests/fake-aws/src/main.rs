@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nobody is left to tell if this fails.
-            _ = writeln!(std::io::stderr(), "fake-aws: {}", Chain(&failure));
+            writeln!(std::io::stderr(), "fake-aws: {}", Chain(&failure)).unwrap_or_default();
             ExitCode::FAILURE
         }
     }

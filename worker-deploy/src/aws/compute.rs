@@ -148,7 +148,7 @@ fn instance(instance: aws_sdk_ec2::types::Instance) -> Option<InstanceState> {
         InstanceStateName::ShuttingDown | InstanceStateName::Terminated => Power::Terminated,
         InstanceStateName::Stopping | InstanceStateName::Stopped => Power::Stopped,
         // The SDK's enum is open. Unknown is not running.
-        _ => return None,
+        InstanceStateName::Unknown(_) | _ => return None,
     };
     let reason = instance.state_reason.and_then(|reason| reason.message);
     Some(InstanceState { id: instance.instance_id?, power, reason })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_autoscaling::types::{
-    AutoScalingGroup, DeletionProtection, Instance, LaunchTemplateSpecification, LifecycleState, Tag,
+    AutoScalingGroup, DeletionProtection, Instance, LaunchTemplateSpecification, Tag,
 };
 use model::moniker::ServerGroupName;
 use wire::Capacity;
@@ -124,24 +124,22 @@ fn launch_template(group: &AutoScalingGroup) -> Option<TemplateRef> {
 }
 
 fn instance(instance: Instance) -> Option<GroupInstance> {
-    let lifecycle = match instance.lifecycle_state? {
-        LifecycleState::InService => InstanceLifecycle::InService,
-        LifecycleState::Pending | LifecycleState::PendingWait | LifecycleState::PendingProceed => {
-            InstanceLifecycle::Pending
-        }
-        LifecycleState::Terminating
-        | LifecycleState::TerminatingWait
-        | LifecycleState::TerminatingProceed
-        | LifecycleState::TerminatingRetained
-        | LifecycleState::Terminated => InstanceLifecycle::Terminating,
-        // The SDK's enum is open: what it adds is, like standby and warm pools, not in service.
-        other => InstanceLifecycle::Other(other.as_str().to_owned()),
-    };
+    let lifecycle = lifecycle(instance.lifecycle_state?.as_str());
     let healthy = instance
         .health_status
         .is_some_and(|status| status.eq_ignore_ascii_case("healthy"));
     let health = if healthy { GroupHealth::Healthy } else { GroupHealth::Unhealthy };
     Some(GroupInstance { id: instance.instance_id?, lifecycle, health })
+}
+
+/// By its text: most of the SDK's many variants mean the same here, and there will be more.
+fn lifecycle(state: &str) -> InstanceLifecycle {
+    match state.split(':').next().unwrap_or_default() {
+        "InService" => InstanceLifecycle::InService,
+        "Pending" => InstanceLifecycle::Pending,
+        "Terminating" | "Terminated" => InstanceLifecycle::Terminating,
+        _ => InstanceLifecycle::Other(state.to_owned()),
+    }
 }
 
 pub(super) async fn create(
@@ -281,4 +279,35 @@ pub(super) async fn delete(aws: &AwsCloud, place: &Place, group: &str) -> Result
         .await
         .map_err(faults::read("DeleteAutoScalingGroup"))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_in_service_is_in_service() {
+        for (text, expected) in [
+            ("InService", InstanceLifecycle::InService),
+            ("Pending:Wait", InstanceLifecycle::Pending),
+            ("Terminating:Proceed", InstanceLifecycle::Terminating),
+            ("Terminated", InstanceLifecycle::Terminating),
+            ("Warmed:Pending", InstanceLifecycle::Other("Warmed:Pending".to_owned())),
+            ("Standby", InstanceLifecycle::Other("Standby".to_owned())),
+        ] {
+            assert_eq!(lifecycle(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_group_without_an_age_is_nobodys_victim_and_one_with_a_status_is_going() {
+        let group = AutoScalingGroup::builder()
+            .auto_scaling_group_name("shop-v001")
+            .status("Delete in progress")
+            .desired_capacity(3)
+            .build();
+        let read = read(group);
+        assert_eq!((read.created_ms, read.capacity.desired), (u64::MAX, 3));
+        assert_eq!(read.lifecycle, GroupLifecycle::Deleting);
+    }
 }

@@ -203,7 +203,7 @@ fn a_taken_name_moves_the_plan_to_the_next_number() {
     assert_eq!(next.group.name, "shop-staging-web-v006");
     assert_eq!(next.template.name, "shop-staging-web-v006-1700000000001");
     assert_ne!(next.template.client_token, plan.template.client_token);
-    assert_eq!(next.abandoned, [plan.template.name.clone()]);
+    assert_eq!(next.abandoned, std::slice::from_ref(&plan.template.name));
     assert_eq!(next.victims, plan.victims, "the group that took the name is no victim");
     // Even if the view lags and does not show it yet.
     let blind = renamed(&plan, &request(), &old(), &maker).unwrap();

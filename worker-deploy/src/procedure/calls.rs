@@ -105,7 +105,7 @@ impl<L: Lease> Work<'_, L> {
         let longest = BACKOFF_MAX.max(interval);
         let base = interval.saturating_mul(1 << tries.min(5)).min(longest);
         let own: u32 = self.lease.task().to_string().bytes().map(u32::from).sum();
-        base - base * (own % 32) / 64
+        base.saturating_sub(base * (own % 32) / 64)
     }
 }
 

@@ -59,29 +59,10 @@ impl<L: Lease> Work<'_, L> {
             debug!(look = ?seen.what, "waiting for health");
             let waited_ms = self.lease.now_ms().saturating_sub(checkpoint.began_ms);
             if waited_ms >= self.room.config.healthy_timeout_ms() {
-                return Err(self.not_healthy(&checkpoint.plan, &seen.what, waited_ms));
+                return Err(not_healthy(&checkpoint.plan, &seen.what, waited_ms));
             }
             self.pause(self.room.config.poll_interval()).await?;
         }
-    }
-
-    fn not_healthy(&self, plan: &Plan, look: &Look, waited_ms: u64) -> Halt {
-        let state = match look {
-            Look::There(verdict) => verdict.to_string(),
-            Look::Missing => "it is not there any more".to_owned(),
-        };
-        let message = format!(
-            "server group `{}` did not become healthy within {} s: {state}; no older group was touched",
-            plan.group.name,
-            waited_ms / 1_000
-        );
-        let hint = if plan.judge == health::Judge::Platform {
-            "look at the instances' console output and at the group's activity history"
-        } else {
-            "look at the balancer's health check (path, port, codes), the security groups between \
-             balancer and instances, and at the instances' console output"
-        };
-        Halt::failed(FailureKind::Timeout, message).hinting(hint)
     }
 
     /// Judges the new group by a look of the wanted freshness.
@@ -151,4 +132,23 @@ impl<L: Lease> Work<'_, L> {
 
 pub(super) fn is(identity: Option<&Identity>, group: &ServerGroup) -> bool {
     identity.is_some_and(|identity| identity.is(group))
+}
+
+fn not_healthy(plan: &Plan, look: &Look, waited_ms: u64) -> Halt {
+    let state = match look {
+        Look::There(verdict) => verdict.to_string(),
+        Look::Missing => "it is not there any more".to_owned(),
+    };
+    let message = format!(
+        "server group `{}` did not become healthy within {} s: {state}; no older group was touched",
+        plan.group.name,
+        waited_ms / 1_000
+    );
+    let hint = if plan.judge == health::Judge::Platform {
+        "look at the instances' console output and at the group's activity history"
+    } else {
+        "look at the balancer's health check (path, port, codes), the security groups between \
+         balancer and instances, and at the instances' console output"
+    };
+    Halt::failed(FailureKind::Timeout, message).hinting(hint)
 }

@@ -362,7 +362,7 @@ async fn deploys_of_one_cluster_wait_for_each_other() {
     let (cloud, deployer, durable) = world();
     *durable.lock.lock().unwrap() = Some(("another/stage".to_owned(), 3));
     let freed = async {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(cloud.state().calls, 0, "nothing is done without the lock");
         *durable.lock.lock().unwrap() = None;
     };

@@ -27,9 +27,8 @@ impl<L: Lease> Work<'_, L> {
                     self.save(&checkpoint).await?;
                 }
                 let trouble = match Box::pin(self.put_back(&mut checkpoint)).await {
-                    Ok(()) => None,
                     // Cleaning up is not canceled; a cancel that shows up here changes nothing.
-                    Err(Halt::Stop(Stop::Canceled)) => None,
+                    Ok(()) | Err(Halt::Stop(Stop::Canceled)) => None,
                     Err(Halt::Stop(stop @ (Stop::Lost | Stop::Draining))) => return Err(stop),
                     Err(Halt::Failed(failure)) => Some(failure.message),
                 };

@@ -52,10 +52,9 @@ pub(crate) fn message_id(properties: &BasicProperties) -> &str {
 
 /// When the publisher sent it.
 pub(crate) fn published_ms(properties: &BasicProperties) -> Option<u64> {
-    match properties.headers().as_ref()?.inner().get(PUBLISHED_MS)? {
-        AMQPValue::LongLongInt(ms) => u64::try_from(*ms).ok(),
-        _ => None,
-    }
+    let published = properties.headers().as_ref()?.inner().get(PUBLISHED_MS)?;
+    let AMQPValue::LongLongInt(ms) = published else { return None };
+    u64::try_from(*ms).ok()
 }
 
 /// Why it was parked: by one of us, or by the broker. `prefix` is taken off the queue's name.
@@ -71,10 +70,8 @@ pub(crate) fn park(properties: &BasicProperties, prefix: &str) -> Option<ParkRea
 }
 
 fn text(headers: &FieldTable, name: &str) -> Option<String> {
-    match headers.inner().get(name)? {
-        AMQPValue::LongString(text) => Some(String::from_utf8_lossy(text.as_bytes()).into_owned()),
-        _ => None,
-    }
+    let AMQPValue::LongString(text) = headers.inner().get(name)? else { return None };
+    Some(String::from_utf8_lossy(text.as_bytes()).into_owned())
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Link {
         if let Some(connection) = &live
             && !self.stale.load(Ordering::Acquire)
         {
-            state.connection = live.clone();
+            state.connection.clone_from(&live);
             return Ok(Arc::clone(connection));
         }
         if let Some((until, trouble)) = &state.resting

@@ -286,22 +286,26 @@ struct Held {
 
 impl Settle for Held {
     fn ack(self: Box<Self>) -> BoxFuture<'static, bool> {
-        async move { settled(timeout(self.timeout, self.acker.ack(BasicAckOptions::default())).await) }
-            .boxed()
+        async move {
+            let acked = self.acker.ack(BasicAckOptions::default());
+            settled(timeout(self.timeout, acked).await.ok())
+        }
+        .boxed()
     }
 
     fn requeue(self: Box<Self>) -> BoxFuture<'static, bool> {
         async move {
             let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-            settled(timeout(self.timeout, self.acker.nack(options)).await)
+            let returned = self.acker.nack(options);
+            settled(timeout(self.timeout, returned).await.ok())
         }
         .boxed()
     }
 }
 
-/// A dead channel answers `Ok(false)`, not an error.
-fn settled(answer: Result<Result<bool, lapin::Error>, tokio::time::error::Elapsed>) -> bool {
-    let settled = matches!(answer, Ok(Ok(true)));
+/// A dead channel answers `Ok(false)`, not an error; `None` is no answer in time.
+fn settled(answer: Option<lapin::Result<bool>>) -> bool {
+    let settled = answer.is_some_and(|answer| answer.unwrap_or(false));
     if !settled {
         debug!("delivery not settled, the broker will deliver it again");
     }

@@ -197,7 +197,7 @@ impl Store for EmbeddedStore {
     }
 
     fn stats(&self) -> Answer<'_, Stats> {
-        self.read("counted", |transaction, now_ms| due::stats(transaction, now_ms))
+        self.read("counted", due::stats)
     }
 
     fn now_ms(&self) -> Answer<'_, u64> {

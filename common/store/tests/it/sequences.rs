@@ -301,6 +301,7 @@ async fn run(world: &World, ops: &[Op]) -> Result<(), TestCaseError> {
     let mut model = Model::new();
     for (step, op) in ops.iter().enumerate() {
         let (expected, found) = both(&mut model, world, op).await;
+        println!("STEP {} => {}", format!("{op:?}").chars().take(60).collect::<String>(), expected.chars().take(30).collect::<String>());
         prop_assert_eq!(expected, found, "step {} of {:#?}", step, ops);
     }
     for execution in 0..3 {

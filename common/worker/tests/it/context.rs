@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use model::TaskKind;
 use serde_json::json;
-use store::{Locked, SharedStore};
+use store::Locked;
 use tokio::time::{Instant, sleep};
 use worker::{Stop, testing::TestTask};
 
@@ -18,8 +18,7 @@ async fn flaky() -> Arc<Flaky> {
 }
 
 async fn task_in(store: &Arc<Flaky>) -> TestTask {
-    let store = Arc::clone(store) as SharedStore;
-    TestTask::new(store, TaskKind::Bake, r#"{"do":"save_and_wait"}"#).await
+    TestTask::new(store.shared(), TaskKind::Bake, r#"{"do":"save_and_wait"}"#).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,7 +26,7 @@ async fn without_beats_nothing_may_be_changed_until_they_come_back() {
     let store = flaky().await;
     let task = task_in(&store).await;
     let context = task.context();
-    sleep(Duration::from_secs(3_600)).await;
+    sleep(Duration::from_hours(1)).await;
     assert_eq!(context.may_mutate(), Ok(()), "beats have kept it");
     store.set_away(true);
     sleep(Duration::from_secs(40)).await;
@@ -46,12 +45,12 @@ async fn a_silence_as_long_as_the_lease_ends_the_work() {
     let task = task_in(&store).await;
     store.set_away(true);
     let before = Instant::now();
-    assert_eq!(task.context().sleep(Duration::from_secs(3_600)).await, Err(Stop::Lost));
+    assert_eq!(task.context().sleep(Duration::from_hours(1)).await, Err(Stop::Lost));
     assert!(
         before.elapsed() >= Duration::from_secs(75) && before.elapsed() < Duration::from_secs(100)
     );
     store.set_away(false);
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert_eq!(task.context().may_mutate(), Err(Stop::Lost), "lost is lost");
 }
 
@@ -99,7 +98,7 @@ async fn a_cancel_ends_a_sleep_and_lets_clean_up() {
     assert_eq!(context.sleep(Duration::from_secs(1)).await, Err(Stop::Canceled));
     assert_eq!(context.may_mutate(), Err(Stop::Canceled));
     assert_eq!(context.may_clean_up(), Ok(()));
-    assert_eq!(context.sleep_cleaning_up(Duration::from_secs(600)).await, Ok(()));
+    assert_eq!(context.sleep_cleaning_up(Duration::from_mins(10)).await, Ok(()));
     assert_eq!(context.may_clean_up(), Ok(()));
     assert_eq!(context.save(&5).await, Ok(()), "cleaning up has progress, too");
     let next = task.taken_over().await;
@@ -111,7 +110,7 @@ async fn a_drain_ends_every_sleep_before_the_next_change() {
     let store = flaky().await;
     let task = task_in(&store).await;
     let context = task.context();
-    let sleeping = context.sleep(Duration::from_secs(3_600));
+    let sleeping = context.sleep(Duration::from_hours(1));
     let (stopped, ()) = tokio::join!(sleeping, async { task.drain() });
     assert_eq!(stopped, Err(Stop::Draining));
     assert_eq!(context.may_mutate(), Err(Stop::Draining));
@@ -143,7 +142,7 @@ async fn the_clock_is_the_stores_and_goes_on() {
     let store = flaky().await;
     let task = task_in(&store).await;
     let before_ms = task.context().now_ms();
-    sleep(Duration::from_secs(600)).await;
+    sleep(Duration::from_mins(10)).await;
     assert_eq!(task.context().now_ms() - before_ms, 600_000);
 }
 
@@ -153,7 +152,7 @@ async fn a_test_task_runs_a_procedure_and_its_successor_goes_on_from_the_checkpo
     let task = task_in(&store).await;
     let probe = Probe::default();
     let (stopped, ()) = tokio::join!(task.run(&probe), async {
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         task.drain();
     });
     assert_eq!(stopped, Err(Stop::Draining));

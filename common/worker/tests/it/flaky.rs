@@ -26,6 +26,10 @@ impl Flaky {
         Arc::new(Self { inner, away: AtomicBool::new(false) })
     }
 
+    pub(crate) fn shared(self: &Arc<Self>) -> SharedStore {
+        Arc::<Self>::clone(self)
+    }
+
     pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
     }

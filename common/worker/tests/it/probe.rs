@@ -69,15 +69,15 @@ impl Procedure for Probe {
                 task.may_mutate()?;
                 Ok(succeeded(&[]))
             }
-            Order::SaveAndWait => match task.checkpoint::<u32>().unwrap() {
-                Some(number) => Ok(succeeded(&[("checkpoint", number.into())])),
-                None => {
-                    task.save(&7).await?;
-                    task.sleep(Duration::from_secs(3_600)).await?;
-                    Ok(succeeded(&[]))
+            Order::SaveAndWait => {
+                if let Some(number) = task.checkpoint::<u32>().unwrap() {
+                    return Ok(succeeded(&[("checkpoint", number.into())]));
                 }
-            },
-            Order::Sleep => match task.sleep(Duration::from_secs(3_600)).await {
+                task.save(&7).await?;
+                task.sleep(Duration::from_hours(1)).await?;
+                Ok(succeeded(&[]))
+            }
+            Order::Sleep => match task.sleep(Duration::from_hours(1)).await {
                 Ok(()) => Ok(succeeded(&[])),
                 Err(Stop::Canceled) => {
                     assert_eq!(task.may_mutate(), Err(Stop::Canceled));

@@ -264,7 +264,7 @@ async fn after_a_long_outage_of_the_store_the_messages_are_taken_again() {
     let serving = world.serve(1);
     world.store.set_away(true);
     world.send(&message).await;
-    sleep(Duration::from_secs(600)).await;
+    sleep(Duration::from_mins(10)).await;
     assert!(world.probe.started().is_empty());
     world.store.set_away(false);
     assert_eq!(world.result(&message).await["outcome"], "succeeded");

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bus::{Message, SharedBus};
 use model::{ExecutionId, ExecutionStatus, StageId, TaskId, TaskKind, digest};
 use runtime::{Drained, Tasks};
-use store::{Commit, Committed, Create, Created, LeaseRow, SharedStore, TaskChange};
+use store::{Commit, Committed, Create, Created, LeaseRow, Store as _, TaskChange};
 use tokio::task::JoinHandle;
 use wire::{Queue, Route, TaskMessage};
 use worker::{ServeError, WorkerConfig, serve};
@@ -32,7 +32,7 @@ pub(crate) struct Serving {
 impl Serving {
     /// Tells it to stop, and waits until it has.
     pub(crate) async fn drain(self) {
-        assert_eq!(self.tasks.shut_down(Duration::from_secs(60)).await, Drained::Cleanly);
+        assert_eq!(self.tasks.shut_down(Duration::from_mins(1)).await, Drained::Cleanly);
         self.served.await.unwrap().unwrap();
     }
 }
@@ -45,7 +45,7 @@ impl World {
 
     pub(crate) fn serve(&self, slots: usize) -> Serving {
         let tasks = Tasks::new();
-        let (store, bus) = (Arc::clone(&self.store) as SharedStore, Arc::clone(&self.bus));
+        let (store, bus) = (self.store.shared(), Arc::clone(&self.bus));
         let config = WorkerConfig::new("test", slots);
         let served = tasks.spawn(serve(Arc::clone(&self.probe), config, store, bus, tasks.clone()));
         Serving { tasks, served }
@@ -70,7 +70,7 @@ impl World {
             event_key: name.to_owned(),
             first: self.commit_of(&message.task, 0, dispatched(&message)).await,
         };
-        assert_eq!(self.store().execution_create(create).await.unwrap(), Created::New);
+        assert_eq!(self.store.shared().execution_create(create).await.unwrap(), Created::New);
         message
     }
 
@@ -96,7 +96,8 @@ impl World {
     }
 
     pub(crate) async fn lease(&self, message: &TaskMessage) -> LeaseRow {
-        let stored = self.store().execution_load(&message.task.execution).await.unwrap().unwrap();
+        let stored =
+            self.store.shared().execution_load(&message.task.execution).await.unwrap().unwrap();
         stored.leases[&message.task].clone()
     }
 
@@ -114,19 +115,15 @@ impl World {
         assert!(consumer.deliveries.try_recv().is_err(), "a message came back");
     }
 
-    fn store(&self) -> SharedStore {
-        Arc::clone(&self.store) as SharedStore
-    }
-
     async fn change(&self, task: &TaskId, change: TaskChange) {
-        let stored = self.store().execution_load(&task.execution).await.unwrap().unwrap();
+        let stored = self.store.shared().execution_load(&task.execution).await.unwrap().unwrap();
         let commit = self.commit_of(task, stored.version, change).await;
-        let committed = self.store().execution_commit(commit).await.unwrap();
+        let committed = self.store.shared().execution_commit(commit).await.unwrap();
         assert!(matches!(committed, Committed::Applied { .. }), "{committed:?}");
     }
 
     async fn commit_of(&self, task: &TaskId, version: u64, change: TaskChange) -> Commit {
-        let now_ms = self.store().now_ms().await.unwrap();
+        let now_ms = self.store.shared().now_ms().await.unwrap();
         Commit {
             id: task.execution.clone(),
             expect_version: version,
@@ -155,7 +152,7 @@ fn dispatched(message: &TaskMessage) -> TaskChange {
 
 /// Waits for something that must come. Time is paused: this takes as long as it must, and no longer.
 pub(crate) async fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> T {
-    let answer = tokio::time::timeout(Duration::from_secs(60), awaited).await;
+    let answer = tokio::time::timeout(Duration::from_mins(1), awaited).await;
     answer.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 

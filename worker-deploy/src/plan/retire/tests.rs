@@ -70,7 +70,7 @@ fn apply(world: &mut World, action: &Action) {
         Action::MarkDoomed => {
             group.tags.insert(tags::DOOMED.to_owned(), rules().doomed);
         }
-        Action::Unmark => _ = group.tags.remove(tags::DOOMED),
+        Action::Unmark => drop(group.tags.remove(tags::DOOMED)),
         Action::ScaleToZero => {
             group.capacity = Capacity { min: 0, desired: 0, max: 0 };
             group.instances.clear();
@@ -125,11 +125,9 @@ fn each_guard_holds_at_each_step() {
     for fitness in [wobbling(), failing()] {
         assert!(matches!(at(VictimState::Untouched, nothing, fitness), Next::Wait(_)));
     }
-    for (state, prepare) in [
-        (disabling(), nothing as fn(&mut World)),
-        (disabled(), doomed),
-        (emptying(), doomed),
-    ] {
+    let open: [(VictimState, fn(&mut World)); 3] =
+        [(disabling(), nothing), (disabled(), doomed), (emptying(), doomed)];
+    for (state, prepare) in open {
         assert!(matches!(at(state.clone(), prepare, wobbling()), Next::Wait(_)), "{state:?}");
         assert!(matches!(at(state.clone(), prepare, failing()), Next::Retreat(_)), "{state:?}");
     }
@@ -163,10 +161,9 @@ fn another_group_with_the_name_is_spared_and_absence_is_done() {
         let victim = victim(state);
         let gone = World { victim: None, ..serving() };
         assert_eq!(next(&victim, &rules(), &gone), Next::Save(VictimState::Gone));
-        for alter in [
-            (|group: &mut ServerGroup| group.arn.push('x')) as fn(&mut ServerGroup),
-            |group| group.created_ms += 1,
-        ] {
+        let alterations: [fn(&mut ServerGroup); 2] =
+            [|group| group.arn.push('x'), |group| group.created_ms += 1];
+        for alter in alterations {
             let mut world = serving();
             change(&mut world, alter);
             let answer = next(&victim, &rules(), &world);
@@ -202,7 +199,7 @@ fn undoing_leaves_a_group_as_it_was() {
                 Next::Do(action) => apply(&mut world, &action),
                 Next::Save(state) => victim.state = state,
                 Next::Finished => break,
-                other => panic!("{other:?}"),
+                other @ (Next::Wait(_) | Next::Retreat(_) | Next::Abort(_)) => panic!("{other:?}"),
             }
         }
         assert_eq!(victim.state, VictimState::Restored);

@@ -1,0 +1,21 @@
+//! The coordinator from outside: a store and a bus in memory, a pretend Jenkins over HTTP, workers
+//! by hand. Every expectation is written down here, none is computed by what is tested.
+
+#[cfg(test)]
+mod builds;
+#[cfg(test)]
+mod crew;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod odds;
+#[cfg(test)]
+mod protocol;
+#[cfg(test)]
+mod starts;
+#[cfg(test)]
+mod trap;
+#[cfg(test)]
+mod watched;
+#[cfg(test)]
+mod world;

@@ -8,7 +8,10 @@ use std::{os::unix::process::CommandExt as _, path::Path, time::Duration};
 use fake_jenkins::{Build, Notice};
 use model::ExecutionId;
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::Instant,
+};
 use wire::ExecutionView;
 
 use crate::{
@@ -39,6 +42,9 @@ pub(crate) enum DemoError {
     /// No temporary folder.
     #[error("could not make a temporary folder for the store")]
     Folder(#[source] std::io::Error),
+    /// No signals.
+    #[error("could not listen for signals")]
+    Signals(#[source] std::io::Error),
     /// A pretended end or the settings.
     #[error("could not prepare the demonstration: {0}")]
     Prepare(String),
@@ -52,7 +58,7 @@ pub(crate) enum DemoError {
     #[error("the gateway did not accept the notification: {0}")]
     NotAccepted(String),
     /// No execution came of the notification.
-    #[error("no pipeline started within {} seconds: {reason}", START_TIMEOUT.as_secs())]
+    #[error("no pipeline started: {reason}")]
     NotStarted { reason: String },
     /// The command could not be started again.
     #[error("could not start the demonstration again with pretended credentials")]
@@ -73,6 +79,7 @@ impl DemoError {
                 "only a finished, successful build starts a pipeline; with --keep, ask the API for /api/v1/events",
             ),
             Self::Folder(_)
+            | Self::Signals(_)
             | Self::Prepare(_)
             | Self::Start(_)
             | Self::Jenkins(_)
@@ -116,8 +123,15 @@ fn again() -> std::io::Error {
 pub(crate) async fn run(demo: Demo, reach: Reach) -> Result<Exit, CommandError> {
     let began = Instant::now();
     let body = demo.event.as_deref().map(source::read).transpose()?;
+    let mut stop = Stop::listen()?;
     let scene = Scene::set(reach).await?;
-    let shown = show(&scene, body.as_deref(), demo.event.as_deref()).await;
+    let shown = tokio::select! {
+        shown = show(&scene, body.as_deref(), demo.event.as_deref()) => shown,
+        () = stop.asked() => {
+            scene.clear(GRACE).await;
+            return Ok(Exit::Failed);
+        }
+    };
     if let Ok(Exit::Succeeded) = shown {
         output::line(&format!("\nDone in {:.1} s.", began.elapsed().as_secs_f64()));
     }
@@ -125,7 +139,8 @@ pub(crate) async fn run(demo: Demo, reach: Reach) -> Result<Exit, CommandError> 
         if let Err(error) = &shown {
             output::note(&format!("error: {}", runtime::Chain(error)));
         }
-        keep(&scene).await;
+        invite(&scene);
+        stop.asked().await;
     }
     scene.clear(GRACE).await;
     shown
@@ -226,7 +241,7 @@ async fn started(scene: &Scene, application: &str) -> Result<ExecutionId, Comman
             return Err(DemoError::NotStarted { reason }.into());
         }
         if deadline < Instant::now() {
-            let reason = "the event is still being looked at".to_owned();
+            let reason = format!("not decided after {} s", START_TIMEOUT.as_secs());
             return Err(DemoError::NotStarted { reason }.into());
         }
         tokio::time::sleep(scene::PACE).await;
@@ -245,14 +260,35 @@ fn conclude(scene: &Scene, view: &ExecutionView) {
     output::line(&format!("address                 {}", scene.api()));
 }
 
-async fn keep(scene: &Scene) {
+/// Says what can be done with what still runs.
+fn invite(scene: &Scene) {
     output::line(&format!(
         "\nStill running; Ctrl-C ends it. Try, in another terminal:\n  BOWLINE_SERVER={0} bowline execution list shop\n  BOWLINE_SERVER={0} bowline pipeline run shop build-bake-deploy --build {1} --rebake --wait",
         scene.api(),
         scene::NUMBER,
     ));
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        output::note(&format!("error: could not wait for Ctrl-C: {error}"));
+}
+
+/// The ways to be told to end. Without them the temporary folder would stay behind.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> Result<Self, DemoError> {
+        let listen = |kind| signal(kind).map_err(DemoError::Signals);
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 

@@ -8,6 +8,9 @@ use runtime::{
     process::{self, Failure, Program},
 };
 use store::{SharedStore, StoreError};
+use worker::WorkerPace;
+use worker_bake::BakeConfig;
+use worker_deploy::DeployConfig;
 
 use crate::{
     args::Standalone,
@@ -29,9 +32,9 @@ pub(crate) struct Roles {
     /// `[coordinator]`.
     pub(crate) coordinator: coordinator::Config,
     /// `[bake]`.
-    pub(crate) bake: worker_bake::BakeConfig,
+    pub(crate) bake: BakeConfig,
     /// `[deploy]`.
-    pub(crate) deploy: worker_deploy::DeployConfig,
+    pub(crate) deploy: DeployConfig,
 }
 
 /// The server could not be started.
@@ -179,13 +182,21 @@ impl Roles {
     pub(crate) fn read(settings: &mut Settings) -> Option<Self> {
         let gateway = trigger_gateway::Config::read(settings);
         let coordinator = settings.section("coordinator");
-        let bake: Option<worker_bake::BakeConfig> = settings.section("bake");
-        for (path, text) in bake.iter().flat_map(worker_bake::BakeConfig::problems) {
+        let pace: Option<WorkerPace> = settings.section("worker");
+        for (path, text) in pace.iter().flat_map(WorkerPace::problems) {
+            settings.problem(format!("worker.{path}"), text);
+        }
+        let mut bake: Option<BakeConfig> = settings.section("bake");
+        for (path, text) in bake.iter().flat_map(BakeConfig::problems) {
             settings.problem(format!("bake.{path}"), text);
         }
-        let deploy: Option<worker_deploy::DeployConfig> = settings.section("deploy");
-        for (path, text) in deploy.iter().flat_map(worker_deploy::DeployConfig::problems) {
+        let mut deploy: Option<DeployConfig> = settings.section("deploy");
+        for (path, text) in deploy.iter().flat_map(DeployConfig::problems) {
             settings.problem(format!("deploy.{path}"), text);
+        }
+        if let (Some(bake), Some(deploy), Some(pace)) = (&mut bake, &mut deploy, pace) {
+            bake.pace = pace;
+            deploy.pace = pace;
         }
         Some(Self { gateway: gateway?, coordinator: coordinator?, bake: bake?, deploy: deploy? })
     }

@@ -38,9 +38,38 @@ pub(crate) struct Executions {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplyError {
     #[error("could not {doing} execution `{id}`")]
-    Store { doing: &'static str, id: ExecutionId, #[source] cause: StoreError },
+    Store {
+        doing: &'static str,
+        id: ExecutionId,
+        #[source]
+        cause: StoreError,
+    },
     #[error("execution `{0}` is changed by others all the time")]
     Contended(ExecutionId),
+    #[error("the store refused execution `{id}`: {reason}")]
+    Refused { id: ExecutionId, reason: String },
+}
+
+/// What came of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// The execution is another one now.
+    Changed,
+    /// Everything is as it was; why.
+    Unchanged(Unchanged),
+}
+
+/// Why an input changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unchanged {
+    #[error("no such execution")]
+    Unknown,
+    #[error(transparent)]
+    Rejected(Rejection),
+    #[error("it was applied before")]
+    Repeated,
+    #[error("the execution cannot be moved by this version, the coordinator's log says why")]
+    Stuck,
 }
 
 impl Executions {
@@ -49,11 +78,7 @@ impl Executions {
     }
 
     /// Looks at executions whose wake is due.
-    pub(crate) async fn run(
-        self,
-        mut due: mpsc::Receiver<ExecutionId>,
-        stop: CancellationToken,
-    ) {
+    pub(crate) async fn run(self, mut due: mpsc::Receiver<ExecutionId>, stop: CancellationToken) {
         let mut in_hand = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -73,16 +98,15 @@ impl Executions {
         }
     }
 
-    /// Creates an execution; an existing one is left as it is. True when it is new.
+    /// Creates an execution; an existing one is left as it is.
     pub(crate) async fn create(
         &self,
         document: &Document,
         effects: Effects,
         now_ms: u64,
-    ) -> Result<bool, ApplyError> {
+    ) -> Result<(), ApplyError> {
         let none = BTreeMap::new();
-        let basis =
-            Basis { version: 0, input_id: "create".to_owned(), leases: &none, now_ms };
+        let basis = Basis { version: 0, input_id: "create".to_owned(), leases: &none, now_ms };
         let first = commit_of(document, effects, basis);
         let create = Create {
             id: document.id.clone(),
@@ -97,19 +121,19 @@ impl Executions {
                 info!(execution.id = %document.id, pipeline.name = document.pipeline_name, "execution created");
                 counter!("bowline_executions_started_total").increment(1);
                 self.nudge.notify_one();
-                Ok(true)
+                Ok(())
             }
-            Created::Exists => Ok(false),
+            Created::Exists => Ok(()),
             Created::Refused { reason } => {
                 error!(execution.id = %document.id, reason, "the store refused a new execution");
-                Ok(false)
+                Err(ApplyError::Refused { id: document.id.clone(), reason })
             }
         }
     }
 
     /// Brings an execution up to date with what the store knows.
     pub(crate) async fn look(&self, id: &ExecutionId) -> Result<(), ApplyError> {
-        self.apply(id, &Input::Look, None).await
+        self.apply(id, &Input::Look, None).await.map(drop)
     }
 
     /// Applies one input. Late, doubled and senseless inputs succeed and change nothing.
@@ -119,31 +143,37 @@ impl Executions {
         id: &ExecutionId,
         input: &Input,
         input_id: Option<&str>,
-    ) -> Result<(), ApplyError> {
+    ) -> Result<Applied, ApplyError> {
+        let unchanged = |why| Ok(Applied::Unchanged(why));
         for _ in 0..CONFLICTS_MAX {
             let failed = |cause| ApplyError::Store { doing: "load", id: id.clone(), cause };
             let Some(stored) = self.store.execution_load(id).await.map_err(failed)? else {
                 debug!("no such execution");
-                return Ok(());
+                return unchanged(Unchanged::Unknown);
             };
             if stored.status.is_complete() {
-                return Ok(());
+                return unchanged(Unchanged::Rejected(Rejection::AlreadyComplete));
             }
             let Some((document, leases, decision)) = decide(&stored, input) else {
-                return self.rewake(id, stored.now_ms + AFTER_BUG_MS).await;
+                self.rewake(id, stored.now_ms + AFTER_BUG_MS).await?;
+                return unchanged(Unchanged::Stuck);
             };
             let effects = match decision {
                 Ok(effects) => effects,
                 Err(rejection) => {
                     debug!(%rejection, "input changes nothing");
-                    return self.rest(id, &stored, &document, &leases).await;
+                    self.rest(id, &stored, &document, &leases).await?;
+                    return unchanged(Unchanged::Rejected(rejection));
                 }
             };
-            // A look is told by the version it started from: a second one finds a newer version.
+            // A look is told by the version it started from.
             let own = || format!("look/{}", stored.version);
-            let input_id = input_id.map_or_else(own, str::to_owned);
-            let (version, now_ms) = (stored.version, stored.now_ms);
-            let basis = Basis { version, input_id, leases: &leases, now_ms };
+            let basis = Basis {
+                version: stored.version,
+                input_id: input_id.map_or_else(own, str::to_owned),
+                leases: &leases,
+                now_ms: stored.now_ms,
+            };
             let commit = commit_of(&document, effects, basis);
             let failed = |cause| ApplyError::Store { doing: "commit", id: id.clone(), cause };
             let reply = self.store.execution_commit(commit).await.map_err(failed)?;
@@ -155,15 +185,22 @@ impl Executions {
                             .increment(1);
                     }
                     self.nudge.notify_one();
-                    return Ok(());
+                    return Ok(Applied::Changed);
                 }
-                Committed::Duplicate | Committed::Gone => return Ok(()),
+                Committed::Gone => return unchanged(Unchanged::Unknown),
+                Committed::Duplicate if input_id.is_some() => {
+                    return unchanged(Unchanged::Repeated);
+                }
+                // Another look at the same version was quicker. It may have been taken before the
+                // result came in for whose sake we look: so look again, at the newer version.
+                Committed::Duplicate => {}
                 Committed::Conflict { .. } => {
                     counter!("bowline_commit_conflicts_total").increment(1);
                 }
                 Committed::Refused { reason } => {
                     error!(reason, "the store refused a transition: this is a bug in the engine");
-                    return self.rewake(id, stored.now_ms + AFTER_BUG_MS).await;
+                    self.rewake(id, stored.now_ms + AFTER_BUG_MS).await?;
+                    return unchanged(Unchanged::Stuck);
                 }
             }
         }

@@ -2,23 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Build, Input, Match, Origin, TriggerMiss};
+use engine::{Build, Input, Match, Origin, Rejection, TriggerMiss};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use metrics::counter;
 use model::{
-    ExecutionId, jenkins::JobName, limits,
+    ExecutionId,
+    jenkins::JobName,
+    limits,
     pipeline::{JenkinsTrigger, Pipeline},
 };
 use runtime::Chain;
 use serde_json::{Map, Value, json};
-use store::{SharedStore, StoreError, StoredEvent};
+use store::{PipelineRow, SharedStore, StoreError, StoredEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, instrument, warn};
 use wire::{Event, ManualStart, ReportedBuild};
 
 use crate::{
-    executions::{ApplyError, Executions},
+    executions::{Applied, ApplyError, Executions, Unchanged},
     jenkins::{Answer, Jenkins, JenkinsError},
 };
 
@@ -59,11 +61,7 @@ impl Intake {
         Self { store, jenkins, executions }
     }
 
-    pub(crate) async fn run(
-        self,
-        mut due: mpsc::Receiver<StoredEvent>,
-        stop: CancellationToken,
-    ) {
+    pub(crate) async fn run(self, mut due: mpsc::Receiver<StoredEvent>, stop: CancellationToken) {
         let mut in_hand = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -126,9 +124,8 @@ impl Intake {
             }
             Event::Cancel { execution, user, reason } => {
                 let input = Input::Cancel { user, reason };
-                self.executions.apply(&execution, &input, Some(&stored.key)).await?;
-                let body = json!({ "result": "canceled", "execution": execution });
-                Ok(Outcome::Settled("canceled", body))
+                let applied = self.executions.apply(&execution, &input, Some(&stored.key)).await?;
+                Ok(canceled(&execution, &applied))
             }
         }
     }
@@ -142,12 +139,11 @@ impl Intake {
     ) -> Result<Outcome, IntakeError> {
         let job = JobName::parse(&report.job);
         let answer = self.jenkins.build(&report.controller, &job, report.number).await;
-        let unconfirmed = |why: &str| {
-            json!({ "result": "unverified", "reason": why, "started": [] })
-        };
+        let unconfirmed =
+            |why: &str| json!({ "result": "unverified", "reason": why, "started": [] });
         let patience = u64::try_from(limits::CONFIRM_TIMEOUT.as_millis()).unwrap_or(0);
         match answer {
-            Ok(Answer::Finished(build)) => self.expand(&build, now_ms).await,
+            Ok(Answer::Finished(build)) => self.expand(&build, age_ms, now_ms).await,
             Ok(not_yet @ (Answer::NotFound | Answer::Unfinished)) => {
                 let why = match not_yet {
                     Answer::NotFound => "Jenkins does not know this build",
@@ -173,42 +169,64 @@ impl Intake {
         }
     }
 
-    /// Every matching pipeline, each at most once for this build.
-    async fn expand(&self, build: &Build, now_ms: u64) -> Result<Outcome, IntakeError> {
-        let (mut started, mut missed) = (Vec::new(), Vec::new());
+    /// Every matching pipeline, each at most once for this build. One that cannot be judged yet
+    /// keeps the event, and does not hold the others up.
+    async fn expand(
+        &self,
+        build: &Build,
+        age_ms: u64,
+        now_ms: u64,
+    ) -> Result<Outcome, IntakeError> {
+        let (mut started, mut missed, mut later) = (Vec::new(), Vec::new(), None);
         for row in self.store.pipeline_list(None).await? {
-            let Some(pipeline) = Pipeline::parse(&row.body).pipeline else {
-                missed.push(json!({ "pipeline": row.name, "application": row.application,
-                    "reason": "its definition is not valid" }));
-                continue;
-            };
-            let decided = match engine::match_build(build, &pipeline) {
-                Match::Miss(miss) => Err(miss.to_string()),
-                Match::Trigger(trigger) => match self.properties(build, trigger).await {
-                    Ok(properties) => Ok((trigger, properties)),
-                    Err(Refused::Miss(miss)) => Err(miss.to_string()),
-                    Err(Refused::Later(why)) => return Ok(Outcome::Later(why)),
-                },
-            };
-            match decided {
-                Err(reason) => missed.push(json!({ "pipeline": row.name,
-                    "application": row.application, "reason": reason })),
-                Ok((trigger, properties)) => {
-                    let origin = Origin {
-                        event_key: build.event_key(),
-                        pipeline_id: row.id.clone(),
-                        trigger: engine::trigger_of_build(build, Some(trigger), &properties),
-                    };
-                    let id = self.start(&pipeline, origin, now_ms).await?;
+            let reason = match self.expand_into(build, &row, now_ms).await {
+                Ok(id) => {
                     started.push(json!({ "pipeline": row.name,
                         "application": row.application, "execution": id }));
+                    continue;
                 }
-            }
+                Err(Refused::Later(why)) if age_ms < UNREACHABLE_MS => {
+                    later = Some(why);
+                    continue;
+                }
+                Err(Refused::Later(why) | Refused::Never(why)) => why,
+                Err(Refused::Failed(error)) => return Err(error),
+            };
+            missed.push(json!({ "pipeline": row.name,
+                "application": row.application, "reason": reason }));
+        }
+        if let Some(why) = later {
+            return Ok(Outcome::Later(why));
         }
         let result = if started.is_empty() { "ignored" } else { "started" };
         let body = json!({ "result": result, "event": build.event_key(),
             "started": started, "missed": missed });
         Ok(Outcome::Settled(result, body))
+    }
+
+    async fn expand_into(
+        &self,
+        build: &Build,
+        row: &PipelineRow,
+        now_ms: u64,
+    ) -> Result<ExecutionId, Refused> {
+        let parsed = Pipeline::parse(&row.body).pipeline;
+        let pipeline =
+            parsed.ok_or_else(|| Refused::Never("its definition is not valid".to_owned()))?;
+        let trigger = match engine::match_build(build, &pipeline) {
+            Match::Trigger(trigger) => trigger,
+            Match::Miss(miss) => return Err(miss.into()),
+        };
+        let properties = self.properties(build, trigger).await?;
+        let origin = Origin {
+            event_key: build.event_key(),
+            pipeline_id: row.id.clone(),
+            trigger: engine::trigger_of_build(build, Some(trigger), &properties),
+        };
+        self.start(&pipeline, origin, now_ms).await.map_err(|error| match error {
+            ApplyError::Refused { reason, .. } => Refused::Never(reason),
+            ApplyError::Store { .. } | ApplyError::Contended(_) => Refused::Failed(error.into()),
+        })
     }
 
     /// Reads what the trigger wants to know from the build's property file, and judges it.
@@ -221,19 +239,18 @@ impl Intake {
             None => BTreeMap::new(),
             Some(file) => match self.jenkins.properties(build, file).await {
                 Ok(Some(properties)) => properties,
-                // Jenkins may list an artifact a little late.
                 Ok(None) if trigger.payload_constraints.is_empty() => BTreeMap::new(),
                 Ok(None) => {
-                    return Err(Refused::Miss(TriggerMiss::Constraint {
+                    return Err(Refused::from(TriggerMiss::Constraint {
                         key: "propertyFile".to_owned(),
                         pattern: file.clone(),
                         found: "the build archived no such file".to_owned(),
                     }));
                 }
-                Err(error) => return Err(Refused::Later(Chain(&error).to_string())),
+                Err(error) => return Err(refusal(&error)),
             },
         };
-        engine::constraints_met(trigger, &properties).map_err(Refused::Miss)?;
+        engine::constraints_met(trigger, &properties)?;
         Ok(properties)
     }
 
@@ -251,30 +268,39 @@ impl Intake {
         let parsed = Pipeline::parse(&row.body);
         let Some(pipeline) = parsed.pipeline else {
             let body = json!({ "result": "rejected", "reason": "its definition is not valid",
-                "problems": parsed.problems });
+                "problems": parsed.problems, "started": [] });
             return Ok(Outcome::Settled("rejected", body));
         };
-        let origin = |trigger| Origin {
-            event_key: key.to_owned(),
-            pipeline_id: row.id.clone(),
-            trigger,
-        };
-        let trigger = match self.chosen_build(start, age_ms).await {
-            Ok(trigger) => trigger,
+        let origin =
+            |trigger| Origin { event_key: key.to_owned(), pipeline_id: row.id.clone(), trigger };
+        let created = match self.chosen_build(start, age_ms).await {
             Err(Chosen::Later(why)) => return Ok(Outcome::Later(why)),
             Err(Chosen::Failed { trigger, reason }) => {
                 let (document, effects) =
                     engine::fail_on_startup(&pipeline, origin(trigger), &reason, now_ms);
-                self.executions.create(&document, effects, now_ms).await?;
-                let body = json!({ "result": "failed_on_startup", "reason": reason,
-                    "started": [document.id] });
-                return Ok(Outcome::Settled("rejected", body));
+                let made = self.executions.create(&document, effects, now_ms).await;
+                made.map(|()| ("rejected", "failed_on_startup", document.id, Some(reason)))
+            }
+            Ok(trigger) => {
+                let made = self.start(&pipeline, origin(trigger), now_ms).await;
+                made.map(|id| ("started", "started", id, None))
             }
         };
-        let id = self.start(&pipeline, origin(trigger), now_ms).await?;
-        let body = json!({ "result": "started", "started": [{ "pipeline": row.name,
-            "application": row.application, "execution": id }] });
-        Ok(Outcome::Settled("started", body))
+        match created {
+            Ok((label, result, id, reason)) => {
+                let mut body = json!({ "result": result, "started": [{ "pipeline": row.name,
+                    "application": row.application, "execution": id }] });
+                if let (Some(reason), Some(body)) = (reason, body.as_object_mut()) {
+                    body.insert("reason".to_owned(), reason.into());
+                }
+                Ok(Outcome::Settled(label, body))
+            }
+            Err(ApplyError::Refused { reason, .. }) => {
+                let body = json!({ "result": "rejected", "reason": reason, "started": [] });
+                Ok(Outcome::Settled("rejected", body))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Fills in what Jenkins knows about the build a person picked, if they picked one.
@@ -307,7 +333,9 @@ impl Intake {
                 return Ok(trigger);
             }
             Ok(Answer::NotFound) => format!("build {number} of {controller}/{job} not found"),
-            Ok(Answer::Unfinished) => format!("build {number} of {controller}/{job} is not over yet"),
+            Ok(Answer::Unfinished) => {
+                format!("build {number} of {controller}/{job} is not over yet")
+            }
             Err(error) => {
                 let why = Chain(&error).to_string();
                 // A person waits for this: a minute of patience, then the reason.
@@ -325,17 +353,56 @@ impl Intake {
         pipeline: &Pipeline,
         origin: Origin,
         now_ms: u64,
-    ) -> Result<ExecutionId, IntakeError> {
+    ) -> Result<ExecutionId, ApplyError> {
         let (document, effects) = engine::start(pipeline, origin, now_ms);
         self.executions.create(&document, effects, now_ms).await?;
         Ok(document.id)
     }
 }
 
-/// Why a trigger that names this build does not start its pipeline (yet).
+/// Why a build does not start a pipeline (yet).
 enum Refused {
-    Miss(TriggerMiss),
+    Never(String),
     Later(String),
+    /// By no fault of the build or the pipeline.
+    Failed(IntakeError),
+}
+
+impl From<TriggerMiss> for Refused {
+    fn from(miss: TriggerMiss) -> Self {
+        Self::Never(miss.to_string())
+    }
+}
+
+/// A file that is there and cannot be read is no better in an hour.
+fn refusal(error: &JenkinsError) -> Refused {
+    let why = Chain(error).to_string();
+    match error {
+        JenkinsError::Unreadable { .. } | JenkinsError::TooLarge { .. } => Refused::Never(why),
+        JenkinsError::UnknownController(_)
+        | JenkinsError::Unreachable { .. }
+        | JenkinsError::Status { .. } => Refused::Later(why),
+    }
+}
+
+/// What came of a cancel. One that finds the execution canceled has what it wanted.
+fn canceled(execution: &ExecutionId, applied: &Applied) -> Outcome {
+    let (result, why) = match applied {
+        Applied::Changed | Applied::Unchanged(Unchanged::Repeated) => ("canceled", None),
+        Applied::Unchanged(why @ Unchanged::Rejected(Rejection::AlreadyCanceled)) => {
+            ("canceled", Some(why))
+        }
+        Applied::Unchanged(
+            why @ (Unchanged::Unknown
+            | Unchanged::Stuck
+            | Unchanged::Rejected(Rejection::AlreadyComplete | Rejection::NothingToDo)),
+        ) => ("ignored", Some(why)),
+    };
+    let mut body = json!({ "result": result, "execution": execution });
+    if let (Some(why), Some(body)) = (why, body.as_object_mut()) {
+        body.insert("reason".to_owned(), why.to_string().into());
+    }
+    Outcome::Settled(result, body)
 }
 
 /// Why a picked build does not start a pipeline (yet).

@@ -79,8 +79,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        _ = self.child.kill();
-        _ = self.child.wait();
+        drop(self.child.kill());
+        drop(self.child.wait());
         if std::thread::panicking() {
             println!("--- the end of {}'s log\n{}", self.name, self.logged());
         }
@@ -108,7 +108,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
 }
 
 pub(crate) fn client() -> Client {
-    _ = rustls::crypto::ring::default_provider().install_default();
+    drop(rustls::crypto::ring::default_provider().install_default());
     Client::builder().timeout(Duration::from_secs(30)).build().unwrap()
 }
 
@@ -153,7 +153,7 @@ impl Services {
 impl Drop for Services {
     fn drop(&mut self) {
         let script = root().join("deploy/dev/services.sh");
-        _ = Command::new("bash").arg(script).arg("stop").arg(&self.dir).output();
+        drop(Command::new("bash").arg(script).arg("stop").arg(&self.dir).output());
     }
 }
 
@@ -443,7 +443,7 @@ fn fake_aws(dir: &Path, seed: &Value) -> (Process, String) {
     let mut command = Command::new(program("fake-aws"));
     command.args(["--listen", "127.0.0.1:0", "--seed"]).arg(&file).stdout(Stdio::piped());
     let mut process = Process::spawn(dir, "fake-aws", &mut command);
-    let url = process.first_line();
+    let url = format!("http://{}", process.first_line());
     (process, url)
 }
 

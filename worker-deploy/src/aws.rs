@@ -35,11 +35,17 @@ impl AwsCloud {
         })
     }
 
-    async fn scaling_reads(&self, place: &Place) -> Result<aws_sdk_autoscaling::Client, CloudError> {
+    async fn scaling_reads(
+        &self,
+        place: &Place,
+    ) -> Result<aws_sdk_autoscaling::Client, CloudError> {
         Ok(aws_sdk_autoscaling::Client::new(&self.sdk(place).await?.reads))
     }
 
-    async fn scaling_writes(&self, place: &Place) -> Result<aws_sdk_autoscaling::Client, CloudError> {
+    async fn scaling_writes(
+        &self,
+        place: &Place,
+    ) -> Result<aws_sdk_autoscaling::Client, CloudError> {
         Ok(aws_sdk_autoscaling::Client::new(&self.sdk(place).await?.writes))
     }
 

@@ -50,8 +50,7 @@ impl Deployer {
             Ok(saved) => saved,
             Err(text) => return Ok(unreadable(lease, &text)),
         };
-        let place =
-            Place { account: request.account.clone(), region: request.region.clone() };
+        let place = Place { account: request.account.clone(), region: request.region.clone() };
         let mut work =
             Work { room: self, request, lease, place, stance: Stance::Working, held: None };
         let mut checkpoint = saved;
@@ -79,11 +78,7 @@ impl Procedure for Deployer {
 
     const KIND: TaskKind = TaskKind::Deploy;
 
-    async fn run(
-        &self,
-        request: DeployRequest,
-        task: &TaskContext,
-    ) -> Result<TaskOutcome, Stop> {
+    async fn run(&self, request: DeployRequest, task: &TaskContext) -> Result<TaskOutcome, Stop> {
         let span = info_span!(
             "deploy",
             execution.id = %task.task().execution,

@@ -19,7 +19,9 @@ pub(crate) enum UserDataError {
     #[error("the user data is not base64")]
     NotBase64,
     /// Compressed, or in parts already: nothing can be put before it.
-    #[error("the user data must be text (a script or `#cloud-config`), not compressed and not in MIME parts")]
+    #[error(
+        "the user data must be text (a script or `#cloud-config`), not compressed and not in MIME parts"
+    )]
     NotText,
     /// EC2 would refuse it.
     #[error("the user data has {bytes} bytes together with the header; EC2 takes {BYTES_MAX}")]
@@ -64,9 +66,9 @@ impl Form {
             return Err(UserDataError::NotText);
         }
         if let Some(interpreter) = first.strip_prefix("#!") {
-            let shell = interpreter.split_whitespace().any(|word| {
-                matches!(word.rsplit('/').next(), Some("sh" | "bash" | "dash"))
-            });
+            let shell = interpreter
+                .split_whitespace()
+                .any(|word| matches!(word.rsplit('/').next(), Some("sh" | "bash" | "dash")));
             let script = Self::Part { mime: "text/x-shellscript" };
             return Ok(if shell { Self::Shell } else { script });
         }

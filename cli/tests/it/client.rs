@@ -17,11 +17,14 @@ use crate::bowline::run;
 
 const ID: &str = "5Q2V8JMT1GZC0X5Y4N7RD3WKHB";
 
+/// Method and path of a request, and its idempotency key.
+type Asked = (String, Option<String>);
+
 /// Answers with one prepared answer after the other, the last one again and again.
 #[derive(Clone, Default)]
 struct Script {
     answers: Arc<Mutex<VecDeque<(u16, Value)>>>,
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Script {
@@ -39,8 +42,7 @@ impl Script {
         (script, address)
     }
 
-    /// Method and path of each request, with its idempotency key.
-    fn asked(&self) -> Vec<(String, Option<String>)> {
+    fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }

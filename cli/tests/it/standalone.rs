@@ -79,10 +79,10 @@ async fn what_was_saved_is_there_after_the_server_was_killed() {
 async fn a_wrong_configuration_is_refused_with_every_problem() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bowline.toml");
-    std::fs::write(&file, "[gateway]\nlisten = \"0.0.0.0:1\"\n[bake]\nslots = 0\n[nonsense]\n")
+    std::fs::write(&file, "[gateway]\nlisten = \"0.0.0.0:1\"\n[bake]\nslots = 0\n[worker]\nlease_ttl_ms = 0\n[nonsense]\n")
         .unwrap();
     let ended = run(&["standalone", "--fake-aws", "--config", text(&file)]).await.with_code(64);
-    for part in ["gateway.listen", "bake.slots", "nonsense"] {
+    for part in ["gateway.listen", "bake.slots", "worker.", "nonsense"] {
         assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
     }
 }

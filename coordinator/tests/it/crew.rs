@@ -84,11 +84,7 @@ async fn work(store: &SharedStore, message: &TaskMessage) -> Option<ResultMessag
 }
 
 /// The token, when the task is ours.
-pub(crate) async fn claim(
-    store: &SharedStore,
-    message: &TaskMessage,
-    holder: &str,
-) -> Option<u64> {
+pub(crate) async fn claim(store: &SharedStore, message: &TaskMessage, holder: &str) -> Option<u64> {
     let claim = TaskClaim {
         task: message.task.clone(),
         epoch: message.epoch,
@@ -150,8 +146,8 @@ pub(crate) fn failure(kind: wire::FailureKind) -> TaskOutcome {
 /// Takes the next task message off the queue; whoever takes it may well lose it.
 pub(crate) async fn take(world: &World, kind: TaskKind) -> TaskMessage {
     let mut consumer = world.bus.consume(Queue::Task(kind), 1).await.unwrap();
-    let delivery = until(&format!("a {kind} task"), async || consumer.deliveries.try_recv().ok());
-    let delivery = delivery.await;
+    let what = format!("a {kind} task");
+    let delivery = until(&what, async || consumer.deliveries.try_recv().ok()).await;
     let message = TaskMessage::decode(&delivery.body).unwrap();
     assert!(delivery.settle.ack().await);
     message

@@ -20,13 +20,17 @@ use wire::Queue;
 
 use crate::trap::{Counted, Trap, Trip, Verdict};
 
+/// Turns others get before a commit has its effect: commits wait for a disk, reads do not, so that
+/// two that were computed from the same state do meet.
+const TURNS_OF_A_COMMIT: usize = 8;
+
 /// A store whose calls are counted. Each lets others run first, as a call over a network would.
 #[derive(Debug)]
 pub(crate) struct WatchedStore {
     inner: SharedStore,
     trap: Arc<Trap>,
     bell: watch::Sender<u64>,
-    calls: Mutex<BTreeMap<&'static str, usize>>,
+    answered: Mutex<BTreeMap<&'static str, usize>>,
     conflicts: Mutex<usize>,
 }
 
@@ -39,8 +43,8 @@ impl WatchedStore {
                 to.send_modify(|rung| *rung += 1);
             }
         });
-        let calls = Mutex::default();
-        Arc::new(Self { inner, trap, bell, calls, conflicts: Mutex::new(0) })
+        let answered = Mutex::default();
+        Arc::new(Self { inner, trap, bell, answered, conflicts: Mutex::new(0) })
     }
 
     /// Rings the bell, as any change would: the clock was moved by hand.
@@ -48,14 +52,19 @@ impl WatchedStore {
         self.bell.send_modify(|rung| *rung += 1);
     }
 
-    /// How often a call was made.
-    pub(crate) fn calls(&self, name: &str) -> usize {
-        self.calls.lock().unwrap().get(name).copied().unwrap_or(0)
+    /// How often a call was answered.
+    pub(crate) fn answered(&self, name: &str) -> usize {
+        self.answered.lock().unwrap().get(name).copied().unwrap_or(0)
     }
 
     /// How many commits were overtaken by another.
     pub(crate) fn conflicts(&self) -> usize {
         *self.conflicts.lock().unwrap()
+    }
+
+    /// The call at which the trap tripped, if it has.
+    pub(crate) fn tripped(&self) -> Option<&'static str> {
+        self.trap.tripped()
     }
 
     fn pass<'a, T: Send + 'a>(
@@ -64,11 +73,13 @@ impl WatchedStore {
         call: impl FnOnce() -> Answer<'a, T> + Send + 'a,
     ) -> Answer<'a, T> {
         async move {
-            tokio::task::yield_now().await;
-            *self.calls.lock().unwrap().entry(name).or_default() += 1;
+            let turns = if name == "execution_commit" { TURNS_OF_A_COMMIT } else { 1 };
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
             let no_answer =
                 || StoreError::Unavailable { doing: name, cause: "the test tripped it".into() };
-            match self.trap.next(name, Counted::All) {
+            let answer = match self.trap.next(name, Counted::All) {
                 Verdict::Well => call().await,
                 Verdict::Tripped(Trip::FailsAfter) => call().await.and(Err(no_answer())),
                 Verdict::Tripped(Trip::FailsBefore | Trip::Refused | Trip::Unroutable) => {
@@ -79,7 +90,9 @@ impl WatchedStore {
                     pending().await
                 }
                 Verdict::Tripped(Trip::DiesBefore) | Verdict::Dead => pending().await,
-            }
+            };
+            *self.answered.lock().unwrap().entry(name).or_default() += 1;
+            answer
         }
         .boxed()
     }
@@ -250,9 +263,7 @@ impl Bus for WatchedBus {
             match self.trap.next("publish", Counted::Publishes) {
                 Verdict::Well => self.deliver(message).await,
                 Verdict::Tripped(Trip::FailsBefore) => Err(unknown),
-                Verdict::Tripped(Trip::FailsAfter) => {
-                    self.deliver(message).await.and(Err(unknown))
-                }
+                Verdict::Tripped(Trip::FailsAfter) => self.deliver(message).await.and(Err(unknown)),
                 Verdict::Tripped(Trip::Refused) => Err(PublishError::Refused { route }),
                 Verdict::Tripped(Trip::Unroutable) => Err(PublishError::Unroutable { route }),
                 Verdict::Tripped(Trip::DiesAfter) => {

@@ -17,7 +17,7 @@ use runtime::{Drained, JenkinsConfig, JenkinsController, Tasks};
 use serde_json::{Value, json};
 use store::{
     Clock, EmbeddedStore, EventAccepted, EventRow, EventState, ExecutionFilter, PipelinePut,
-    PipelineWritten, SharedStore, Store,
+    PipelineWritten, SharedStore,
 };
 use tokio::time::Instant;
 use wire::{Event, ExecutionView, ManualStart, ReportedBuild, Route};
@@ -74,8 +74,7 @@ impl World {
 
     /// Starts a coordinator on what is watched.
     pub(crate) async fn coordinate(&self, jenkins: JenkinsConfig) -> Tasks {
-        let store = Arc::clone(&self.watched) as SharedStore;
-        let bus = Arc::clone(&self.watched_bus) as SharedBus;
+        let (store, bus) = (Arc::clone(&self.watched), Arc::clone(&self.watched_bus));
         coordinator_on(store, bus, jenkins).await
     }
 
@@ -134,13 +133,18 @@ impl World {
         .await
     }
 
-    /// Waits until an event was deferred at its `tries`-th try; the reason.
+    /// Waits until an event was deferred at its `tries`-th try; the reason. Beyond the first try
+    /// only for a world with no other event that is deferred.
     pub(crate) async fn deferred(&self, key: &str, tries: u32) -> String {
         until(&format!("{key} to be deferred {tries} times"), async || {
             let event = self.store.event_get(key).await.unwrap().unwrap();
             match event.state {
                 EventState::Settled { outcome } => panic!("{key} came to its end: {outcome}"),
-                EventState::Pending { note } => note.filter(|_| event.tries == tries),
+                EventState::Pending { note } => note.filter(|_| {
+                    let deferred = self.watched.answered("event_defer");
+                    event.tries == tries
+                        && (tries == 1 || deferred >= usize::try_from(tries).unwrap())
+                }),
             }
         })
         .await
@@ -237,17 +241,25 @@ pub(crate) fn ship_on(name: &str, job: &str) -> Value {
     pipeline
 }
 
+/// Ids of the executions an event's outcome names.
+pub(crate) fn started(outcome: &Value) -> Vec<ExecutionId> {
+    let id = |entry: &Value| entry["execution"].as_str().unwrap().parse().unwrap();
+    outcome["started"].as_array().unwrap().iter().map(id).collect()
+}
+
 /// Asks again and again until there is an answer: ten seconds of real time, or ten minutes of
 /// paused time, whichever is over first.
 pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let (real, paused) = (std::time::Instant::now(), Instant::now());
+    let mut pause = Duration::from_millis(2);
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
         let over = real.elapsed() > Duration::from_secs(10);
         assert!(!over && paused.elapsed() < Duration::from_mins(10), "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(200));
     }
 }
 

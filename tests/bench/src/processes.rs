@@ -28,8 +28,8 @@ struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended by itself; then there is nothing to stop.
-        _ = self.child.kill();
-        _ = self.child.wait();
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

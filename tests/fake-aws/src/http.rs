@@ -178,7 +178,7 @@ fn success(service: Service, action: &str, inside: Xml, request_id: &str) -> Res
              </{action}Response>"
         ),
     };
-    xml_response(StatusCode::OK, text)
+    xml_response(StatusCode::OK, &text)
 }
 
 fn refusal(service: Service, error: &ApiError, request_id: &str) -> Response {
@@ -204,10 +204,10 @@ fn refusal(service: Service, error: &ApiError, request_id: &str) -> Response {
             )
         }
     };
-    xml_response(status, text)
+    xml_response(status, &text)
 }
 
-fn xml_response(status: StatusCode, text: String) -> Response {
+fn xml_response(status: StatusCode, text: &str) -> Response {
     let text = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{text}");
     (status, [(header::CONTENT_TYPE, "text/xml;charset=UTF-8")], text).into_response()
 }

@@ -1,6 +1,8 @@
 //! The fake cloud as a process.
 
-use std::{fs, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, time::SystemTime};
+use std::{
+    fs, io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode, time::SystemTime,
+};
 
 use clap::{Parser, ValueEnum};
 use fake_aws::{FakeAws, Seed, SeedError, serve, world::behaviour::Lags};

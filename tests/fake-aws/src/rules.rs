@@ -1,6 +1,7 @@
-//! What this cloud refuses, as one table: each row has the code AWS answers with, what it is about,
-//! and the page of the AWS documentation (or of a report, where the documentation is silent) it
-//! comes from. The state machine names rows; it has no error codes of its own.
+//! What this cloud refuses, as one table.
+//!
+//! Each row has the code AWS answers with, what it is about, and the page of the AWS documentation
+//! (or of a report, where the documentation is silent) it comes from. The state machine names rows; it has no error codes of its own.
 
 macro_rules! rules {
     ($($name:ident: $code:literal $status:literal, $text:literal, $source:literal;)*) => {
@@ -61,7 +62,7 @@ rules! {
         "User data has at most 16 KB before it is encoded, and is valid base64.",
         "EC2 API, RunInstances, UserData; EC2 User Guide, Run commands at launch using user data";
     InstanceCount: "InvalidParameterCombination" 400,
-        "This cloud starts one instance for one RunInstances call.",
+        "This cloud starts one instance for one call of `RunInstances`.",
         "none: a limit of this fake, which refuses what it does not know how to do";
     SubnetUnknown: "InvalidSubnetID.NotFound" 400,
         "A subnet that is named exists.",
@@ -164,7 +165,7 @@ rules! {
 
     // Of all services.
     Throttled: "Throttling" 400,
-        "Calls over the rate are refused; EC2 says RequestLimitExceeded with status 503.",
+        "Calls over the rate are refused; EC2 says `RequestLimitExceeded` with status 503.",
         "Auto Scaling API, Common errors, ThrottlingException; EC2 Developer Guide, Request throttling";
     ThrottledEc2: "RequestLimitExceeded" 503,
         "Calls over the rate are refused.",

@@ -1,5 +1,6 @@
-//! The state machine: EC2, Auto Scaling and both load balancers of several regions, in AWS's own
-//! terms. Pure: it has no clock; whoever calls says what time it is, and everything that was due
+//! The state machine: EC2, Auto Scaling and both load balancers, in AWS's own terms.
+//!
+//! Pure: it has no clock; whoever calls says what time it is, and everything that was due
 //! until then happens first, in order.
 
 pub mod balancer;
@@ -106,7 +107,12 @@ enum Verdict {
 
 impl World {
     /// An empty world at a time.
-    pub fn new(home_account: &str, now_ms: u64, behaviour: Behaviour, reader: ScriptReader) -> Self {
+    pub fn new(
+        home_account: &str,
+        now_ms: u64,
+        behaviour: Behaviour,
+        reader: ScriptReader,
+    ) -> Self {
         Self {
             now_ms,
             home_account: home_account.to_owned(),
@@ -272,9 +278,10 @@ impl World {
             }
             Verdict::Lose => (Effect::NeverArrived, Heard::Silence, None, Err(CallError::NoAnswer)),
             Verdict::Execute(heard) => {
-                let done = match self.sites.contains_key(&caller.site) {
-                    true => act(self, &caller.site),
-                    false => Err(no_region(&caller.site)),
+                let done = if self.sites.contains_key(&caller.site) {
+                    act(self, &caller.site)
+                } else {
+                    Err(no_region(&caller.site))
                 };
                 let (effect, refused_with, answer) = match done {
                     Ok((value, effect)) => (effect, None, Ok(value)),
@@ -328,8 +335,14 @@ fn internal() -> ApiError {
 
 /// Which service's way of saying "too many calls" an action has.
 fn throttle_rule(call: &str) -> Rule {
-    const NOT_EC2: [&str; 6] =
-        ["AutoScalingGroup", "Processes", "LoadBalancer", "Target", "DesiredCapacity", "InstanceHealth"];
+    const NOT_EC2: [&str; 6] = [
+        "AutoScalingGroup",
+        "Processes",
+        "LoadBalancer",
+        "Target",
+        "DesiredCapacity",
+        "InstanceHealth",
+    ];
     let own_tags = call == "CreateOrUpdateTags" || call == "DeleteTags";
     if own_tags || NOT_EC2.iter().any(|part| call.contains(part)) {
         Rule::Throttled

@@ -34,11 +34,7 @@ fn folder(controller: &Controller, name: &str, detail: Detail) -> Option<Value> 
         return None;
     }
     let full = |child: &str| {
-        if name.is_empty() {
-            child.to_owned()
-        } else {
-            format!("{name}/{child}")
-        }
+        if name.is_empty() { child.to_owned() } else { format!("{name}/{child}") }
     };
     let jobs: Vec<Value> = inside
         .iter()

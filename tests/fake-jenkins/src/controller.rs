@@ -40,10 +40,7 @@ pub struct Build {
     pub commit: Option<Commit>,
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "serde wants the type of the field"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "serde wants the type of the field")]
 fn success() -> Option<String> {
     Some("SUCCESS".to_owned())
 }
@@ -88,10 +85,7 @@ impl Build {
 
     /// Every archived path, sorted by kind and then as given.
     pub(crate) fn archived(&self) -> impl Iterator<Item = &str> {
-        self.artifacts
-            .iter()
-            .chain(self.property_files.keys())
-            .map(String::as_str)
+        self.artifacts.iter().chain(self.property_files.keys()).map(String::as_str)
     }
 
     /// The bytes of an archived file.
@@ -132,12 +126,7 @@ pub(crate) struct Controller {
 
 impl Controller {
     pub(crate) fn new(root: String) -> Self {
-        Self {
-            root,
-            jobs: BTreeMap::new(),
-            faults: Vec::new(),
-            requests: Vec::new(),
-        }
+        Self { root, jobs: BTreeMap::new(), faults: Vec::new(), requests: Vec::new() }
     }
 
     /// The root URL, with a final slash.
@@ -148,13 +137,8 @@ impl Controller {
     pub(crate) fn add(&mut self, mut build: Build) {
         let job = build.job.trim_matches('/').to_owned();
         build.job = job;
-        build
-            .started_ms
-            .get_or_insert(now_ms().saturating_sub(build.duration_ms));
-        self.jobs
-            .entry(build.job.clone())
-            .or_default()
-            .insert(build.number, build);
+        build.started_ms.get_or_insert(now_ms().saturating_sub(build.duration_ms));
+        self.jobs.entry(build.job.clone()).or_default().insert(build.number, build);
     }
 
     /// The builds of a job, by number.
@@ -169,8 +153,7 @@ impl Controller {
             let rest = if folder.is_empty() {
                 Some(job.as_str())
             } else {
-                job.strip_prefix(folder)
-                    .and_then(|rest| rest.strip_prefix('/'))
+                job.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'))
             };
             let Some(name) = rest.and_then(|rest| rest.split('/').next()) else {
                 continue;

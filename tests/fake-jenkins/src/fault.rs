@@ -47,21 +47,14 @@ pub enum Trouble {
 impl Fault {
     /// A fault for any path.
     pub fn new(times: u32, trouble: Trouble) -> Self {
-        Self {
-            path_contains: None,
-            times,
-            trouble,
-        }
+        Self { path_contains: None, times, trouble }
     }
 
     /// Takes one use out of the first fault that fits the path.
     pub(crate) fn take(faults: &mut Vec<Self>, path: &str) -> Option<Trouble> {
         let fits = |fault: &Self| {
             fault.times > 0
-                && fault
-                    .path_contains
-                    .as_ref()
-                    .is_none_or(|part| path.contains(part.as_str()))
+                && fault.path_contains.as_ref().is_none_or(|part| path.contains(part.as_str()))
         };
         let fault = faults.iter_mut().find(|fault| fits(fault))?;
         fault.times -= 1;
@@ -85,18 +78,9 @@ mod tests {
             },
             Fault::new(2, Trouble::Unknown),
         ];
-        assert_eq!(
-            Fault::take(&mut faults, "/job/a/8/api/json"),
-            Some(Trouble::Unknown)
-        );
-        assert_eq!(
-            Fault::take(&mut faults, "/job/a/7/api/json"),
-            Some(Trouble::StillBuilding)
-        );
-        assert_eq!(
-            Fault::take(&mut faults, "/job/a/7/api/json"),
-            Some(Trouble::Unknown)
-        );
+        assert_eq!(Fault::take(&mut faults, "/job/a/8/api/json"), Some(Trouble::Unknown));
+        assert_eq!(Fault::take(&mut faults, "/job/a/7/api/json"), Some(Trouble::StillBuilding));
+        assert_eq!(Fault::take(&mut faults, "/job/a/7/api/json"), Some(Trouble::Unknown));
         assert_eq!(Fault::take(&mut faults, "/job/a/7/api/json"), None);
         assert!(faults.is_empty());
     }

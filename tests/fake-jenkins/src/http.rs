@@ -82,19 +82,11 @@ async fn api(
             query: request.uri().query().map(str::to_owned),
             authorized,
         });
-        if authorized {
-            controller.trouble(&path)
-        } else {
-            None
-        }
+        if authorized { controller.trouble(&path) } else { None }
     };
     if !authorized {
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"Jenkins\"")];
-        return (
-            StatusCode::UNAUTHORIZED,
-            challenge,
-            page("Authentication required"),
-        )
+        return (StatusCode::UNAUTHORIZED, challenge, page("Authentication required"))
             .into_response();
     }
     if let Some(trouble) = &trouble
@@ -106,24 +98,14 @@ async fn api(
     let Some(target) = inside.and_then(path::parse) else {
         return not_found();
     };
-    answer(
-        &shared.lock(),
-        &target,
-        query.tree.as_deref(),
-        trouble.as_ref(),
-    )
+    answer(&shared.lock(), &target, query.tree.as_deref(), trouble.as_ref())
 }
 
 fn authorized(shared: &Shared, headers: &HeaderMap) -> bool {
     let options = shared.options();
     let text = format!("{}:{}", options.user, options.api_token);
-    let wanted = format!(
-        "Basic {}",
-        base64::engine::general_purpose::STANDARD.encode(text)
-    );
-    headers
-        .get(header::AUTHORIZATION)
-        .is_some_and(|given| given.as_bytes() == wanted.as_bytes())
+    let wanted = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
+    headers.get(header::AUTHORIZATION).is_some_and(|given| given.as_bytes() == wanted.as_bytes())
 }
 
 /// What is answered in place of the truth; `None` when the trouble lies in the content.
@@ -156,20 +138,14 @@ fn answer(
         Ok(tree) => tree,
         Err(problem) => return (StatusCode::BAD_REQUEST, page(&problem)).into_response(),
     };
-    let detail = if tree.is_some() {
-        api::Detail::Whole
-    } else {
-        api::Detail::Shallow
-    };
+    let detail = if tree.is_some() { api::Detail::Whole } else { api::Detail::Shallow };
     let document = match &target.part {
         Part::Item => api::item(controller, &target.item, detail),
         Part::Build(which) => controller
             .build(&target.item, *which)
             .map(|build| api::build(controller, &disturbed(build, trouble))),
         Part::Artifact(which, path) => {
-            let file = controller
-                .build(&target.item, *which)
-                .and_then(|build| build.file(path));
+            let file = controller.build(&target.item, *which).and_then(|build| build.file(path));
             let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
             return file.map_or_else(not_found, |bytes| (kind, bytes).into_response());
         }
@@ -209,7 +185,5 @@ fn not_found() -> Response {
 }
 
 fn page(title: &str) -> Html<String> {
-    Html(format!(
-        "<html><head><title>{title}</title></head><body>{title}</body></html>"
-    ))
+    Html(format!("<html><head><title>{title}</title></head><body>{title}</body></html>"))
 }

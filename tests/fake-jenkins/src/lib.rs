@@ -94,10 +94,7 @@ impl FakeJenkins {
     ///
     /// When the address cannot be listened on.
     pub async fn start(tasks: &Tasks, options: Options) -> Result<Self, StartError> {
-        let listen = |cause| StartError::Listen {
-            address: options.listen,
-            cause,
-        };
+        let listen = |cause| StartError::Listen { address: options.listen, cause };
         let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
         let addr = listener.local_addr().map_err(listen)?;
         let client = reqwest::Client::builder()
@@ -168,9 +165,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// The state; a panic elsewhere does not make it unusable, because every change is one call.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Controller> {
-        self.controller
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -185,7 +180,5 @@ impl Shared {
 /// Milliseconds since the epoch, by this machine's clock.
 pub(crate) fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |time| {
-        u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

@@ -55,10 +55,7 @@ fn say(text: &str) {
     println!("{text}");
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "no log is set up in this small program"
-)]
+#[expect(clippy::print_stderr, reason = "no log is set up in this small program")]
 fn complain(text: &str) {
     eprintln!("fake-jenkins: {text}");
 }

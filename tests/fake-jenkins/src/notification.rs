@@ -119,32 +119,20 @@ async fn post(client: &reqwest::Client, url: &str, body: String) -> Told {
         .body(body);
     let reached = |answer: reqwest::Response| async {
         let status = answer.status().as_u16();
-        (
-            Some(status),
-            answer
-                .text()
-                .await
-                .unwrap_or_else(|error| error.to_string()),
-        )
+        (Some(status), answer.text().await.unwrap_or_else(|error| error.to_string()))
     };
     let (status, body) = match request.send().await {
         Ok(answer) => reached(answer).await,
         Err(error) => (None, runtime::Chain(&error).to_string()),
     };
     tracing::debug!(url, ?status, "notification sent");
-    Told {
-        url: url.to_owned(),
-        status,
-        body,
-    }
+    Told { url: url.to_owned(), status, body }
 }
 
 /// The body for a notice.
 pub(crate) fn body(controller: &Controller, notice: &Notice, now_ms: u64) -> Value {
     let job = notice.job.trim_matches('/');
-    let known = controller
-        .build(job, path::Which::Number(notice.number))
-        .cloned();
+    let known = controller.build(job, path::Which::Number(notice.number)).cloned();
     let build = known.unwrap_or_else(|| Build::successful(job, notice.number));
     let job_path = path::of_job(job);
     let build_path = format!("{job_path}{}/", notice.number);
@@ -152,32 +140,15 @@ pub(crate) fn body(controller: &Controller, notice: &Notice, now_ms: u64) -> Val
 
     let mut state = Map::new();
     if notice.root_url == RootUrl::Configured {
-        state.insert(
-            "full_url".to_owned(),
-            json!(format!("{}{build_path}", controller.root())),
-        );
+        state.insert("full_url".to_owned(), json!(format!("{}{build_path}", controller.root())));
     }
     state.insert("number".to_owned(), json!(notice.number));
     state.insert("queue_id".to_owned(), json!(notice.number));
-    state.insert(
-        "timestamp".to_owned(),
-        json!(timestamp(&build, notice.phase, now_ms)),
-    );
-    let over = matches!(
-        notice.phase,
-        Phase::Completed | Phase::Finalized | Phase::Finished
-    );
-    state.insert(
-        "duration".to_owned(),
-        json!(if over { build.duration_ms } else { 0 }),
-    );
+    state.insert("timestamp".to_owned(), json!(timestamp(&build, notice.phase, now_ms)));
+    let over = matches!(notice.phase, Phase::Completed | Phase::Finalized | Phase::Finished);
+    state.insert("duration".to_owned(), json!(if over { build.duration_ms } else { 0 }));
     state.insert("phase".to_owned(), json!(notice.phase));
-    if let Some(status) = notice
-        .status
-        .as_ref()
-        .or(build.result.as_ref())
-        .filter(|_| over)
-    {
+    if let Some(status) = notice.status.as_ref().or(build.result.as_ref()).filter(|_| over) {
         state.insert("status".to_owned(), json!(status));
     }
     state.insert("url".to_owned(), json!(build_path));
@@ -185,15 +156,9 @@ pub(crate) fn body(controller: &Controller, notice: &Notice, now_ms: u64) -> Val
     if !build.parameters.is_empty() {
         state.insert("parameters".to_owned(), json!(build.parameters));
     }
-    state.insert(
-        "log".to_owned(),
-        json!(notice.log.as_deref().unwrap_or_default()),
-    );
+    state.insert("log".to_owned(), json!(notice.log.as_deref().unwrap_or_default()));
     state.insert("notes".to_owned(), json!(""));
-    state.insert(
-        "artifacts".to_owned(),
-        artifacts(controller, &build, &build_path),
-    );
+    state.insert("artifacts".to_owned(), artifacts(controller, &build, &build_path));
     json!({ "name": short, "display_name": short, "url": job_path, "build": state })
 }
 
@@ -222,11 +187,7 @@ fn scm(build: &Build) -> Value {
 fn artifacts(controller: &Controller, build: &Build, build_path: &str) -> Value {
     let one = |path: &str| {
         let encoded: Vec<String> = path.split('/').map(path::encode).collect();
-        let url = format!(
-            "{}{build_path}artifact/{}",
-            controller.root(),
-            encoded.join("/")
-        );
+        let url = format!("{}{build_path}artifact/{}", controller.root(), encoded.join("/"));
         (path.to_owned(), json!({ "archive": url }))
     };
     Value::Object(build.archived().map(one).collect())

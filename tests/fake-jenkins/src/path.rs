@@ -38,11 +38,8 @@ pub(crate) enum Which {
 
 /// Reads a path that has lost its context path. `None`: not a path of the API.
 pub(crate) fn parse(path: &str) -> Option<Target> {
-    let segments: Vec<String> = path
-        .split('/')
-        .filter(|s| !s.is_empty())
-        .map(decode)
-        .collect::<Option<_>>()?;
+    let segments: Vec<String> =
+        path.split('/').filter(|s| !s.is_empty()).map(decode).collect::<Option<_>>()?;
     let mut rest = segments.as_slice();
     let mut names: Vec<&str> = Vec::new();
     while let [kind, name, tail @ ..] = rest {
@@ -78,22 +75,18 @@ fn which(word: &str) -> Option<Which> {
 
 /// The path of a job, relative to the root, with a final slash: `job/a/job/b/`.
 pub(crate) fn of_job(full_name: &str) -> String {
-    full_name
-        .split('/')
-        .filter(|s| !s.is_empty())
-        .fold(String::new(), |mut path, segment| {
-            path.push_str("job/");
-            path.push_str(&encode(segment));
-            path.push('/');
-            path
-        })
+    full_name.split('/').filter(|s| !s.is_empty()).fold(String::new(), |mut path, segment| {
+        path.push_str("job/");
+        path.push_str(&encode(segment));
+        path.push('/');
+        path
+    })
 }
 
 /// Percent-encodes one segment.
 pub(crate) fn encode(segment: &str) -> String {
-    const HEX: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
-    ];
+    const HEX: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     let digit = |half: u8| HEX.get(usize::from(half)).copied().unwrap_or('0');
     let mut out = String::with_capacity(segment.len());
     for byte in segment.bytes() {
@@ -128,19 +121,13 @@ mod tests {
 
     #[expect(clippy::unnecessary_wraps, reason = "compared with what `parse` gives")]
     fn target(item: &str, part: Part) -> Option<Target> {
-        Some(Target {
-            item: item.to_owned(),
-            part,
-        })
+        Some(Target { item: item.to_owned(), part })
     }
 
     #[test]
     fn paths_mean_what_jenkins_means_by_them() {
         assert_eq!(parse("/api/json"), target("", Part::Item));
-        assert_eq!(
-            parse("/job/shop/job/web/api/json"),
-            target("shop/web", Part::Item)
-        );
+        assert_eq!(parse("/job/shop/job/web/api/json"), target("shop/web", Part::Item));
         assert_eq!(
             parse("/view/all/job/shop/view/x/job/web/118/api/json/"),
             target("shop/web", Part::Build(Which::Number(118)))
@@ -152,17 +139,8 @@ mod tests {
                 Part::Artifact(Which::Number(7), "target/a b.deb".to_owned())
             )
         );
-        assert_eq!(
-            parse("/job/web/lastBuild/api/json"),
-            target("web", Part::Build(Which::Last))
-        );
-        for none in [
-            "/",
-            "/job/web",
-            "/job/web/x/api/json",
-            "/login",
-            "/job/%zz/api/json",
-        ] {
+        assert_eq!(parse("/job/web/lastBuild/api/json"), target("web", Part::Build(Which::Last)));
+        for none in ["/", "/job/web", "/job/web/x/api/json", "/login", "/job/%zz/api/json"] {
             assert_eq!(parse(none), None, "{none}");
         }
     }

@@ -20,11 +20,7 @@ pub(crate) struct Field {
 pub(crate) fn parse(text: &str) -> Result<Tree, String> {
     let mut rest = text;
     let tree = fields(&mut rest, 0)?;
-    if rest.is_empty() {
-        Ok(tree)
-    } else {
-        Err(format!("tree: nothing expected at `{rest}`"))
-    }
+    if rest.is_empty() { Ok(tree) } else { Err(format!("tree: nothing expected at `{rest}`")) }
 }
 
 fn fields(rest: &mut &str, depth: u32) -> Result<Tree, String> {
@@ -51,11 +47,7 @@ fn fields(rest: &mut &str, depth: u32) -> Result<Tree, String> {
             within = Some(range(text)?);
             *rest = after;
         }
-        out.push(Field {
-            name: name.trim().to_owned(),
-            inside,
-            range: within,
-        });
+        out.push(Field { name: name.trim().to_owned(), inside, range: within });
         match rest.strip_prefix(',') {
             Some(after) => *rest = after,
             None => return Ok(out),
@@ -65,18 +57,11 @@ fn fields(rest: &mut &str, depth: u32) -> Result<Tree, String> {
 
 fn range(text: &str) -> Result<(usize, usize), String> {
     let number = |part: &str, default: usize| {
-        if part.is_empty() {
-            Ok(default)
-        } else {
-            part.parse().map_err(|_| part.to_owned())
-        }
+        if part.is_empty() { Ok(default) } else { part.parse().map_err(|_| part.to_owned()) }
     };
     let wrong = |part: String| format!("tree: `{part}` is not a number");
     if let Some((from, to)) = text.split_once(',') {
-        return Ok((
-            number(from, 0).map_err(wrong)?,
-            number(to, usize::MAX).map_err(wrong)?,
-        ));
+        return Ok((number(from, 0).map_err(wrong)?, number(to, usize::MAX).map_err(wrong)?));
     }
     let at: usize = text.parse().map_err(|_| wrong(text.to_owned()))?;
     Ok((at, at.saturating_add(1)))
@@ -104,12 +89,9 @@ pub(crate) fn select(value: &Value, tree: &[Field]) -> Value {
 
 fn select_field(value: &Value, field: &Field) -> Value {
     match (value, field.range) {
-        (Value::Array(items), Some((from, to))) => items
-            .iter()
-            .take(to)
-            .skip(from)
-            .map(|item| select(item, &field.inside))
-            .collect(),
+        (Value::Array(items), Some((from, to))) => {
+            items.iter().take(to).skip(from).map(|item| select(item, &field.inside)).collect()
+        }
         _ => select(value, &field.inside),
     }
 }
@@ -143,17 +125,8 @@ mod tests {
             })
         );
         assert_eq!(show("builds[number]{2}")["builds"][0]["number"], 1);
-        assert_eq!(
-            show("builds[number]{1,}")["builds"]
-                .as_array()
-                .unwrap()
-                .len(),
-            2
-        );
-        assert_eq!(
-            show("builds{,1}"),
-            json!({"_class": "Job", "builds": [{"_class": "Run"}]})
-        );
+        assert_eq!(show("builds[number]{1,}")["builds"].as_array().unwrap().len(), 2);
+        assert_eq!(show("builds{,1}"), json!({"_class": "Job", "builds": [{"_class": "Run"}]}));
         assert_eq!(show("nothing"), json!({"_class": "Job"}));
     }
 

@@ -108,9 +108,8 @@ const DRAINING: &str = "deregistration currently in progress";
 
 fn seen(state: classic::types::InstanceState) -> Option<BalancedInstance> {
     let description = state.description.filter(|text| text != "N/A");
-    let draining = description
-        .as_ref()
-        .is_some_and(|text| text.to_ascii_lowercase().contains(DRAINING));
+    let draining =
+        description.as_ref().is_some_and(|text| text.to_ascii_lowercase().contains(DRAINING));
     let health = match state.state.as_deref() {
         _ if draining => BalancerHealth::Draining,
         Some("InService") => BalancerHealth::Up,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_ec2::types::{
-    Filter, InstanceStateName, InstanceType, LaunchTemplateIamInstanceProfileSpecificationRequest,
+    Filter, InstanceType, LaunchTemplateIamInstanceProfileSpecificationRequest,
     LaunchTemplateInstanceNetworkInterfaceSpecificationRequest, LaunchTemplatesMonitoringRequest,
     RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
 };
@@ -58,8 +58,9 @@ fn newest(images: Vec<aws_sdk_ec2::types::Image>) -> Option<Image> {
         image.state.as_ref().is_some_and(|state| state.as_str() == "available")
     };
     // ISO 8601 in UTC sorts as text.
-    let image =
-        images.into_iter().max_by_key(|image| (is_available(image), image.creation_date.clone()))?;
+    let image = images
+        .into_iter()
+        .max_by_key(|image| (is_available(image), image.creation_date.clone()))?;
     let state = if is_available(&image) {
         ImageState::Available
     } else {
@@ -142,13 +143,13 @@ pub(super) async fn instances(
 }
 
 fn instance(instance: aws_sdk_ec2::types::Instance) -> Option<InstanceState> {
-    let power = match instance.state?.name? {
-        InstanceStateName::Pending => Power::Pending,
-        InstanceStateName::Running => Power::Running,
-        InstanceStateName::ShuttingDown | InstanceStateName::Terminated => Power::Terminated,
-        InstanceStateName::Stopping | InstanceStateName::Stopped => Power::Stopped,
-        // The SDK's enum is open. Unknown is not running.
-        InstanceStateName::Unknown(_) | _ => return None,
+    // By its text: the SDK's enum is open. Unknown is not running.
+    let power = match instance.state?.name?.as_str() {
+        "pending" => Power::Pending,
+        "running" => Power::Running,
+        "stopping" | "stopped" => Power::Stopped,
+        "shutting-down" | "terminated" => Power::Terminated,
+        _ => return None,
     };
     let reason = instance.state_reason.and_then(|reason| reason.message);
     Some(InstanceState { id: instance.instance_id?, power, reason })
@@ -189,11 +190,8 @@ pub(super) async fn create_launch_template(
     new: &NewLaunchTemplate,
 ) -> Result<LaunchTemplate, CloudError> {
     let client = aws.ec2_writes(place).await?;
-    let tagged = new
-        .tags
-        .iter()
-        .map(|(key, value)| Tag::builder().key(key).value(value).build())
-        .collect();
+    let tagged =
+        new.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
     let answer = client
         .create_launch_template()
         .launch_template_name(&new.name)
@@ -226,8 +224,7 @@ fn body(new: &NewLaunchTemplate) -> RequestLaunchTemplateData {
         );
     if let Some(role) = &new.iam_role {
         let profile = LaunchTemplateIamInstanceProfileSpecificationRequest::builder();
-        let profile =
-            if role.starts_with("arn:") { profile.arn(role) } else { profile.name(role) };
+        let profile = if role.starts_with("arn:") { profile.arn(role) } else { profile.name(role) };
         body = body.iam_instance_profile(profile.build());
     }
     match new.associate_public_ip {

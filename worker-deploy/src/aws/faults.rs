@@ -9,11 +9,8 @@ use worker::aws::{Failure, FailureClass};
 use crate::ports::{CloudError, Fault};
 
 /// What EC2, Auto Scaling and the balancers call a name that is taken.
-const EXISTS: [&str; 3] = [
-    "AlreadyExists",
-    "AlreadyExistsFault",
-    "InvalidLaunchTemplateName.AlreadyExistsException",
-];
+const EXISTS: [&str; 3] =
+    ["AlreadyExists", "AlreadyExistsFault", "InvalidLaunchTemplateName.AlreadyExistsException"];
 
 /// What they answer while something else is going on.
 const IN_USE: [&str; 6] = [

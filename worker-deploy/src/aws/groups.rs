@@ -10,8 +10,8 @@ use wire::Capacity;
 
 use super::{AwsCloud, count, faults, size};
 use crate::ports::{
-    CloudError, GroupHealth, GroupInstance, GroupLifecycle, InstanceLifecycle, NewServerGroup, Place,
-    ServerGroup, TemplateRef,
+    CloudError, GroupHealth, GroupInstance, GroupLifecycle, InstanceLifecycle, NewServerGroup,
+    Place, ServerGroup, TemplateRef,
 };
 
 /// Auto Scaling takes so many names in one call.
@@ -29,20 +29,14 @@ pub(super) async fn cluster(
     cluster: &str,
 ) -> Result<Vec<ServerGroup>, CloudError> {
     let client = aws.scaling_reads(place).await?;
-    let mut pages = client
-        .describe_auto_scaling_groups()
-        .max_records(PAGE)
-        .into_paginator()
-        .items()
-        .send();
+    let mut pages =
+        client.describe_auto_scaling_groups().max_records(PAGE).into_paginator().items().send();
     let mut found = Vec::new();
     while let Some(group) = pages.next().await {
         let group = group.map_err(faults::read("DescribeAutoScalingGroups"))?;
         let name = group.auto_scaling_group_name().unwrap_or_default();
         let belongs = name == cluster
-            || name
-                .parse()
-                .is_ok_and(|name: ServerGroupName| name.moniker.cluster() == cluster);
+            || name.parse().is_ok_and(|name: ServerGroupName| name.moniker.cluster() == cluster);
         if belongs {
             found.push(read(group));
         }
@@ -125,9 +119,8 @@ fn launch_template(group: &AutoScalingGroup) -> Option<TemplateRef> {
 
 fn instance(instance: Instance) -> Option<GroupInstance> {
     let lifecycle = lifecycle(instance.lifecycle_state?.as_str());
-    let healthy = instance
-        .health_status
-        .is_some_and(|status| status.eq_ignore_ascii_case("healthy"));
+    let healthy =
+        instance.health_status.is_some_and(|status| status.eq_ignore_ascii_case("healthy"));
     let health = if healthy { GroupHealth::Healthy } else { GroupHealth::Unhealthy };
     Some(GroupInstance { id: instance.instance_id?, lifecycle, health })
 }
@@ -152,9 +145,10 @@ pub(super) async fn create(
         .launch_template_name(&new.launch_template)
         .version("1")
         .build();
-    let tags = new.tags.iter().map(|(key, value)| {
-        tag_of(&new.name, key).value(value).propagate_at_launch(true).build()
-    });
+    let tags = new
+        .tags
+        .iter()
+        .map(|(key, value)| tag_of(&new.name, key).value(value).propagate_at_launch(true).build());
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     client
         .create_auto_scaling_group()

@@ -71,7 +71,12 @@ pub(crate) fn needed(desired: u32, percent: u32) -> u32 {
 }
 
 /// Judges a group.
-pub(crate) fn judge(group: &ServerGroup, judge: &Judge, sources: &Sources, percent: u32) -> Verdict {
+pub(crate) fn judge(
+    group: &ServerGroup,
+    judge: &Judge,
+    sources: &Sources,
+    percent: u32,
+) -> Verdict {
     let mut ailing = BTreeMap::new();
     let mut healthy = 0;
     if group.lifecycle == GroupLifecycle::Deleting {
@@ -215,9 +220,21 @@ mod tests {
         let group = in_service(group("shop-v001", 1), &["i-1"]);
         for (first, second, expected) in [
             (told(BalancerHealth::Up), told(BalancerHealth::Up), None),
-            (told(BalancerHealth::Up), told(BalancerHealth::Down), Some("down in load balancer `old`")),
-            (told(BalancerHealth::Unknown), told(BalancerHealth::Up), Some("unknown in target group `web`")),
-            (told(BalancerHealth::Draining), told(BalancerHealth::Up), Some("draining in target group `web`")),
+            (
+                told(BalancerHealth::Up),
+                told(BalancerHealth::Down),
+                Some("down in load balancer `old`"),
+            ),
+            (
+                told(BalancerHealth::Unknown),
+                told(BalancerHealth::Up),
+                Some("unknown in target group `web`"),
+            ),
+            (
+                told(BalancerHealth::Draining),
+                told(BalancerHealth::Up),
+                Some("draining in target group `web`"),
+            ),
             (told(BalancerHealth::Up), vec![], Some("not registered with load balancer `old`")),
         ] {
             let balancers = [(web.clone(), first), (old.clone(), second)].into();
@@ -238,7 +255,8 @@ mod tests {
             (None, false),
         ] {
             let state = |power| InstanceState { id: "i-1".to_owned(), power, reason: None };
-            let instances = power.map(|power| ("i-1".to_owned(), state(power))).into_iter().collect();
+            let instances =
+                power.map(|power| ("i-1".to_owned(), state(power))).into_iter().collect();
             let sources = Sources { instances, ..Sources::default() };
             assert_eq!(judge(&group, &Judge::Platform, &sources, 100).is_good(), good);
         }

@@ -254,13 +254,7 @@ fn disable(group: &ServerGroup, before: &Before, rules: &Rules, world: &World) -
     Next::Save(VictimState::Disabled { before: before.clone(), since_ms: world.now_ms })
 }
 
-fn hold(
-    group: &ServerGroup,
-    before: &Before,
-    since_ms: u64,
-    rules: &Rules,
-    world: &World,
-) -> Next {
+fn hold(group: &ServerGroup, before: &Before, since_ms: u64, rules: &Rules, world: &World) -> Next {
     if let Some(abort) = unmarked(group, rules) {
         return abort;
     }
@@ -281,7 +275,11 @@ fn empty(group: &ServerGroup, rules: &Rules, world: &World) -> Next {
         return if group.instances.is_empty() {
             Next::Save(VictimState::Deleting)
         } else {
-            Next::Wait(format!("{} instances of `{}` are ending", group.instances.len(), group.name))
+            Next::Wait(format!(
+                "{} instances of `{}` are ending",
+                group.instances.len(),
+                group.name
+            ))
         };
     }
     if let Some(next) = retreat(&world.fitness) {
@@ -316,9 +314,8 @@ fn restore(group: &ServerGroup, before: &Before, rules: &Rules, world: &World) -
         let why = "it was scaled to 0 before that could be stopped, and is disabled".to_owned();
         return Next::Save(VictimState::Spared { why });
     }
-    let suspended_by_us = |process: &str| {
-        group.suspended.contains(process) && !before.suspended.contains(process)
-    };
+    let suspended_by_us =
+        |process: &str| group.suspended.contains(process) && !before.suspended.contains(process);
     let ours = processes(&DISABLING, suspended_by_us);
     if !ours.is_empty() {
         return Next::Do(Action::Resume(ours));

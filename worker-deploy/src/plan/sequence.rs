@@ -59,12 +59,20 @@ mod tests {
             (&[("shop-staging-web-v004", 10)], &[], "shop-staging-web-v005"),
             // v004 was created last, although v009 is a higher number; v005 is in use.
             (
-                &[("shop-staging-web-v009", 5), ("shop-staging-web-v004", 10), ("shop-staging-web-v005", 3)],
+                &[
+                    ("shop-staging-web-v009", 5),
+                    ("shop-staging-web-v004", 10),
+                    ("shop-staging-web-v005", 3),
+                ],
                 &[],
                 "shop-staging-web-v006",
             ),
             (&[("shop-staging-web-v999", 10)], &[], "shop-staging-web-v000"),
-            (&[("shop-staging-web-v999", 10), ("shop-staging-web-v000", 1)], &[], "shop-staging-web-v001"),
+            (
+                &[("shop-staging-web-v999", 10), ("shop-staging-web-v000", 1)],
+                &[],
+                "shop-staging-web-v001",
+            ),
             (&[("shop-staging-web", 10)], &[], "shop-staging-web-v001"),
             (&[("shop-staging-web-v004", 10)], &[5, 6], "shop-staging-web-v007"),
             // Another cluster's numbers do not matter.

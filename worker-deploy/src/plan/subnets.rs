@@ -22,10 +22,14 @@ pub(crate) struct Chosen {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SubnetError {
     #[error(
-        "no suitable subnet for purpose `{purpose}`; the region's purposes are {}", listed(known)
+        "no suitable subnet for purpose `{purpose}`; the region's purposes are {}",
+        listed(known)
     )]
     NoPurpose { purpose: String, known: Vec<String> },
-    #[error("the region has no default subnets; the stage must name a subnet type ({} exist)", listed(known))]
+    #[error(
+        "the region has no default subnets; the stage must name a subnet type ({} exist)",
+        listed(known)
+    )]
     NoDefault { known: Vec<String> },
     #[error("no {what} in zone {}; there are some in {}", listed(missing), listed(zones))]
     NoZone { what: String, missing: Vec<String>, zones: Vec<String> },
@@ -123,10 +127,30 @@ mod tests {
         vec![
             subnet("2", "us-east-1b", "vpc-1", external),
             subnet("1", "us-east-1a", "vpc-1", external),
-            subnet("3", "us-east-1a", "vpc-1", Some(("immutable_metadata", r#"{"purpose":"internal","target":"ec2"}"#))),
-            subnet("4", "us-east-1a", "vpc-1", Some(("immutable_metadata", r#"{"purpose":"internal","target":"elb"}"#))),
-            subnet("5", "us-east-1a", "vpc-2", Some(("immutable_metadata", r#"{"purpose":"both"}"#))),
-            subnet("6", "us-east-1b", "vpc-3", Some(("immutable_metadata", r#"{"purpose":"both"}"#))),
+            subnet(
+                "3",
+                "us-east-1a",
+                "vpc-1",
+                Some(("immutable_metadata", r#"{"purpose":"internal","target":"ec2"}"#)),
+            ),
+            subnet(
+                "4",
+                "us-east-1a",
+                "vpc-1",
+                Some(("immutable_metadata", r#"{"purpose":"internal","target":"elb"}"#)),
+            ),
+            subnet(
+                "5",
+                "us-east-1a",
+                "vpc-2",
+                Some(("immutable_metadata", r#"{"purpose":"both"}"#)),
+            ),
+            subnet(
+                "6",
+                "us-east-1b",
+                "vpc-3",
+                Some(("immutable_metadata", r#"{"purpose":"both"}"#)),
+            ),
             subnet("7", "us-east-1a", "vpc-1", Some(("immutable_metadata", "not json"))),
             subnet("8", "us-east-1c", "vpc-0", None),
         ]
@@ -143,7 +167,10 @@ mod tests {
             ("", vec![], "vpc-0", vec!["subnet-8"]),
         ] {
             let chosen = choose(&world(), purpose, &zones).unwrap();
-            assert_eq!((chosen.vpc.as_str(), chosen.subnets), (vpc, ids.into_iter().map(str::to_owned).collect()));
+            assert_eq!(
+                (chosen.vpc.as_str(), chosen.subnets),
+                (vpc, ids.into_iter().map(str::to_owned).collect())
+            );
         }
     }
 
@@ -166,6 +193,9 @@ mod tests {
             "the subnets of purpose `both` are in several VPCs (vpc-2, vpc-3): a server group needs one"
         );
         let nothing = choose(&[], "", &[]).unwrap_err().to_string();
-        assert_eq!(nothing, "the region has no default subnets; the stage must name a subnet type (none exist)");
+        assert_eq!(
+            nothing,
+            "the region has no default subnets; the stage must name a subnet type (none exist)"
+        );
     }
 }

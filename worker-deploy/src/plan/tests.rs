@@ -115,8 +115,13 @@ fn the_plan_holds_everything_that_is_sent_later() {
     ] {
         assert_eq!(plan.group.tags.get(key).map(String::as_str), Some(value), "{key}");
     }
-    let victims: Vec<_> = plan.victims.iter().map(|v| (v.name.as_str(), v.identity.created_ms)).collect();
-    assert_eq!(victims, [("shop-staging-web-v003", 30), ("shop-staging-web-v004", 40)], "oldest first");
+    let victims: Vec<_> =
+        plan.victims.iter().map(|v| (v.name.as_str(), v.identity.created_ms)).collect();
+    assert_eq!(
+        victims,
+        [("shop-staging-web-v003", 30), ("shop-staging-web-v004", 40)],
+        "oldest first"
+    );
     assert_eq!(drawn(&request(), &survey(old())), Ok(plan), "the same world makes the same plan");
 }
 
@@ -159,7 +164,8 @@ fn everything_wrong_is_told_at_once() {
         ..request()
     };
     let message = drawn(&wrong, &Survey { image: None, ..survey(old()) }).unwrap_err();
-    for part in ["image `ami-1`", "`api`", "`classic`", "`db`", "`Lunch`", "min ≤ desired ≤ max"] {
+    for part in ["image `ami-1`", "`api`", "`classic`", "`db`", "`Lunch`", "min ≤ desired ≤ max"]
+    {
         assert!(message.contains(part), "{part} in {message}");
     }
 }

@@ -20,7 +20,8 @@ impl<L: Lease> Work<'_, L> {
     pub(super) async fn plan(&self, fence: u64) -> Result<Checkpoint, Halt> {
         let survey = self.survey().await?;
         let maker = self.maker(fence);
-        let plan = plan::draw(self.request, &survey, &maker).map_err(|error| plan_failure(&error))?;
+        let plan =
+            plan::draw(self.request, &survey, &maker).map_err(|error| plan_failure(&error))?;
         for note in &plan.notes {
             warn!("{note}");
         }
@@ -37,9 +38,8 @@ impl<L: Lease> Work<'_, L> {
     async fn survey(&self) -> Result<Survey, Halt> {
         let (request, place, cloud) = (self.request, &self.place, &self.room.cloud);
         let cluster = self.cluster().await?;
-        let image = self
-            .read("looking up the image", || cloud.image(place, &request.image))
-            .await?;
+        let image =
+            self.read("looking up the image", || cloud.image(place, &request.image)).await?;
         let all = self.read("reading the subnets", || cloud.subnets(place)).await?;
         let chosen = subnets::choose(&all, &request.subnet_type, &request.availability_zones)
             .map_err(|error| plan_failure(&error.into()))?;

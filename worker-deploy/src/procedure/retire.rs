@@ -171,7 +171,8 @@ impl<L: Lease> Work<'_, L> {
         let balancers = match &old {
             Some(group) => {
                 let of = group.balancers();
-                let call = || -> Reply<'_, _> { Box::pin(watch.balancers(&self.place, &of, freshness)) };
+                let call =
+                    || -> Reply<'_, _> { Box::pin(watch.balancers(&self.place, &of, freshness)) };
                 self.read("looking at the older group's balancers", call).await?.what
             }
             None => std::collections::BTreeMap::new(),
@@ -265,7 +266,11 @@ impl Trust {
             self.streak.bad();
             self.counted = Some(taken.1);
         }
-        if self.streak.bad_so_far() >= polls { Fitness::Failing(why) } else { Fitness::Wobbling(why) }
+        if self.streak.bad_so_far() >= polls {
+            Fitness::Failing(why)
+        } else {
+            Fitness::Wobbling(why)
+        }
     }
 }
 

@@ -9,9 +9,8 @@ use crate::{
     checkpoint::Checkpoint,
     lease::Lease,
     plan::{
-        Identity,
+        Identity, Plan,
         health::{self, Streak, Verdict},
-        Plan,
     },
     ports::ServerGroup,
     watch::{Freshness, Seen},

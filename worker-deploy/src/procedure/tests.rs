@@ -140,7 +140,8 @@ async fn a_lost_answer_of_any_call_does_no_harm() {
 #[tokio::test(start_paused = true)]
 async fn throttling_and_busy_groups_are_waited_out() {
     let (cloud, deployer, durable) = world();
-    for call in ["template", "create", "suspend", "deregister", "tag", "resume", "resize", "delete"] {
+    for call in ["template", "create", "suspend", "deregister", "tag", "resume", "resize", "delete"]
+    {
         cloud.state().refuse.push((call, Fault::Throttled));
         cloud.state().refuse.push((call, Fault::InUse("busy".to_owned())));
     }
@@ -167,7 +168,9 @@ async fn without_health_nothing_old_is_touched() {
     let failure = failed(deployer.deploy(&request(), &TestLease::new(&durable)).await);
     assert_eq!(failure.kind, FailureKind::Timeout);
     assert!(
-        failure.message.contains("0 of 2 instances are healthy; i-003: not registered with target group `web`"),
+        failure.message.contains(
+            "0 of 2 instances are healthy; i-003: not registered with target group `web`"
+        ),
         "{}",
         failure.message
     );
@@ -232,8 +235,14 @@ async fn a_cancel_at_any_call_leaves_nothing_half_done_and_unsaid() {
             let group = state.groups.get(old);
             let whole = state.serving(old) == 1 && group.is_some_and(|g| g.suspended.is_empty());
             let said = match group {
-                None => detail.contains(&format!("`{old}` is gone")) || detail.contains(&format!("`{old}` is disabled and empty")),
-                Some(_) => detail.contains(&format!("`{old}` is disabled and")) || detail.contains(&format!("`{old}` was left: it was scaled to 0")),
+                None => {
+                    detail.contains(&format!("`{old}` is gone"))
+                        || detail.contains(&format!("`{old}` is disabled and empty"))
+                }
+                Some(_) => {
+                    detail.contains(&format!("`{old}` is disabled and"))
+                        || detail.contains(&format!("`{old}` was left: it was scaled to 0"))
+                }
             };
             assert!(whole || said, "canceled at call {call}: {old} is {group:?}, and: {detail}");
         }

@@ -103,7 +103,8 @@ impl<L: Lease> Work<'_, L> {
                     .await;
                 match found {
                     Ok(groups) => {
-                        let ours = |g: &crate::ports::ServerGroup| plan::is_made_by(g, self.lease.task());
+                        let ours =
+                            |g: &crate::ports::ServerGroup| plan::is_made_by(g, self.lease.task());
                         if groups.iter().any(ours) {
                             "was created and stays as it is"
                         } else {

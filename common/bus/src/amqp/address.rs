@@ -30,6 +30,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AMQPUri { scheme, authority, vhost, query: _ } = &self.0;
         let user = &authority.userinfo.username;
+        let vhost = vhost.replace('/', "%2f");
         write!(f, "{scheme}://{user}:***@{}:{}/{vhost}", authority.host, authority.port)
     }
 }
@@ -49,6 +50,8 @@ mod tests {
         let address = Address::parse("amqp://bowline:hunter2@broker:5673/prod").unwrap();
         assert_eq!(address.to_string(), "amqp://bowline:***@broker:5673/prod");
         assert_eq!(format!("{address:?}"), address.to_string());
+        let address = Address::parse("amqp://bowline:hunter2@broker/%2f").unwrap();
+        assert_eq!(address.to_string(), "amqp://bowline:***@broker:5672/%2f");
     }
 
     #[test]

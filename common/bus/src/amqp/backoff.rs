@@ -6,7 +6,7 @@ use std::{
 };
 
 const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// Counts failures in a row.
 #[derive(Debug, Default)]

@@ -182,6 +182,16 @@ impl Model {
         Some((found.version, found.status, found.schema, document, found.wake, leases))
     }
 
+    /// The newest epoch of a task; 1 for a task that was never dispatched.
+    pub(crate) fn epoch(&self, task: &TaskId) -> u32 {
+        self.leases.get(task).map_or(1, |lease| lease.row.epoch)
+    }
+
+    /// The token of a task's holder; 0 when it has none.
+    pub(crate) fn token(&self, task: &TaskId) -> u64 {
+        self.leases.get(task).and_then(|lease| lease.token).unwrap_or_default()
+    }
+
     pub(crate) fn claim(&mut self, claim: &TaskClaim) -> Claim {
         let Some(lease) = self.leases.get_mut(&claim.task) else {
             return Claim::Gone;

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use bus::{Message, SharedBus};
 use model::{ExecutionId, ExecutionStatus, StageId, TaskId, TaskKind, digest};
 use runtime::{Drained, Tasks};
-use store::{Commit, Committed, Create, Created, LeaseRow, Store as _, TaskChange};
+use store::{Commit, Committed, Create, Created, LeaseRow, TaskChange};
 use tokio::task::JoinHandle;
 use wire::{Queue, Route, TaskMessage};
 use worker::{ServeError, WorkerConfig, serve};

@@ -137,9 +137,9 @@ fn update(world: &mut World, caller: &Caller, form: &Form) -> Result<(), CallErr
 
 fn set_desired(world: &mut World, caller: &Caller, form: &Form) -> Result<(), CallError> {
     let name = form.required(NAME)?;
-    let desired = form.number("DesiredCapacity")?.ok_or_else(|| {
-        ApiError::new(Rule::ParameterMissing, "DesiredCapacity must be given")
-    })?;
+    let desired = form
+        .number("DesiredCapacity")?
+        .ok_or_else(|| ApiError::new(Rule::ParameterMissing, "DesiredCapacity must be given"))?;
     form.accept(&["HonorCooldown"]);
     form.finish()?;
     world.set_desired(caller, &name, desired)

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, ec2_images, ec2_instances, ec2_templates, form::Form, unknown_action, xml::Xml};
+use super::{
+    Answer, ec2_images, ec2_instances, ec2_templates, form::Form, unknown_action, xml::Xml,
+};
 use crate::world::{Caller, World, filter::page};
 
 /// Most things on a page that was not asked for in parts.

@@ -64,9 +64,9 @@ fn write(xml: &mut Xml, template: &Template) {
 }
 
 pub(super) fn describe(world: &mut World, caller: &Caller, form: &Form) -> Answer {
-    let ids = form.list("LaunchTemplateId.").into_iter().map(TemplateRef::Id);
-    let names = form.list("LaunchTemplateName.").into_iter().map(TemplateRef::Name);
-    let named: Vec<TemplateRef> = ids.chain(names).collect();
+    let by_id = form.list("LaunchTemplateId.").into_iter().map(TemplateRef::Id);
+    let by_name = form.list("LaunchTemplateName.").into_iter().map(TemplateRef::Name);
+    let named: Vec<TemplateRef> = by_id.chain(by_name).collect();
     let filters = form.filters()?;
     let request = form.page("MaxResults", "NextToken")?;
     form.finish()?;

@@ -68,9 +68,7 @@ fn health(world: &mut World, caller: &Caller, form: &Form) -> Answer {
             Some(Verdict::Draining) => {
                 ("InService", "N/A", "Instance deregistration currently in progress.")
             }
-            Some(Verdict::Unused) => {
-                ("OutOfService", "Instance", "Instance is not running.")
-            }
+            Some(Verdict::Unused) => ("OutOfService", "Instance", "Instance is not running."),
             None => (
                 "OutOfService",
                 "Instance",

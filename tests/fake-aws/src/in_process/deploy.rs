@@ -97,7 +97,8 @@ impl ServerGroupCloud for InProcess {
         ids_or_names: &'a [String],
     ) -> Reply<'a, Vec<SecurityGroup>> {
         self.deploy(place, "DescribeSecurityGroups", move |world, caller| {
-            let found = world.describe_security_groups(caller, &[], &[Filter::new("vpc-id", vpc)])?;
+            let found =
+                world.describe_security_groups(caller, &[], &[Filter::new("vpc-id", vpc)])?;
             Ok(found
                 .into_iter()
                 .filter(|g| ids_or_names.contains(&g.id) || ids_or_names.contains(&g.name))
@@ -325,10 +326,7 @@ fn group_of(group: Group) -> ServerGroup {
         instances: instances.collect(),
         created_ms: group.created_ms,
         capacity: Capacity { min, desired, max },
-        launch_template: Some(PortTemplateRef {
-            id: group.template_id,
-            name: group.spec.template,
-        }),
+        launch_template: Some(PortTemplateRef { id: group.template_id, name: group.spec.template }),
         suspended: group.suspended,
         lifecycle: if group.deleting { GroupLifecycle::Deleting } else { GroupLifecycle::Active },
         name: group.spec.name,

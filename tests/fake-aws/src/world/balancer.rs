@@ -137,7 +137,7 @@ impl World {
         })
     }
 
-    /// ELBv2 `DescribeTargetGroups`: ARNs and target groups; all, or those with these names or ARNs.
+    /// `ELBv2` `DescribeTargetGroups`: ARNs and target groups; all, or those with these names or ARNs.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl World {
         })
     }
 
-    /// ELB `DescribeInstanceHealth` or ELBv2 `DescribeTargetHealth`: all that are registered, or
+    /// ELB `DescribeInstanceHealth` or `ELBv2` `DescribeTargetHealth`: all that are registered, or
     /// those named; `None` for one that is not registered.
     ///
     /// # Errors
@@ -200,7 +200,7 @@ impl World {
         })
     }
 
-    /// ELB `RegisterInstancesWithLoadBalancer` or ELBv2 `RegisterTargets`.
+    /// ELB `RegisterInstancesWithLoadBalancer` or `ELBv2` `RegisterTargets`.
     ///
     /// # Errors
     ///
@@ -233,7 +233,7 @@ impl World {
         })
     }
 
-    /// ELB `DeregisterInstancesFromLoadBalancer` or ELBv2 `DeregisterTargets`.
+    /// ELB `DeregisterInstancesFromLoadBalancer` or `ELBv2` `DeregisterTargets`.
     ///
     /// # Errors
     ///
@@ -251,9 +251,8 @@ impl World {
         let summary = format!("{} {}", balancer.as_str(), ids.join(","));
         self.write(caller, call, summary, |world, site| {
             let held = &world.region(site)?.balancer(balancer)?.registrations;
-            let there = |id: &&String| {
-                held.get(*id).is_some_and(|held| held.verdict != Verdict::Draining)
-            };
+            let there =
+                |id: &&String| held.get(*id).is_some_and(|held| held.verdict != Verdict::Draining);
             let leaving: Vec<String> = ids.iter().filter(there).cloned().collect();
             world.judge_deregistration(site, &leaving);
             for id in &leaving {

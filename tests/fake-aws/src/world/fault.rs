@@ -207,8 +207,9 @@ mod tests {
             let key = ("1".to_owned(), "us-east-1".to_owned(), "DescribeImages");
             faults.within_rate(rate, key, now)
         };
-        assert_eq!([call(0), call(0), call(0), call(99), call(100), call(100)], [
-            true, true, false, false, true, false
-        ]);
+        assert_eq!(
+            [call(0), call(0), call(0), call(99), call(100), call(100)],
+            [true, true, false, false, true, false]
+        );
     }
 }

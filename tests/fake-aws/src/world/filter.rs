@@ -23,52 +23,40 @@ impl Filter {
 
 /// A thing that can be filtered.
 pub trait Filtered {
+    /// The filters there are for its kind, beside those on tags.
+    const FILTERS: &'static [&'static str];
+
     /// Its tags.
     fn tags(&self) -> &BTreeMap<String, String>;
-    /// The values that a filter of this name looks at; `None` if there is no such filter.
-    fn values(&self, filter: &str) -> Option<Vec<String>>;
+    /// The values that a filter of this name looks at; none if there is no such filter.
+    fn values(&self, filter: &str) -> Vec<String>;
 }
 
-/// True when a thing fits all filters.
+/// The things that fit all filters, in the order given.
 ///
 /// # Errors
 ///
-/// A filter this kind of thing does not have.
-pub fn fits(thing: &impl Filtered, filters: &[Filter]) -> Result<bool, ApiError> {
-    for filter in filters {
-        let held = if let Some(key) = filter.name.strip_prefix("tag:") {
-            thing.tags().get(key).cloned().into_iter().collect()
-        } else if filter.name == "tag-key" {
-            thing.tags().keys().cloned().collect()
-        } else {
-            thing.values(&filter.name).ok_or_else(|| {
-                let text = format!("The filter '{}' is invalid", filter.name);
-                ApiError::new(Rule::FilterUnknown, text)
-            })?
-        };
-        if !held.iter().any(|value| filter.values.iter().any(|p| matches_pattern(p, value))) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Things that fit, in the order given.
-///
-/// # Errors
-///
-/// A filter this kind of thing does not have.
+/// A filter this kind of thing does not have, whatever there is.
 pub fn select<'a, T: Filtered + Clone + 'a>(
     things: impl Iterator<Item = &'a T>,
     filters: &[Filter],
 ) -> Result<Vec<T>, ApiError> {
-    let mut found = Vec::new();
-    for thing in things {
-        if fits(thing, filters)? {
-            found.push(thing.clone());
-        }
+    let known =
+        |name: &str| name == "tag-key" || name.starts_with("tag:") || T::FILTERS.contains(&name);
+    if let Some(unknown) = filters.iter().find(|filter| !known(&filter.name)) {
+        let text = format!("The filter '{}' is invalid", unknown.name);
+        return Err(ApiError::new(Rule::FilterUnknown, text));
     }
-    Ok(found)
+    Ok(things.filter(|thing| filters.iter().all(|filter| fits(*thing, filter))).cloned().collect())
+}
+
+fn fits(thing: &impl Filtered, filter: &Filter) -> bool {
+    let held = match filter.name.strip_prefix("tag:") {
+        Some(key) => thing.tags().get(key).cloned().into_iter().collect(),
+        None if filter.name == "tag-key" => thing.tags().keys().cloned().collect(),
+        None => thing.values(&filter.name),
+    };
+    held.iter().any(|value| filter.values.iter().any(|pattern| matches_pattern(pattern, value)))
 }
 
 /// `*` is any text, `?` any one character.

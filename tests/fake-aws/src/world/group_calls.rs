@@ -1,12 +1,14 @@
 //! The calls about Auto Scaling groups.
 
+mod attachment;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Caller, Region, Site, World,
     balancer::BalancerRef,
     error::{ApiError, CallError},
-    group::{Group, GroupSpec, GroupTag, Lifecycle, PROCESSES},
+    group::{Group, GroupSpec, GroupTag, PROCESSES},
     ledger::Effect,
     safety::Harm,
     tags,
@@ -74,9 +76,11 @@ impl Region {
             return Err(ApiError::new(Rule::GroupSubnets, text));
         }
         self.check_balancers(
-            spec.load_balancers.iter().cloned().map(BalancerRef::Classic).chain(
-                spec.target_groups.iter().cloned().map(BalancerRef::TargetGroup),
-            ),
+            spec.load_balancers
+                .iter()
+                .cloned()
+                .map(BalancerRef::Classic)
+                .chain(spec.target_groups.iter().cloned().map(BalancerRef::TargetGroup)),
         )?;
         Ok(found.id.clone())
     }
@@ -160,7 +164,7 @@ impl World {
             "arn:aws:autoscaling:{region}:{account}:autoScalingGroup:{id}:autoScalingGroupName/{name}"
         );
         if let Some(held) = self.sites.get(site).and_then(|r| r.templates.get(&template_id)) {
-            spec.template = held.name.clone();
+            spec.template.clone_from(&held.name);
         }
         let group = Group {
             spec,
@@ -330,7 +334,8 @@ impl World {
         let summary = format!("{name} {:?}", tags.iter().map(|(k, t)| (k, &t.value)));
         self.write(caller, "CreateOrUpdateTags", summary, |world, site| {
             tags::check(&tags.iter().map(|(k, t)| (k.clone(), t.value.clone())).collect())?;
-            let group = world.region_mut(site)?.groups.get_mut(name).ok_or_else(|| unknown(name))?;
+            let group =
+                world.region_mut(site)?.groups.get_mut(name).ok_or_else(|| unknown(name))?;
             let mut effect = Effect::NoEffect;
             for (key, tag) in tags {
                 if group.spec.tags.insert(key.clone(), tag.clone()).as_ref() != Some(tag) {
@@ -355,98 +360,12 @@ impl World {
     ) -> Result<(), CallError> {
         let summary = format!("{name} {}", keys.join(","));
         self.write(caller, "DeleteTags", summary, |world, site| {
-            let group = world.region_mut(site)?.groups.get_mut(name).ok_or_else(|| unknown(name))?;
+            let group =
+                world.region_mut(site)?.groups.get_mut(name).ok_or_else(|| unknown(name))?;
             let before = group.spec.tags.len();
             group.spec.tags.retain(|key, _| !keys.contains(key));
             let same = group.spec.tags.len() == before;
             Ok(((), if same { Effect::NoEffect } else { Effect::Changed }))
-        })
-    }
-
-    /// Auto Scaling `AttachLoadBalancers` or `AttachLoadBalancerTargetGroups`: registers the
-    /// group's instances too.
-    ///
-    /// # Errors
-    ///
-    /// The group or a balancer is not there.
-    pub fn attach(
-        &mut self,
-        caller: &Caller,
-        name: &str,
-        balancers: &[BalancerRef],
-    ) -> Result<(), CallError> {
-        let call = match balancers.first() {
-            Some(BalancerRef::Classic(_)) => "AttachLoadBalancers",
-            Some(BalancerRef::TargetGroup(_)) | None => "AttachLoadBalancerTargetGroups",
-        };
-        self.write(caller, call, attachment(name, balancers), |world, site| {
-            let region = world.region_mut(site)?;
-            region.check_balancers(balancers.iter().cloned())?;
-            let group = region.changeable_group(name)?;
-            let mut new = Vec::new();
-            for balancer in balancers {
-                let (list, text) = match balancer {
-                    BalancerRef::Classic(name) => (&mut group.spec.load_balancers, name),
-                    BalancerRef::TargetGroup(arn) => (&mut group.spec.target_groups, arn),
-                };
-                if !list.contains(text) {
-                    list.push(text.clone());
-                    new.push(balancer.clone());
-                }
-            }
-            let working = |m: &super::group::Member| m.lifecycle == Lifecycle::InService;
-            let members: Vec<String> = group
-                .members
-                .iter()
-                .filter(|(_, m)| working(m))
-                .map(|(id, _)| id.clone())
-                .collect();
-            for balancer in &new {
-                for id in &members {
-                    world.add_registration(site, balancer, id);
-                }
-            }
-            Ok(((), if new.is_empty() { Effect::NoEffect } else { Effect::Changed }))
-        })
-    }
-
-    /// Auto Scaling `DetachLoadBalancers` or `DetachLoadBalancerTargetGroups`: the group's
-    /// instances drain.
-    ///
-    /// # Errors
-    ///
-    /// The group or a balancer is not there.
-    pub fn detach(
-        &mut self,
-        caller: &Caller,
-        name: &str,
-        balancers: &[BalancerRef],
-    ) -> Result<(), CallError> {
-        let call = match balancers.first() {
-            Some(BalancerRef::Classic(_)) => "DetachLoadBalancers",
-            Some(BalancerRef::TargetGroup(_)) | None => "DetachLoadBalancerTargetGroups",
-        };
-        self.write(caller, call, attachment(name, balancers), |world, site| {
-            let region = world.region_mut(site)?;
-            region.check_balancers(balancers.iter().cloned())?;
-            let held = region.changeable_group(name)?.balancers();
-            let gone: Vec<&BalancerRef> = balancers.iter().filter(|b| held.contains(b)).collect();
-            if gone.is_empty() {
-                return Ok(((), Effect::NoEffect));
-            }
-            world.judge_harm(site, name, Harm::Deregister);
-            let group = world.region_mut(site)?.changeable_group(name)?;
-            let classic = |name: &String| gone.contains(&&BalancerRef::Classic(name.clone()));
-            group.spec.load_balancers.retain(|name| !classic(name));
-            let target = |arn: &String| gone.contains(&&BalancerRef::TargetGroup(arn.clone()));
-            group.spec.target_groups.retain(|arn| !target(arn));
-            let members: Vec<String> = group.members.keys().cloned().collect();
-            for balancer in gone {
-                for id in &members {
-                    world.drain(site, balancer, id);
-                }
-            }
-            Ok(((), Effect::Changed))
         })
     }
 
@@ -511,11 +430,6 @@ fn check_deletable(group: &Group, deletion: Deletion) -> Result<(), ApiError> {
             Err(ApiError::new(Rule::GroupNotEmpty, text))
         }
     }
-}
-
-fn attachment(name: &str, balancers: &[BalancerRef]) -> String {
-    let texts: Vec<&str> = balancers.iter().map(BalancerRef::as_str).collect();
-    format!("{name} {}", texts.join(","))
 }
 
 fn known_processes(processes: &[String]) -> Result<Vec<String>, ApiError> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     Caller, World,
     error::{ApiError, CallError},
-    filter::{Filter, Filtered, fits},
+    filter::{Filter, Filtered, select},
     instance::InstanceState,
     ledger::Effect,
     tags,
@@ -82,12 +82,26 @@ impl ImageState {
 }
 
 impl Filtered for Image {
+    const FILTERS: &'static [&'static str] = &[
+        "image-id",
+        "name",
+        "state",
+        "owner-id",
+        "architecture",
+        "virtualization-type",
+        "description",
+        "root-device-type",
+        "image-type",
+        "ena-support",
+        "is-public",
+    ];
+
     fn tags(&self) -> &BTreeMap<String, String> {
         &self.tags
     }
 
-    fn values(&self, filter: &str) -> Option<Vec<String>> {
-        Some(vec![match filter {
+    fn values(&self, filter: &str) -> Vec<String> {
+        vec![match filter {
             "image-id" => self.id.clone(),
             "name" => self.name.clone(),
             "state" => self.state.as_str().to_owned(),
@@ -99,8 +113,8 @@ impl Filtered for Image {
             "image-type" => "machine".to_owned(),
             "ena-support" => self.ena_support.to_string(),
             "is-public" => (self.launchable_by == LaunchableBy::Everybody).to_string(),
-            _ => return None,
-        }])
+            _ => return Vec::new(),
+        }]
     }
 }
 
@@ -158,14 +172,11 @@ impl World {
                         other => image.owner == other,
                     })
             };
-            let mut found = Vec::new();
-            for image in region.images.values() {
-                let asked = query.ids.is_empty() || query.ids.contains(&image.id);
-                if asked && seen(image) && owned(image) && fits(image, &query.filters)? {
-                    found.push(image.clone());
-                }
-            }
-            Ok(found)
+            let asked = |image: &&Image| {
+                let named = query.ids.is_empty() || query.ids.contains(&image.id);
+                named && seen(image) && owned(image)
+            };
+            select(region.images.values().filter(asked), &query.filters)
         })
     }
 

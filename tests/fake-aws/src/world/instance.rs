@@ -8,7 +8,7 @@ use super::{
     Caller, Region, Site, World,
     builder::{Fate, Script},
     error::{ApiError, CallError},
-    filter::{Filter, Filtered, fits},
+    filter::{Filter, Filtered, select},
     image::{self, ImageState},
     ledger::Effect,
     network::Subnet,
@@ -22,6 +22,7 @@ const USER_DATA_MAX: usize = 16 * 1024;
 
 /// An instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "`instance_type` is what AWS calls it")]
 pub struct Instance {
     /// `i-…`.
     pub id: String,
@@ -137,12 +138,23 @@ impl InstanceState {
 }
 
 impl Filtered for Instance {
+    const FILTERS: &'static [&'static str] = &[
+        "instance-id",
+        "instance-state-name",
+        "instance-type",
+        "image-id",
+        "client-token",
+        "subnet-id",
+        "vpc-id",
+        "availability-zone",
+    ];
+
     fn tags(&self) -> &BTreeMap<String, String> {
         &self.tags
     }
 
-    fn values(&self, filter: &str) -> Option<Vec<String>> {
-        Some(match filter {
+    fn values(&self, filter: &str) -> Vec<String> {
+        match filter {
             "instance-id" => vec![self.id.clone()],
             "instance-state-name" => vec![self.state.as_str().to_owned()],
             "instance-type" => vec![self.instance_type.clone()],
@@ -151,8 +163,8 @@ impl Filtered for Instance {
             "subnet-id" => vec![self.subnet.clone()],
             "vpc-id" => vec![self.vpc.clone()],
             "availability-zone" => vec![self.zone.clone()],
-            _ => return None,
-        })
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -190,6 +202,27 @@ impl Region {
         })
     }
 
+    /// The instance that a client token started before, in the zone it is asked for.
+    fn of_token(&self, request: &RunInstances, zone: &str) -> Result<Option<Instance>, ApiError> {
+        let Some(token) = &request.client_token else { return Ok(None) };
+        let used = |i: &&Instance| i.client_token.as_ref() == Some(token) && i.zone == zone;
+        let Some(before) = self.instances.values().find(used) else { return Ok(None) };
+        if before.parameters.as_ref() != Some(request) {
+            let text = "The client token you have provided was used with different parameters";
+            return Err(ApiError::new(Rule::TokenParameters, text));
+        }
+        match before.state {
+            InstanceState::Terminated | InstanceState::ShuttingDown => Err(ApiError::new(
+                Rule::TokenTerminated,
+                format!("The client token belongs to the terminated instance {}", before.id),
+            )),
+            InstanceState::Pending
+            | InstanceState::Running
+            | InstanceState::Stopping
+            | InstanceState::Stopped => Ok(Some(before.clone())),
+        }
+    }
+
     fn launch_subnet(&self, id: Option<&str>) -> Result<&Subnet, ApiError> {
         match id {
             Some(id) => self.subnet(id),
@@ -218,7 +251,7 @@ impl World {
             check_token(request.client_token.as_deref())?;
             let region = world.region(site)?;
             let subnet = region.launch_subnet(request.subnet_id.as_deref())?;
-            if let Some(before) = world.of_token(region, request, &subnet.zone)? {
+            if let Some(before) = region.of_token(request, &subnet.zone)? {
                 return Ok((before, Effect::NoEffect));
             }
             region.check_security_groups(&request.security_groups, &subnet.vpc)?;
@@ -229,38 +262,8 @@ impl World {
         })
     }
 
-    /// The instance that a client token started before, in the zone it is asked for.
-    fn of_token(
-        &self,
-        region: &Region,
-        request: &RunInstances,
-        zone: &str,
-    ) -> Result<Option<Instance>, ApiError> {
-        let Some(token) = &request.client_token else { return Ok(None) };
-        let used = |i: &&Instance| i.client_token.as_ref() == Some(token) && i.zone == zone;
-        let Some(before) = region.instances.values().find(used) else { return Ok(None) };
-        if before.parameters.as_ref() != Some(request) {
-            let text = "The client token you have provided was used with different parameters";
-            return Err(ApiError::new(Rule::TokenParameters, text));
-        }
-        match before.state {
-            InstanceState::Terminated | InstanceState::ShuttingDown => Err(ApiError::new(
-                Rule::TokenTerminated,
-                format!("The client token belongs to the terminated instance {}", before.id),
-            )),
-            InstanceState::Pending
-            | InstanceState::Running
-            | InstanceState::Stopping
-            | InstanceState::Stopped => Ok(Some(before.clone())),
-        }
-    }
-
     /// What is checked of every launch, by a call or by Auto Scaling.
-    pub(super) fn check_launch(
-        &self,
-        site: &Site,
-        request: &RunInstances,
-    ) -> Result<(), ApiError> {
+    pub(super) fn check_launch(&self, site: &Site, request: &RunInstances) -> Result<(), ApiError> {
         tags::check(&request.tags)?;
         if request.user_data.len() > USER_DATA_MAX {
             let text = "User data is limited to 16384 bytes";
@@ -346,14 +349,11 @@ impl World {
             for id in ids {
                 region.known_instance(id, world.now_ms)?;
             }
-            let mut found = Vec::new();
-            for instance in region.instances.values() {
-                let asked = ids.is_empty() || ids.contains(&instance.id);
-                if asked && instance.visible_ms <= world.now_ms && fits(instance, filters)? {
-                    found.push(instance.clone());
-                }
-            }
-            Ok(found)
+            let asked = |instance: &&Instance| {
+                let named = ids.is_empty() || ids.contains(&instance.id);
+                named && instance.visible_ms <= world.now_ms
+            };
+            select(region.instances.values().filter(asked), filters)
         })
     }
 

@@ -28,6 +28,7 @@ pub struct Entry {
 }
 
 /// What a call did.
+#[expect(clippy::enum_variant_names, reason = "`NoEffect` says what it means")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Effect {
     /// Something new exists.

@@ -29,20 +29,32 @@ pub struct Subnet {
 }
 
 impl Filtered for Subnet {
+    const FILTERS: &'static [&'static str] = &[
+        "subnet-id",
+        "vpc-id",
+        "availability-zone",
+        "availabilityZone",
+        "state",
+        "default-for-az",
+        "defaultForAz",
+        "cidr-block",
+        "cidr",
+    ];
+
     fn tags(&self) -> &BTreeMap<String, String> {
         &self.tags
     }
 
-    fn values(&self, filter: &str) -> Option<Vec<String>> {
-        Some(vec![match filter {
+    fn values(&self, filter: &str) -> Vec<String> {
+        vec![match filter {
             "subnet-id" => self.id.clone(),
             "vpc-id" => self.vpc.clone(),
             "availability-zone" | "availabilityZone" => self.zone.clone(),
             "state" => "available".to_owned(),
             "default-for-az" | "defaultForAz" => self.default_for_zone.to_string(),
             "cidr-block" | "cidr" => self.cidr.clone(),
-            _ => return None,
-        }])
+            _ => return Vec::new(),
+        }]
     }
 }
 
@@ -62,18 +74,20 @@ pub struct SecurityGroup {
 }
 
 impl Filtered for SecurityGroup {
+    const FILTERS: &'static [&'static str] = &["group-id", "group-name", "vpc-id", "description"];
+
     fn tags(&self) -> &BTreeMap<String, String> {
         &self.tags
     }
 
-    fn values(&self, filter: &str) -> Option<Vec<String>> {
-        Some(vec![match filter {
+    fn values(&self, filter: &str) -> Vec<String> {
+        vec![match filter {
             "group-id" => self.id.clone(),
             "group-name" => self.name.clone(),
             "vpc-id" => self.vpc.clone(),
             "description" => self.description.clone(),
-            _ => return None,
-        }])
+            _ => return Vec::new(),
+        }]
     }
 }
 

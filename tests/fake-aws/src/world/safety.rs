@@ -2,7 +2,7 @@
 //! the world, not about what the world refuses, so they are independent of the code under test: the
 //! tag names are written here again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Region, Site, World,
@@ -121,12 +121,9 @@ impl World {
     /// As [`Self::judge_harm`], for instances taken out of a balancer one by one.
     pub(super) fn judge_deregistration(&mut self, site: &Site, ids: &[String]) {
         let Some(region) = self.sites.get(site) else { return };
-        let groups: BTreeMap<String, ()> = ids
-            .iter()
-            .filter_map(|id| region.instances.get(id)?.group.clone())
-            .map(|group| (group, ()))
-            .collect();
-        for group in groups.keys() {
+        let groups: BTreeSet<String> =
+            ids.iter().filter_map(|id| region.instances.get(id)?.group.clone()).collect();
+        for group in &groups {
             self.judge_harm(site, group, Harm::Deregister);
         }
     }
@@ -141,14 +138,14 @@ impl World {
             Harm::Disable | Harm::Deregister => working > 0,
             // What is disabled can still be enabled again, unless it is scaled down.
             Harm::ScaleDown | Harm::Delete => {
-                working > 0
-                    || victim.members.values().any(|m| m.lifecycle == Lifecycle::InService)
+                working > 0 || victim.members.values().any(|m| m.lifecycle == Lifecycle::InService)
             }
         };
         let cluster = |group: &&Group| {
             group.spec.name != name && group.cluster() == victim.cluster() && !group.deleting
         };
-        let saved = region.groups.values().filter(cluster).any(|group| self.counts_as_healthy(group));
+        let saved =
+            region.groups.values().filter(cluster).any(|group| self.counts_as_healthy(group));
         let newest = !region
             .groups
             .values()

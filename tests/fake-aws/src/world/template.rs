@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{
     Caller, World,
     error::{ApiError, CallError},
-    filter::{Filter, Filtered, fits},
+    filter::{Filter, Filtered, select},
     ledger::Effect,
     tags,
 };
@@ -70,14 +70,16 @@ impl TemplateData {
 }
 
 impl Filtered for Template {
+    const FILTERS: &'static [&'static str] = &["launch-template-name"];
+
     fn tags(&self) -> &BTreeMap<String, String> {
         &self.tags
     }
 
-    fn values(&self, filter: &str) -> Option<Vec<String>> {
+    fn values(&self, filter: &str) -> Vec<String> {
         match filter {
-            "launch-template-name" => Some(vec![self.name.clone()]),
-            _ => None,
+            "launch-template-name" => vec![self.name.clone()],
+            _ => Vec::new(),
         }
     }
 }
@@ -175,14 +177,10 @@ impl World {
                     return Err(unknown(wanted));
                 }
             }
-            let mut found = Vec::new();
-            for template in region.templates.values().filter(seen) {
-                let asked = named.is_empty() || named.iter().any(|wanted| is(template, wanted));
-                if asked && fits(template, filters)? {
-                    found.push(template.clone());
-                }
-            }
-            Ok(found)
+            let asked = |template: &&Template| {
+                named.is_empty() || named.iter().any(|wanted| is(template, wanted))
+            };
+            select(region.templates.values().filter(seen).filter(asked), filters)
         })
     }
 

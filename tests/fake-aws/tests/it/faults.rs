@@ -74,5 +74,8 @@ fn a_refusal_can_be_scripted_with_any_code() {
     world.script_fault(Script::next("RunInstances", fault));
     let answer = world.run_instances(&me(), &order("t1", ""));
     assert_eq!(code(answer), "InsufficientInstanceCapacity");
-    assert_eq!(world.ledger()[0].refused_with.as_deref(), Some("InsufficientInstanceCapacity: no room"));
+    assert_eq!(
+        world.ledger()[0].refused_with.as_deref(),
+        Some("InsufficientInstanceCapacity: no room")
+    );
 }

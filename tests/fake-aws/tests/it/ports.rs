@@ -65,9 +65,10 @@ async fn a_real_bake_script_is_run_and_an_image_made_of_it() {
     tokio::time::advance(Duration::from_secs(5)).await;
     let ids = [started.id.clone(), "i-unknown".to_owned()];
     let seen = cloud.builders(&place(), &ids).await.unwrap();
-    assert_eq!(seen.iter().map(|builder| builder.state).collect::<Vec<_>>(), [
-        BuilderState::Stopped
-    ]);
+    assert_eq!(
+        seen.iter().map(|builder| builder.state).collect::<Vec<_>>(),
+        [BuilderState::Stopped]
+    );
     let console = cloud.console(&place(), &started.id).await.unwrap();
     assert!(console.contains("\nBOWLINE-BAKE-OK k1\n"), "{console}");
     let order = ImageOrder {

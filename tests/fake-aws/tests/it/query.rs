@@ -23,6 +23,7 @@ impl Face {
         let aws = FakeAws::seeded(seed).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
+        runtime::process::install_tls();
         let tasks = Tasks::new();
         let served = aws.clone();
         drop(tasks.spawn(async move { serve(listener, served).await }));
@@ -114,10 +115,13 @@ async fn query_errors_of_the_other_services_have_theirs() {
     let body = format!("Action=DeleteAutoScalingGroup&{SCALING}&AutoScalingGroupName=absent");
     let (status, text) = face.post(&body).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    assert!(text.contains(
-        "<ErrorResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><Error>\
+    assert!(
+        text.contains(
+            "<ErrorResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><Error>\
          <Type>Sender</Type><Code>ValidationError</Code><Message>AutoScalingGroup name not found"
-    ), "{text}");
+        ),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -173,9 +177,8 @@ async fn a_lost_answer_breaks_the_connection_and_stands_in_the_ledger() {
     let fault = json!({"call": "RunInstances", "fault": {"kind": "execute_and_timeout"}});
     assert_eq!(face.control("faults", fault).await, StatusCode::NO_CONTENT);
     let image = Seed::base_image_id(REGION, BASE);
-    let body = format!(
-        "Action=RunInstances&{EC2}&MinCount=1&MaxCount=1&ClientToken=t1&ImageId={image}"
-    );
+    let body =
+        format!("Action=RunInstances&{EC2}&MinCount=1&MaxCount=1&ClientToken=t1&ImageId={image}");
     let request = face.client.post(&face.url).header("authorization", AUTHORIZATION);
     let answer = request.body(body).send().await;
     let broken = match answer {

@@ -111,10 +111,8 @@ pub(crate) fn template_order(name: &str, token: &str) -> CreateTemplate {
 }
 
 pub(crate) fn spec(name: &str, size: u32) -> GroupSpec {
-    let tag = |value: &str| GroupTag {
-        value: value.to_owned(),
-        reach: TagReach::GroupAndInstances,
-    };
+    let tag =
+        |value: &str| GroupTag { value: value.to_owned(), reach: TagReach::GroupAndInstances };
     GroupSpec {
         name: name.to_owned(),
         min: size,

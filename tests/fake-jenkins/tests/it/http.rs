@@ -17,32 +17,16 @@ impl World {
     async fn start() -> Self {
         runtime::process::install_tls();
         let tasks = Tasks::new();
-        let options = Options {
-            context_path: "/jenkins".to_owned(),
-            ..Options::default()
-        };
+        let options = Options { context_path: "/jenkins".to_owned(), ..Options::default() };
         let jenkins = FakeJenkins::start(&tasks, options).await.unwrap();
         let policy = reqwest::redirect::Policy::none();
-        let client = Client::builder()
-            .no_proxy()
-            .redirect(policy)
-            .build()
-            .unwrap();
-        Self {
-            tasks,
-            jenkins,
-            client,
-        }
+        let client = Client::builder().no_proxy().redirect(policy).build().unwrap();
+        Self { tasks, jenkins, client }
     }
 
     async fn get(&self, path: &str) -> Response {
         let url = format!("{}{path}", self.jenkins.url());
-        self.client
-            .get(url)
-            .basic_auth("bowline", Some("11fake0token"))
-            .send()
-            .await
-            .unwrap()
+        self.client.get(url).basic_auth("bowline", Some("11fake0token")).send().await.unwrap()
     }
 
     async fn json(&self, path: &str) -> Value {
@@ -66,9 +50,7 @@ fn build(number: u64) -> Build {
     let mut build = Build::successful("shop/web/feature%2Fx", number);
     build.started_ms = Some(1_700_000_000_000);
     build.artifacts = vec!["out/shop-web_1.0_all.deb".to_owned()];
-    build
-        .property_files
-        .insert("build.properties".to_owned(), "A=1\n".to_owned());
+    build.property_files.insert("build.properties".to_owned(), "A=1\n".to_owned());
     build
 }
 
@@ -79,19 +61,12 @@ async fn jobs_builds_and_artifacts_are_found_where_jenkins_has_them() {
     world.jenkins.add_build(build(8));
 
     assert_eq!(world.json("api/json").await["jobs"][0]["name"], "shop");
-    assert_eq!(
-        world.json("job/shop/api/json").await["jobs"][0]["name"],
-        "web"
-    );
+    assert_eq!(world.json("job/shop/api/json").await["jobs"][0]["name"], "web");
     let job = "job/shop/job/web/job/feature%252Fx";
     let shown = world.json(&format!("{job}/api/json")).await;
     assert_eq!(shown["fullName"], "shop/web/feature%2Fx");
     assert_eq!(shown["builds"][0]["number"], 8);
-    assert_eq!(
-        shown["builds"][0].get("result"),
-        None,
-        "without a tree only number and URL"
-    );
+    assert_eq!(shown["builds"][0].get("result"), None, "without a tree only number and URL");
     let tree = "builds[number,result,timestamp,building]{0,1}";
     let shown = world.json(&format!("{job}/api/json?tree={tree}")).await;
     let one = json!({
@@ -101,27 +76,15 @@ async fn jobs_builds_and_artifacts_are_found_where_jenkins_has_them() {
     assert_eq!(shown["builds"], json!([one]));
 
     let shown = world.json(&format!("{job}/7/api/json")).await;
-    assert_eq!(
-        shown["artifacts"][0]["relativePath"],
-        "out/shop-web_1.0_all.deb"
-    );
+    assert_eq!(shown["artifacts"][0]["relativePath"], "out/shop-web_1.0_all.deb");
     assert_eq!(shown["artifacts"][0]["fileName"], "shop-web_1.0_all.deb");
     assert_eq!(shown["url"], format!("{}{job}/7/", world.jenkins.url()));
-    let file = world
-        .get(&format!("{job}/lastBuild/artifact/build.properties"))
-        .await;
+    let file = world.get(&format!("{job}/lastBuild/artifact/build.properties")).await;
     assert_eq!(file.text().await.unwrap(), "A=1\n");
 
-    for path in [
-        "job/none/api/json",
-        &format!("{job}/9/api/json"),
-        &format!("{job}/7/artifact/x"),
-    ] {
-        assert_eq!(
-            world.get(path).await.status(),
-            StatusCode::NOT_FOUND,
-            "{path}"
-        );
+    for path in ["job/none/api/json", &format!("{job}/9/api/json"), &format!("{job}/7/artifact/x")]
+    {
+        assert_eq!(world.get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
     let bad = world.get(&format!("{job}/api/json?tree=builds[")).await;
     assert_eq!(bad.status(), StatusCode::BAD_REQUEST);
@@ -135,30 +98,12 @@ async fn only_the_right_token_is_let_in_and_every_request_is_noted() {
     let url = format!("{}api/json", world.jenkins.url());
     let anonymous = world.client.get(&url).send().await.unwrap();
     assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
-    let wrong = world
-        .client
-        .get(&url)
-        .basic_auth("bowline", Some("x"))
-        .send()
-        .await
-        .unwrap();
+    let wrong = world.client.get(&url).basic_auth("bowline", Some("x")).send().await.unwrap();
     assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
     world.json("api/json?tree=jobs[name]").await;
     let control = format!("http://{}/_fake/requests", world.jenkins.addr());
-    let shown: Value = world
-        .client
-        .get(control)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    assert_eq!(
-        shown.as_array().unwrap().len(),
-        3,
-        "control paths want no token and are not noted"
-    );
+    let shown: Value = world.client.get(control).send().await.unwrap().json().await.unwrap();
+    assert_eq!(shown.as_array().unwrap().len(), 3, "control paths want no token and are not noted");
     let noted = world.jenkins.requests();
     let authorized: Vec<bool> = noted.iter().map(|request| request.authorized).collect();
     assert_eq!(authorized, [false, false, true]);
@@ -170,10 +115,7 @@ async fn only_the_right_token_is_let_in_and_every_request_is_noted() {
 async fn troubles_come_as_ordered_and_pass() {
     let world = World::start().await;
     let body = serde_json::to_value(build(7)).unwrap();
-    assert_eq!(
-        world.control("builds", &body).await.status(),
-        StatusCode::NO_CONTENT
-    );
+    assert_eq!(world.control("builds", &body).await.status(), StatusCode::NO_CONTENT);
     let path = "job/shop/job/web/job/feature%252Fx/7/api/json";
     for trouble in [
         json!({"kind": "status", "status": 503}),
@@ -182,38 +124,23 @@ async fn troubles_come_as_ordered_and_pass() {
         json!({"kind": "login_page"}),
     ] {
         let order = json!({"path_contains": "/7/", "times": 1, "trouble": trouble});
-        assert_eq!(
-            world.control("faults", &order).await.status(),
-            StatusCode::NO_CONTENT
-        );
+        assert_eq!(world.control("faults", &order).await.status(), StatusCode::NO_CONTENT);
     }
-    assert_eq!(
-        world.get(path).await.status(),
-        StatusCode::SERVICE_UNAVAILABLE
-    );
+    assert_eq!(world.get(path).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     let redirect = world.get(path).await;
     assert_eq!(redirect.status(), StatusCode::FOUND);
     assert_eq!(redirect.headers()["location"], "http://elsewhere.test/");
     assert_eq!(world.get(path).await.status(), StatusCode::NOT_FOUND);
     let page = world.get(path).await;
     assert_eq!(page.status(), StatusCode::OK);
-    assert!(
-        page.json::<Value>().await.is_err(),
-        "a page for people is no JSON"
-    );
+    assert!(page.json::<Value>().await.is_err(), "a page for people is no JSON");
 
     world.jenkins.order(Fault::new(1, Trouble::StillBuilding));
     world.jenkins.order(Fault::new(1, Trouble::PostBuild));
     let building = world.json(path).await;
-    assert_eq!(
-        (&building["building"], &building["result"]),
-        (&json!(true), &Value::Null)
-    );
+    assert_eq!((&building["building"], &building["result"]), (&json!(true), &Value::Null));
     let post_build = world.json(path).await;
-    assert_eq!(
-        (&post_build["building"], &post_build["result"]),
-        (&json!(true), &json!("SUCCESS"))
-    );
+    assert_eq!((&post_build["building"], &post_build["result"]), (&json!(true), &json!("SUCCESS")));
     assert_eq!(world.json(path).await["building"], false);
     world.end().await;
 }
@@ -225,10 +152,7 @@ async fn everybody_is_told_as_often_as_ordered() {
     // Two receivers: one answers 404 without credentials trouble, one is not there at all.
     let (gone, free) = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        (
-            format!("http://{}/hook", listener.local_addr().unwrap()),
-            listener,
-        )
+        (format!("http://{}/hook", listener.local_addr().unwrap()), listener)
     };
     drop(free);
     let there = format!("http://bowline:11fake0token@{}/hook", world.jenkins.addr());
@@ -239,25 +163,10 @@ async fn everybody_is_told_as_often_as_ordered() {
     let statuses: Vec<Option<u16>> = told.iter().map(|told| told.status).collect();
     assert_eq!(statuses, [Some(404), None, Some(404), None]);
 
-    let answer = world
-        .control("notify", &serde_json::to_value(&notice).unwrap())
-        .await;
-    assert_eq!(
-        answer
-            .json::<Value>()
-            .await
-            .unwrap()
-            .as_array()
-            .unwrap()
-            .len(),
-        4
-    );
-    let wrong = world
-        .control(
-            "notify",
-            &json!({"job": "x", "number": 1, "urls": [], "tims": 2}),
-        )
-        .await;
+    let answer = world.control("notify", &serde_json::to_value(&notice).unwrap()).await;
+    assert_eq!(answer.json::<Value>().await.unwrap().as_array().unwrap().len(), 4);
+    let wrong =
+        world.control("notify", &json!({"job": "x", "number": 1, "urls": [], "tims": 2})).await;
     assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
     world.end().await;
 }

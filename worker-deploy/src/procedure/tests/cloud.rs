@@ -315,11 +315,8 @@ impl ServerGroupCloud for TestCloud {
         ready(Ok(listed.collect()))
     }
     fn instances<'a>(&'a self, _: &'a Place, ids: &'a [String]) -> Reply<'a, Vec<InstanceState>> {
-        let running = |id: &String| InstanceState {
-            id: id.clone(),
-            power: Power::Running,
-            reason: None,
-        };
+        let running =
+            |id: &String| InstanceState { id: id.clone(), power: Power::Running, reason: None };
         ready(Ok(ids.iter().map(running).collect()))
     }
     fn launch_template<'a>(

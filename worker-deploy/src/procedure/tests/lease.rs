@@ -50,12 +50,7 @@ pub(super) struct TestLease {
 
 impl TestLease {
     pub(super) fn new(durable: &Arc<Durable>) -> Self {
-        Self {
-            task: task(),
-            durable: Arc::clone(durable),
-            dead: Arc::default(),
-            last_save: None,
-        }
+        Self { task: task(), durable: Arc::clone(durable), dead: Arc::default(), last_save: None }
     }
 
     fn alive(&self) -> Result<(), Stop> {

@@ -17,7 +17,7 @@ use crate::{
 
 #[tokio::test(start_paused = true)]
 async fn unreadable_results_are_parked_with_the_reason_even_if_parking_fails_at_first() {
-    let world = World::paused(Trap::at(1, Counted::Publishes, Trip::Refused));
+    let world = World::paused(Trap::at(1, Counted::Only("publish"), Trip::Refused));
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
     let newer = json!({ "v": 2, "task": "E/S/1", "epoch": 1,
         "outcome": { "outcome": "canceled", "detail": "" } });

@@ -11,7 +11,7 @@ use wire::{FailureKind, Queue, ResultMessage, TaskMessage};
 
 use crate::{
     crew::{self, Crew, Manners, failure, finish, success, take, told},
-    trap::Trap,
+    trap::{Counted, Trap, Trip},
     world::{World, ship, stop, until},
 };
 
@@ -81,6 +81,29 @@ async fn results_nobody_tells_of_are_applied_when_the_notice_is_over() {
     assert!(took < limits::RESULT_NOTICE * 2 + Duration::from_secs(1), "{took:?}");
     crew.stop().await;
     stop(coordinator).await;
+}
+
+/// The message is kept until then: the wake, which would find the result too, comes much later.
+#[tokio::test(start_paused = true)]
+async fn result_that_cannot_be_applied_now_is_tried_again_soon() {
+    for (call, trip) in [
+        ("execution_load", Trip::FailsBefore),
+        ("execution_commit", Trip::FailsBefore),
+        ("execution_commit", Trip::FailsAfter),
+    ] {
+        let world = World::paused(Trap::at(1, Counted::Only(call), trip));
+        world.define("p1", &ship("ship")).await;
+        let coordinator = world.coordinate(JenkinsConfig::default()).await;
+        let crew = Crew::start(&world, Manners::Tells).await;
+        let begun = Instant::now();
+        let id = started(&world).await;
+        world.becomes(&id, ExecutionStatus::Succeeded).await;
+        assert_eq!(world.watched.tripped(), Some(call));
+        assert!(begun.elapsed() < Duration::from_secs(2), "{call}: {:?}", begun.elapsed());
+        assert_eq!(world.timeline(&id).await, CALM);
+        crew.stop().await;
+        stop(coordinator).await;
+    }
 }
 
 /// However the coordinator's calls for one result fall between those for another.

@@ -24,8 +24,8 @@ pub(crate) enum Trip {
 pub(crate) enum Counted {
     /// All: those to the store, and publishes.
     All,
-    /// Publishes only.
-    Publishes,
+    /// Those of one name.
+    Only(&'static str),
 }
 
 /// What to do with a call.
@@ -70,13 +70,14 @@ impl Trap {
     }
 
     /// Judges a call.
-    pub(crate) fn next(&self, call: &'static str, kind: Counted) -> Verdict {
+    pub(crate) fn next(&self, call: &'static str) -> Verdict {
         let mut state = self.lock();
         if state.dead {
             return Verdict::Dead;
         }
-        if self.counted == Counted::Publishes && kind != Counted::Publishes {
-            return Verdict::Well;
+        match self.counted {
+            Counted::Only(name) if name != call => return Verdict::Well,
+            Counted::Only(_) | Counted::All => {}
         }
         state.calls += 1;
         if state.calls != self.nth {

@@ -18,7 +18,7 @@ use store::{
 use tokio::sync::{mpsc, watch};
 use wire::Queue;
 
-use crate::trap::{Counted, Trap, Trip, Verdict};
+use crate::trap::{Trap, Trip, Verdict};
 
 /// Turns others get before a commit has its effect: commits wait for a disk, reads do not, so that
 /// two that were computed from the same state do meet.
@@ -79,7 +79,7 @@ impl WatchedStore {
             }
             let no_answer =
                 || StoreError::Unavailable { doing: name, cause: "the test tripped it".into() };
-            let answer = match self.trap.next(name, Counted::All) {
+            let answer = match self.trap.next(name) {
                 Verdict::Well => call().await,
                 Verdict::Tripped(Trip::FailsAfter) => call().await.and(Err(no_answer())),
                 Verdict::Tripped(Trip::FailsBefore | Trip::Refused | Trip::Unroutable) => {
@@ -260,7 +260,7 @@ impl Bus for WatchedBus {
             let route = message.route;
             let unknown =
                 PublishError::Unavailable { route, detail: "the test tripped it".to_owned() };
-            match self.trap.next("publish", Counted::Publishes) {
+            match self.trap.next("publish") {
                 Verdict::Well => self.deliver(message).await,
                 Verdict::Tripped(Trip::FailsBefore) => Err(unknown),
                 Verdict::Tripped(Trip::FailsAfter) => self.deliver(message).await.and(Err(unknown)),

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     future::pending,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use bus::{Bus, BusError, Consumer, Message, PublishError, QueueDepth, SharedBus};
@@ -23,6 +24,9 @@ use crate::trap::{Trap, Trip, Verdict};
 /// Turns others get before a commit has its effect: commits wait for a disk, reads do not, so that
 /// two that were computed from the same state do meet.
 const TURNS_OF_A_COMMIT: usize = 8;
+
+/// How long a broker takes to confirm: long enough for others to ask what is due meanwhile.
+const CONFIRM: Duration = Duration::from_millis(20);
 
 /// A store whose calls are counted. Each lets others run first, as a call over a network would.
 #[derive(Debug)]
@@ -256,7 +260,7 @@ impl WatchedBus {
 impl Bus for WatchedBus {
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), PublishError>> {
         async move {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(CONFIRM).await;
             let route = message.route;
             let unknown =
                 PublishError::Unavailable { route, detail: "the test tripped it".to_owned() };

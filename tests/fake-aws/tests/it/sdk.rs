@@ -104,7 +104,8 @@ async fn the_sdk_bakes_an_image() {
     let client = ec2::Client::new(&config(&face).await);
     let builder = started_builder(&client).await;
     until("the builder to stop", || async { state(&client, &builder).await == "stopped" }).await;
-    let answer = client.get_console_output().instance_id(&builder).latest(true).send().await.unwrap();
+    let answer =
+        client.get_console_output().instance_id(&builder).latest(true).send().await.unwrap();
     let console = STANDARD.decode(answer.output().unwrap()).unwrap();
     assert!(String::from_utf8(console).unwrap().contains("BOWLINE-BAKE-OK k1"));
     let ena = AttributeBooleanValue::builder().value(true).build();
@@ -199,7 +200,8 @@ async fn the_sdk_makes_a_group_and_sees_it_become_healthy() {
         states == ["healthy", "healthy"]
     })
     .await;
-    let answer = elb.describe_instance_health().load_balancer_name("shop-web").send().await.unwrap();
+    let answer =
+        elb.describe_instance_health().load_balancer_name("shop-web").send().await.unwrap();
     let in_service = |one: &classic::types::InstanceState| one.state() == Some("InService");
     assert!(answer.instance_states().iter().all(in_service));
     let made = group(&scaling, "shop-web-v001").await;
@@ -215,7 +217,8 @@ async fn the_sdk_retires_an_old_group_step_by_step() {
     let scaling = scaling::Client::new(&config);
     let template = made_template(&ec2::Client::new(&config)).await;
     make_group(&scaling, &template).await.unwrap();
-    let new_group = || async { face.aws.world().site(&site()).unwrap().groups["shop-web-v001"].healthy_ms };
+    let new_group =
+        || async { face.aws.world().site(&site()).unwrap().groups["shop-web-v001"].healthy_ms };
     until("the new group to be healthy", || async { new_group().await.is_some() }).await;
 
     let old = "shop-web-v000";
@@ -223,7 +226,12 @@ async fn the_sdk_retires_an_old_group_step_by_step() {
     let full = scaling::Error::from(delete().await.unwrap_err());
     assert!(matches!(full, scaling::Error::ResourceInUseFault(_)), "{full:?}");
     let suspend = scaling.suspend_processes().auto_scaling_group_name(old);
-    suspend.scaling_processes("Launch").scaling_processes("AddToLoadBalancer").send().await.unwrap();
+    suspend
+        .scaling_processes("Launch")
+        .scaling_processes("AddToLoadBalancer")
+        .send()
+        .await
+        .unwrap();
     let id = group(&scaling, old).await.instances()[0].instance_id().unwrap().to_owned();
     let target = targets::types::TargetDescription::builder().id(&id).build();
     let arn = Seed::target_group_arn(&site(), "shop-web");
@@ -243,8 +251,10 @@ async fn the_sdk_retires_an_old_group_step_by_step() {
     scaling.create_or_update_tags().tags(tag.build()).send().await.unwrap();
     let update = scaling.update_auto_scaling_group().auto_scaling_group_name(old);
     update.min_size(0).max_size(0).desired_capacity(0).send().await.unwrap();
-    until("the old group to be empty", || async { group(&scaling, old).await.instances().is_empty() })
-        .await;
+    until("the old group to be empty", || async {
+        group(&scaling, old).await.instances().is_empty()
+    })
+    .await;
     delete().await.unwrap();
     assert_eq!(group(&scaling, old).await.status(), Some("Delete in progress"));
     assert_eq!(face.aws.world().violations(), []);
@@ -263,8 +273,11 @@ async fn the_sdk_pages_through_subnets_and_finds_purposes() {
     }
     purposes.sort();
     purposes.dedup();
-    assert_eq!(purposes, [
-        r#"{"purpose":"external (vpc0)","target":"ec2"}"#,
-        r#"{"purpose":"internal (vpc0)","target":"ec2"}"#,
-    ]);
+    assert_eq!(
+        purposes,
+        [
+            r#"{"purpose":"external (vpc0)","target":"ec2"}"#,
+            r#"{"purpose":"internal (vpc0)","target":"ec2"}"#,
+        ]
+    );
 }

@@ -41,7 +41,11 @@ pub(crate) enum JenkinsError {
     #[error("no Jenkins controller `{0}` is configured")]
     UnknownController(String),
     #[error("could not ask Jenkins for {what}")]
-    Unreachable { what: String, #[source] cause: reqwest::Error },
+    Unreachable {
+        what: String,
+        #[source]
+        cause: reqwest::Error,
+    },
     #[error("Jenkins answered {status} when asked for {what}")]
     Status { what: String, status: StatusCode },
     #[error("Jenkins's answer about {what} is over {ANSWER_BYTES_MAX} bytes")]
@@ -90,7 +94,8 @@ impl Jenkins {
         let Some(artifact) = build.artifacts.iter().find(|found| found.file_name == file) else {
             return Ok(None);
         };
-        let what = format!("{file} of build {} of {}/{}", build.number, build.controller, build.job);
+        let what =
+            format!("{file} of build {} of {}/{}", build.number, build.controller, build.job);
         let place = model::jenkins::encoded_path(&artifact.relative_path);
         let path = format!("{}/{}/artifact/{place}", build.job.url_path(), build.number);
         let Some(body) = self.get(&build.controller, &path, &what).await? else {

@@ -23,9 +23,11 @@ fn main() -> ExitCode {
 async fn start(mut settings: Settings, tasks: Tasks) -> Result<(), Failure> {
     let config: Option<Config> = settings.section("coordinator");
     let jenkins = settings.jenkins();
-    let (store, bus) = (settings.store(Deployment::Distributed), settings.bus(Deployment::Distributed));
+    let (store, bus) =
+        (settings.store(Deployment::Distributed), settings.bus(Deployment::Distributed));
     settings.finish()?;
-    let (Some(config), Some(jenkins), Some(store), Some(bus)) = (config, jenkins, store, bus) else {
+    let (Some(config), Some(jenkins), Some(store), Some(bus)) = (config, jenkins, store, bus)
+    else {
         return Err("the settings were refused without a reason: please report this".into());
     };
     let store = store::open(store.url.expose()).await?;
@@ -40,14 +42,17 @@ async fn start(mut settings: Settings, tasks: Tasks) -> Result<(), Failure> {
 
 fn admin(store: &SharedStore, bus: &SharedBus, tasks: &Tasks) -> Result<Admin, Failure> {
     let (store, bus) = (Arc::clone(store), Arc::clone(bus));
-    let admin = Admin::new(Metrics::install()?, tasks)
-        .check("store", move || {
-            let store = Arc::clone(&store);
-            async move { store.now_ms().await.map(drop).map_err(|error| error.to_string()) }
-        })
-        .check("bus", move || {
-            let healthy = bus.healthy();
-            async move { if healthy { Ok(()) } else { Err("the broker does not answer".to_owned()) } }
-        });
+    let admin =
+        Admin::new(Metrics::install()?, tasks)
+            .check("store", move || {
+                let store = Arc::clone(&store);
+                async move { store.now_ms().await.map(drop).map_err(|error| error.to_string()) }
+            })
+            .check("bus", move || {
+                let healthy = bus.healthy();
+                async move {
+                    if healthy { Ok(()) } else { Err("the broker does not answer".to_owned()) }
+                }
+            });
     Ok(admin)
 }

@@ -27,12 +27,7 @@ pub(crate) struct Due {
     pub(crate) wakes: mpsc::Sender<ExecutionId>,
 }
 
-pub(crate) async fn run(
-    store: SharedStore,
-    nudge: Arc<Notify>,
-    due: Due,
-    stop: CancellationToken,
-) {
+pub(crate) async fn run(store: SharedStore, nudge: Arc<Notify>, due: Due, stop: CancellationToken) {
     let mut bell = store.bell();
     while !stop.is_cancelled() {
         let pause = look(&store, &due).await;

@@ -35,11 +35,7 @@ impl Relay {
         Self { store, bus }
     }
 
-    pub(crate) async fn run(
-        self,
-        mut due: mpsc::Receiver<OutboxRow>,
-        stop: CancellationToken,
-    ) {
+    pub(crate) async fn run(self, mut due: mpsc::Receiver<OutboxRow>, stop: CancellationToken) {
         let mut in_flight = FuturesUnordered::new();
         let mut confirmed: Vec<String> = Vec::new();
         loop {
@@ -72,12 +68,8 @@ impl Relay {
                 return Sent::Confirmed(row.message_id);
             }
         };
-        let message = Message {
-            route,
-            id: row.message_id.clone(),
-            body: row.body.into_bytes(),
-            park: None,
-        };
+        let message =
+            Message { route, id: row.message_id.clone(), body: row.body.into_bytes(), park: None };
         let outcome = self.bus.publish(message).await;
         let label = match &outcome {
             Ok(()) => "confirmed",

@@ -24,7 +24,6 @@ pub(crate) fn old_group() -> Cloud {
     }))
 }
 
-
 async fn build_becomes_the_only_server_group(mode: Mode) {
     let world = World::start(mode, old_group()).await;
     world.build(1).await;

@@ -37,7 +37,9 @@ impl Moto {
     async fn call(&self, service: &str, version: &str, query: &[(&str, &str)]) -> String {
         let mut form: Vec<String> = vec![format!("Version={version}")];
         form.extend(query.iter().map(|(key, value)| format!("{key}={}", encoded(value))));
-        let scope = format!("AWS4-HMAC-SHA256 Credential=fake/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0");
+        let scope = format!(
+            "AWS4-HMAC-SHA256 Credential=fake/20260101/{REGION}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+        );
         let answer = self
             .http
             .post(&self.url)
@@ -107,9 +109,7 @@ async fn pass_on(
 /// The last line of a builder's script that went well names its key, which its tag tells.
 async fn with_marker(moto: &Moto, answer: &str) -> Vec<u8> {
     let instance = inside(answer, "instanceId")[0];
-    let described = moto
-        .ec2(&[("Action", "DescribeInstances"), ("InstanceId.1", instance)])
-        .await;
+    let described = moto.ec2(&[("Action", "DescribeInstances"), ("InstanceId.1", instance)]).await;
     let key = inside(&described, "item")
         .into_iter()
         .find(|item| item.contains("<key>bowline:bake-key</key>"))
@@ -168,7 +168,11 @@ async fn furnish(moto: &Moto) -> String {
     ];
     moto.call("elasticloadbalancing", "2015-12-01", &create).await;
     let images = moto
-        .ec2(&[("Action", "DescribeImages"), ("Filter.1.Name", "architecture"), ("Filter.1.Value.1", "x86_64")])
+        .ec2(&[
+            ("Action", "DescribeImages"),
+            ("Filter.1.Name", "architecture"),
+            ("Filter.1.Value.1", "x86_64"),
+        ])
         .await;
     inside(&images, "imageId")[0].to_owned()
 }
@@ -225,8 +229,7 @@ async fn moto_accepts_every_call_and_lists_what_was_made() {
     let images = moto.ec2(&[("Action", "DescribeImages"), ("Owner.1", "self")]).await;
     let image = ended["stages"][0]["outputs"]["deploymentDetails"][0]["ami"].as_str().unwrap();
     assert!(inside(&images, "imageId").contains(&image), "{images}");
-    let groups = moto
-        .call("autoscaling", "2011-01-01", &[("Action", "DescribeAutoScalingGroups")])
-        .await;
+    let groups =
+        moto.call("autoscaling", "2011-01-01", &[("Action", "DescribeAutoScalingGroups")]).await;
     assert!(inside(&groups, "AutoScalingGroupName").contains(&"shop-test-v000"), "{groups}");
 }

@@ -171,10 +171,7 @@ pub(crate) enum Cloud {
     /// Our strict fake, with this seed.
     Fake(Value),
     /// Something at this address, which has this base image.
-    At {
-        url: String,
-        base_image: String,
-    },
+    At { url: String, base_image: String },
 }
 
 /// What a distributed world is made of.
@@ -398,8 +395,8 @@ disabled_seconds = 0
     pub(crate) async fn ended(&self, id: &str, at_most: Duration) -> Value {
         eventually(&format!("the end of {id}"), at_most, || async {
             let found = self.execution(id).await?;
-            let ended = ["SUCCEEDED", "TERMINAL", "CANCELED"]
-                .contains(&found["status"].as_str().unwrap());
+            let ended =
+                ["SUCCEEDED", "TERMINAL", "CANCELED"].contains(&found["status"].as_str().unwrap());
             ended.then_some(found)
         })
         .await
@@ -427,8 +424,15 @@ disabled_seconds = 0
     /// The ledger of one run of the canonical pipeline over an old group: one of each.
     pub(crate) async fn assert_done_once(&self) {
         self.assert_safe().await;
-        for call in ["RunInstances", "CreateImage", "CreateLaunchTemplate", "CreateAutoScalingGroup"] {
-            assert_eq!(self.effects(call, "Created").await, 1, "{call}: {:#?}", self.ledger().await);
+        for call in
+            ["RunInstances", "CreateImage", "CreateLaunchTemplate", "CreateAutoScalingGroup"]
+        {
+            assert_eq!(
+                self.effects(call, "Created").await,
+                1,
+                "{call}: {:#?}",
+                self.ledger().await
+            );
         }
     }
 

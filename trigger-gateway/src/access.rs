@@ -18,28 +18,19 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     pub(crate) fn new(tokens: &[SecretString]) -> Self {
-        let digests = tokens
-            .iter()
-            .map(|token| model::digest(token.expose_secret()))
-            .collect();
+        let digests = tokens.iter().map(|token| model::digest(token.expose_secret())).collect();
         Self { digests }
     }
 
     /// A door that no token opens, and at which knocking takes as long as at any other.
     pub(crate) fn nobody() -> Self {
-        Self {
-            digests: vec![model::digest(&ulid::Ulid::new().to_string())],
-        }
+        Self { digests: vec![model::digest(&ulid::Ulid::new().to_string())] }
     }
 
     pub(crate) fn accept(&self, offered: &str) -> bool {
         let offered = model::digest(offered);
         let fits = |digest: &String| digest.as_bytes().ct_eq(offered.as_bytes());
-        self.digests
-            .iter()
-            .map(fits)
-            .fold(Choice::from(0), |any, one| any | one)
-            .into()
+        self.digests.iter().map(fits).fold(Choice::from(0), |any, one| any | one).into()
     }
 }
 
@@ -56,9 +47,7 @@ pub(crate) fn offered(headers: &HeaderMap) -> Option<String> {
         return None;
     }
     let decoded = String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok()?;
-    decoded
-        .split_once(':')
-        .map(|(_, password)| password.to_owned())
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 /// Who the caller says to be.
@@ -90,10 +79,7 @@ mod tests {
         assert_eq!(offered(&headers("Bearer abc")).as_deref(), Some("abc"));
         assert_eq!(offered(&headers("bearer  abc")).as_deref(), Some("abc"));
         // `ci:s3:cret`
-        assert_eq!(
-            offered(&headers("Basic Y2k6czM6Y3JldA==")).as_deref(),
-            Some("s3:cret")
-        );
+        assert_eq!(offered(&headers("Basic Y2k6czM6Y3JldA==")).as_deref(), Some("s3:cret"));
         for odd in ["Basic", "Basic !!!", "Digest abc", "abc", "Basic YWJj"] {
             assert_eq!(offered(&headers(odd)), None, "{odd}");
         }

@@ -61,9 +61,7 @@ pub(crate) async fn read_body(
     body: Body,
     limit: usize,
 ) -> Result<Vec<u8>, Problem> {
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
+    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if declared
         .and_then(|text| text.parse().ok())
         .is_some_and(|size: usize| size > limit.saturating_mul(2))
@@ -93,11 +91,7 @@ async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
             break;
         }
     }
-    if seen > limit {
-        Err(too_large(limit))
-    } else {
-        Ok(kept)
-    }
+    if seen > limit { Err(too_large(limit)) } else { Ok(kept) }
 }
 
 fn too_large(limit: usize) -> Problem {

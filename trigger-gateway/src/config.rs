@@ -71,10 +71,7 @@ impl Config {
                 );
             }
         }
-        Some(Self {
-            gateway: gateway?,
-            jenkins: jenkins?,
-        })
+        Some(Self { gateway: gateway?, jenkins: jenkins? })
     }
 }
 
@@ -93,10 +90,7 @@ mod tests {
         let mut settings = Settings::from_toml("[gateway]\nlisten = \"0.0.0.0:8084\"").unwrap();
         Config::read(&mut settings);
         let error = settings.finish().unwrap_err().to_string();
-        assert!(
-            error.contains("gateway.listen: 0.0.0.0:8084: other machines"),
-            "{error}"
-        );
+        assert!(error.contains("gateway.listen: 0.0.0.0:8084: other machines"), "{error}");
 
         let closed = "[gateway]\nlisten = \"0.0.0.0:8084\"\napi_token = \"t\"\nbuild_done_at = \"completed\"";
         let mut settings = Settings::from_toml(closed).unwrap();

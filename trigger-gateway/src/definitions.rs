@@ -43,11 +43,7 @@ pub(crate) async fn all(
     Params(filter): Params<Filter>,
 ) -> Result<Response, Problem> {
     let rows = ask(gateway.store.pipeline_list(None)).await?;
-    Ok(json_list(
-        rows.iter()
-            .filter(|row| filter.fits(row))
-            .map(|row| row.body.as_str()),
-    ))
+    Ok(json_list(rows.iter().filter(|row| filter.fits(row)).map(|row| row.body.as_str())))
 }
 
 /// `GET /applications/{application}/pipelineConfigs`
@@ -57,11 +53,7 @@ pub(crate) async fn of_application(
     Params(filter): Params<Filter>,
 ) -> Result<Response, Problem> {
     let rows = ask(gateway.store.pipeline_list(Some(&application))).await?;
-    Ok(json_list(
-        rows.iter()
-            .filter(|row| filter.fits(row))
-            .map(|row| row.body.as_str()),
-    ))
+    Ok(json_list(rows.iter().filter(|row| filter.fits(row)).map(|row| row.body.as_str())))
 }
 
 /// `GET /applications/{application}/pipelineConfigs/{name}`
@@ -94,12 +86,7 @@ pub(crate) async fn applications(
 ) -> Result<Json<Value>, Problem> {
     let rows = ask(gateway.store.pipeline_list(None)).await?;
     let names: BTreeSet<String> = rows.into_iter().map(|row| row.application).collect();
-    Ok(Json(
-        names
-            .into_iter()
-            .map(|name| json!({ "name": name }))
-            .collect(),
-    ))
+    Ok(Json(names.into_iter().map(|name| json!({ "name": name })).collect()))
 }
 
 /// `GET /applications/{application}`
@@ -109,13 +96,9 @@ pub(crate) async fn application(
 ) -> Result<Json<Value>, Problem> {
     let rows = ask(gateway.store.pipeline_list(Some(&name))).await?;
     if rows.is_empty() {
-        return Err(Problem::not_found(format!(
-            "no application `{name}` has pipelines"
-        )));
+        return Err(Problem::not_found(format!("no application `{name}` has pipelines")));
     }
-    Ok(Json(
-        json!({ "name": name, "attributes": { "name": name } }),
-    ))
+    Ok(Json(json!({ "name": name, "attributes": { "name": name } })))
 }
 
 /// A pipeline of an application, by its name or, if none is called so, by its id.
@@ -140,9 +123,7 @@ async fn find(
 }
 
 fn no_pipeline(application: &str, name: &str) -> Problem {
-    Problem::not_found(format!(
-        "application `{application}` has no pipeline `{name}`"
-    ))
+    Problem::not_found(format!("application `{application}` has no pipeline `{name}`"))
 }
 
 /// A definition as it was written, with what `If-Match` will ask for.
@@ -167,19 +148,12 @@ fn if_match(headers: &HeaderMap, row: Option<&PipelineRow>) -> Result<bool, Prob
     let wanted = wanted.to_str().unwrap_or_default();
     let current = row.map(|row| tag(row.version, row.updated_ms));
     let fits = current.is_some_and(|current| {
-        wanted
-            .split(',')
-            .map(str::trim)
-            .any(|one| one == "*" || one == current)
+        wanted.split(',').map(str::trim).any(|one| one == "*" || one == current)
     });
     if fits {
         return Ok(true);
     }
     let text =
         "the pipeline is not the one named by If-Match: read it again, and repeat the change";
-    Err(Problem::new(
-        StatusCode::PRECONDITION_FAILED,
-        "changed",
-        text,
-    ))
+    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "changed", text))
 }

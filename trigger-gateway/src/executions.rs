@@ -51,17 +51,13 @@ impl Listing {
         let wrong =
             |error: model::StatusError| Problem::bad_request("bad-status", error.to_string());
         let names = listed(self.statuses.as_ref());
-        names
-            .map(|name| name.to_ascii_uppercase().parse().map_err(wrong))
-            .collect()
+        names.map(|name| name.to_ascii_uppercase().parse().map_err(wrong)).collect()
     }
 }
 
 fn listed(text: Option<&String>) -> impl Iterator<Item = &str> {
     let text = text.map(String::as_str).unwrap_or_default();
-    text.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
+    text.split(',').map(str::trim).filter(|part| !part.is_empty())
 }
 
 /// `GET /pipelines/{id}`
@@ -122,11 +118,7 @@ pub(crate) async fn list(
         rows.extend(ask(gateway.store.execution_view(&id)).await?);
     }
     rows.retain(|row| statuses.is_empty() || statuses.contains(&row.status));
-    rows.sort_by(|a, b| {
-        b.created_ms
-            .cmp(&a.created_ms)
-            .then_with(|| b.id.cmp(&a.id))
-    });
+    rows.sort_by(|a, b| b.created_ms.cmp(&a.created_ms).then_with(|| b.id.cmp(&a.id)));
     Ok(json_list(rows.iter().map(|row| row.view.as_str())))
 }
 
@@ -190,16 +182,10 @@ async fn cancel(
     let event = Event::Cancel {
         execution: row.id,
         user: access::user(headers).unwrap_or_else(|| "anonymous".to_owned()),
-        reason: asked
-            .reason
-            .map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
+        reason: asked.reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
     };
     let key = format!("cancel/{id}/{}", ulid::Ulid::new());
-    ask(gateway.store.event_accept(EventRow {
-        key: key.clone(),
-        body: encode(&event)?,
-    }))
-    .await?;
+    ask(gateway.store.event_accept(EventRow { key: key.clone(), body: encode(&event)? })).await?;
     tracing::info!(execution.id = id, "cancel accepted");
     Ok(Json(json!({ "eventId": key })).into_response())
 }
@@ -207,7 +193,5 @@ async fn cancel(
 async fn existing(gateway: &Gateway, id: &str) -> Result<ExecutionRow, Problem> {
     let nothing = || Problem::not_found(format!("there is no execution `{id}`"));
     let id: ExecutionId = id.parse().map_err(|_| nothing())?;
-    ask(gateway.store.execution_view(&id))
-        .await?
-        .ok_or_else(nothing)
+    ask(gateway.store.execution_view(&id)).await?.ok_or_else(nothing)
 }

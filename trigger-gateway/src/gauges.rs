@@ -17,10 +17,7 @@ pub(crate) async fn refresh(store: SharedStore) {
 }
 
 fn show(stats: &Stats) {
-    for status in ExecutionStatus::ALL
-        .into_iter()
-        .filter(|status| !status.is_complete())
-    {
+    for status in ExecutionStatus::ALL.into_iter().filter(|status| !status.is_complete()) {
         let count = stats.executions.get(&status).copied().unwrap_or(0);
         gauge!("bowline_executions_active", "status" => status.as_str()).set(number(count));
     }

@@ -63,53 +63,35 @@ fn comes_from_elsewhere(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return false;
     };
-    let own = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let authority = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"))
-        .map(|(_, rest)| rest);
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let authority =
+        origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, rest)| rest);
     authority.is_none() || authority != own
 }
 
 /// A page can make its own name point to 127.0.0.1 (DNS rebinding), but not change what the
 /// browser then sends as the name.
 fn names_this_machine(headers: &HeaderMap) -> bool {
-    let Some(host) = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-    else {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
         return true;
     };
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-        .map(|(inner, _)| inner);
+    let bracketed =
+        host.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(inner, _)| inner);
     let name = bracketed.unwrap_or_else(|| host.rsplit_once(':').map_or(host, |(name, _)| name));
     name.eq_ignore_ascii_case("localhost")
-        || name
-            .parse()
-            .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+        || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
 }
 
 /// Headers of every answer: nothing of ours is to be framed, sniffed, cached or run.
 pub(crate) async fn harden(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, &str); 4] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ];
     for (name, value) in HEADERS {
-        response
-            .headers_mut()
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -127,14 +109,8 @@ mod tests {
 
     #[test]
     fn pages_of_other_sites_are_told_apart_from_programs() {
-        assert!(!comes_from_elsewhere(&headers(&[(
-            "host",
-            "localhost:8084"
-        )])));
-        assert!(!comes_from_elsewhere(&headers(&[
-            ("host", "h:1"),
-            ("origin", "http://h:1")
-        ])));
+        assert!(!comes_from_elsewhere(&headers(&[("host", "localhost:8084")])));
+        assert!(!comes_from_elsewhere(&headers(&[("host", "h:1"), ("origin", "http://h:1")])));
         assert!(!comes_from_elsewhere(&headers(&[
             ("host", "h:1"),
             ("sec-fetch-site", "same-origin")
@@ -142,11 +118,7 @@ mod tests {
         for elsewhere in [
             headers(&[("host", "h:1"), ("origin", "http://h:2")]),
             headers(&[("host", "h:1"), ("origin", "null")]),
-            headers(&[
-                ("host", "h:1"),
-                ("origin", "http://h:1"),
-                ("sec-fetch-site", "cross-site"),
-            ]),
+            headers(&[("host", "h:1"), ("origin", "http://h:1"), ("sec-fetch-site", "cross-site")]),
             headers(&[("host", "h:1"), ("sec-fetch-site", "same-site")]),
         ] {
             assert!(comes_from_elsewhere(&elsewhere), "{elsewhere:?}");
@@ -155,23 +127,13 @@ mod tests {
 
     #[test]
     fn this_machine_goes_by_few_names() {
-        for own in [
-            "localhost",
-            "LOCALHOST:8084",
-            "127.0.0.1:8084",
-            "127.0.0.1",
-            "[::1]:8084",
-            "[::1]",
-        ] {
+        for own in
+            ["localhost", "LOCALHOST:8084", "127.0.0.1:8084", "127.0.0.1", "[::1]:8084", "[::1]"]
+        {
             assert!(names_this_machine(&headers(&[("host", own)])), "{own}");
         }
-        for other in [
-            "evil.example",
-            "localhost.evil.example:8084",
-            "10.0.0.1",
-            "[fe80::1]:1",
-            "",
-        ] {
+        for other in ["evil.example", "localhost.evil.example:8084", "10.0.0.1", "[fe80::1]:1", ""]
+        {
             assert!(!names_this_machine(&headers(&[("host", other)])), "{other}");
         }
     }

@@ -41,13 +41,7 @@ impl Gateway {
         let source = |(name, controller): (String, runtime::JenkinsController)| {
             let tokens = controller.webhook_token.as_ref().map(WebhookTokens::all);
             let tokens = tokens.map_or_else(Tokens::nobody, Tokens::new);
-            (
-                name,
-                Source {
-                    url: controller.url,
-                    tokens,
-                },
-            )
+            (name, Source { url: controller.url, tokens })
         };
         let api_token = config.gateway.api_token.as_ref();
         Self {
@@ -66,24 +60,12 @@ pub(crate) fn router(gateway: Gateway, admin: Admin) -> Router {
     let api = Router::new()
         .route("/version", get(version))
         .route("/webhooks/jenkins/{controller}", post(webhook::with_header))
-        .route(
-            "/webhooks/jenkins/{controller}/{token}",
-            post(webhook::with_path),
-        )
+        .route("/webhooks/jenkins/{controller}/{token}", post(webhook::with_path))
         .route("/applications", get(definitions::applications))
         .route("/applications/{application}", get(definitions::application))
-        .route(
-            "/applications/{application}/pipelineConfigs",
-            get(definitions::of_application),
-        )
-        .route(
-            "/applications/{application}/pipelineConfigs/{name}",
-            get(definitions::one),
-        )
-        .route(
-            "/applications/{application}/pipelines",
-            get(executions::of_application),
-        )
+        .route("/applications/{application}/pipelineConfigs", get(definitions::of_application))
+        .route("/applications/{application}/pipelineConfigs/{name}", get(definitions::one))
+        .route("/applications/{application}/pipelines", get(executions::of_application))
         .route(
             "/applications/{application}/pipelines/{id}/cancel",
             put(executions::cancel_below_application),
@@ -91,25 +73,14 @@ pub(crate) fn router(gateway: Gateway, admin: Admin) -> Router {
         .route("/pipelineConfigs", get(definitions::all))
         .route("/pipelines", post(definitions::save))
         // The first segment is an execution, a definition or an application, by method and length.
-        .route(
-            "/pipelines/{first}",
-            get(executions::one).put(definitions::update),
-        )
+        .route("/pipelines/{first}", get(executions::one).put(definitions::update))
         .route(
             "/pipelines/{first}/{second}",
-            post(start::start)
-                .delete(definitions::delete)
-                .put(executions::control),
+            post(start::start).delete(definitions::delete).put(executions::control),
         )
-        .route(
-            "/pipelines/v2/{first}/{second}",
-            post(start::start_with_event_id),
-        )
+        .route("/pipelines/v2/{first}/{second}", post(start::start_with_event_id))
         .route("/executions", get(executions::list))
-        .route(
-            "/api/v1/executions/{id}/timeline",
-            get(executions::timeline),
-        )
+        .route("/api/v1/executions/{id}/timeline", get(executions::timeline))
         .route("/api/v1/events", get(events::newest))
         .with_state(Arc::clone(&gateway));
     api.merge(admin.router())
@@ -133,15 +104,10 @@ async fn not_so(method: Method, uri: Uri) -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", text)
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "tower-http hands over the box"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "tower-http hands over the box")]
 fn panicked(cause: Box<dyn Any + Send>) -> Response {
     let text = cause.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text
-        .or_else(|| cause.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
+    let text = text.or_else(|| cause.downcast_ref::<String>().cloned()).unwrap_or_default();
     tracing::error!(error = text, "a request handler panicked");
     Problem::internal().into_response()
 }

@@ -85,10 +85,7 @@ fn read(body: &[u8], base_url: &str, done_at: DoneAt) -> Result<Reading, Reading
 }
 
 fn invalid(pointer: &str, reason: impl Into<String>) -> Reading {
-    Reading::Invalid {
-        pointer: pointer.to_owned(),
-        reason: reason.into(),
-    }
+    Reading::Invalid { pointer: pointer.to_owned(), reason: reason.into() }
 }
 
 fn text<'a>(body: &'a Value, pointer: &str) -> Result<Option<&'a str>, Reading> {
@@ -120,14 +117,9 @@ fn job(body: &Value, base_url: &str) -> Result<String, Reading> {
             return checked(&job, pointer);
         }
     }
-    let name = text(body, "/name")?
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
+    let name = text(body, "/name")?.map(str::trim).filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| {
-        invalid(
-            "/build/full_url",
-            "names no job, and neither do build.url, url and name",
-        )
+        invalid("/build/full_url", "names no job, and neither do build.url, url and name")
     })?;
     let job = path::top_level(name).map_err(|reason| invalid("/name", reason))?;
     checked(&job, "/name")
@@ -136,10 +128,7 @@ fn job(body: &Value, base_url: &str) -> Result<String, Reading> {
 fn checked(job: &JobName, pointer: &str) -> Result<String, Reading> {
     let job = job.to_string();
     if job.len() > JOB_BYTES_MAX {
-        return Err(invalid(
-            pointer,
-            format!("names a job of over {JOB_BYTES_MAX} bytes"),
-        ));
+        return Err(invalid(pointer, format!("names a job of over {JOB_BYTES_MAX} bytes")));
     }
     Ok(job)
 }

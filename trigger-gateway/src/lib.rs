@@ -61,13 +61,7 @@ pub async fn run(
     let admin = Admin::new(metrics, &tasks)
         .check("store", move || {
             let store = Arc::clone(&asked);
-            async move {
-                store
-                    .now_ms()
-                    .await
-                    .map(drop)
-                    .map_err(|error| error.to_string())
-            }
+            async move { store.now_ms().await.map(drop).map_err(|error| error.to_string()) }
         })
         .on_scrape(move || gauges::refresh(Arc::clone(&measured)));
     for (name, controller) in &config.jenkins.controllers {
@@ -80,9 +74,7 @@ pub async fn run(
     }
     let listen = config.gateway.listen;
     let router = http::router(Gateway::new(config, store), admin);
-    let address = runtime::http::serve(listen, router, &tasks)
-        .await
-        .map_err(StartError::Listen)?;
+    let address = runtime::http::serve(listen, router, &tasks).await.map_err(StartError::Listen)?;
     tracing::info!(%address, "gateway listens");
     Ok(address)
 }

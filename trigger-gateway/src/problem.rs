@@ -24,12 +24,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            code,
-            detail: detail.into(),
-            errors: None,
-        }
+        Self { status, code, detail: detail.into(), errors: None }
     }
 
     /// What was sent cannot be used.

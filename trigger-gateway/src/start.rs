@@ -40,11 +40,7 @@ pub(crate) async fn start(
     body: Body,
 ) -> Result<Response, Problem> {
     let started = begin(&gateway, &application, &name, &headers, body).await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(json!({ "ref": started.reference() })),
-    )
-        .into_response())
+    Ok((StatusCode::ACCEPTED, Json(json!({ "ref": started.reference() }))).into_response())
 }
 
 /// `POST /pipelines/v2/{application}/{nameOrId}`: the same, and tells the event as well.
@@ -82,26 +78,14 @@ async fn begin(
     let row = definitions::named(gateway, application, name).await?;
     check_enabled(&row)?;
     let user = access::user(headers)
-        .or_else(|| {
-            trigger
-                .get("user")
-                .and_then(Value::as_str)
-                .map(ToOwned::to_owned)
-        })
+        .or_else(|| trigger.get("user").and_then(Value::as_str).map(ToOwned::to_owned))
         .unwrap_or_else(|| "anonymous".to_owned());
     let execution = ExecutionId::of_event(&event_key, &row.id);
-    let event = Event::ManualStart(ManualStart {
-        pipeline_id: row.id,
-        user,
-        trigger,
-    });
+    let event = Event::ManualStart(ManualStart { pipeline_id: row.id, user, trigger });
     accept(gateway, &event_key, &event).await?;
     tracing::info!(execution.id = %execution, application, pipeline.name = name, "pipeline started by hand");
     await_execution(gateway, &event_key, &execution).await?;
-    Ok(Started {
-        event_key,
-        execution,
-    })
+    Ok(Started { event_key, execution })
 }
 
 /// The caller's word for "this request and no other", or one of ours.
@@ -124,16 +108,10 @@ fn trigger(body: &[u8]) -> Result<Map<String, Value>, Problem> {
         Map::new()
     } else {
         serde_json::from_slice(body).map_err(|error| {
-            Problem::bad_request(
-                "invalid-trigger",
-                format!("a trigger is a JSON object: {error}"),
-            )
+            Problem::bad_request("invalid-trigger", format!("a trigger is a JSON object: {error}"))
         })?
     };
-    if trigger
-        .get("dryRun")
-        .is_some_and(|dry| *dry != Value::Bool(false) && !dry.is_null())
-    {
+    if trigger.get("dryRun").is_some_and(|dry| *dry != Value::Bool(false) && !dry.is_null()) {
         let text = "dry runs are not supported, and nothing was started";
         return Err(Problem::bad_request("dry-run", text));
     }
@@ -164,10 +142,7 @@ fn check_enabled(row: &PipelineRow) -> Result<(), Problem> {
 
 async fn accept(gateway: &Gateway, key: &str, event: &Event) -> Result<(), Problem> {
     let body = encode(event)?;
-    let row = EventRow {
-        key: key.to_owned(),
-        body,
-    };
+    let row = EventRow { key: key.to_owned(), body };
     match ask(gateway.store.event_accept(row)).await? {
         EventAccepted::New => {
             count("accepted");
@@ -199,10 +174,7 @@ async fn await_execution(
     while Instant::now() < deadline {
         bell.mark_unchanged();
         let event = ask(gateway.store.event_get(key)).await?;
-        if ask(gateway.store.execution_view(execution))
-            .await?
-            .is_some()
-        {
+        if ask(gateway.store.execution_view(execution)).await?.is_some() {
             return Ok(());
         }
         // The event was read first: if it was settled by then, there is no execution to come.
@@ -211,9 +183,7 @@ async fn await_execution(
                 Problem::conflict("not-started", "the pipeline was not started, see `errors`");
             return Err(refused.with_errors(json!([parsed(&outcome)])));
         }
-        let rest = deadline
-            .saturating_duration_since(Instant::now())
-            .min(LOOK_EVERY);
+        let rest = deadline.saturating_duration_since(Instant::now()).min(LOOK_EVERY);
         // Both endings mean: look again. A closed bell rings at once, so the pause is kept by time.
         if matches!(timeout(rest, bell.changed()).await, Ok(Err(_))) {
             tokio::time::sleep(rest).await;

@@ -63,9 +63,8 @@ async fn receive(
     };
     let span = info_span!("webhook", build.controller = controller);
     let received = async {
-        let body = read_body(headers, body, WEBHOOK_BYTES_MAX)
-            .await
-            .inspect_err(|_| count("invalid"))?;
+        let body =
+            read_body(headers, body, WEBHOOK_BYTES_MAX).await.inspect_err(|_| count("invalid"))?;
         act(gateway, controller, source, &body).await
     };
     received.instrument(span).await
@@ -85,11 +84,7 @@ async fn act(
         }
         Reading::Invalid { pointer, reason } => {
             count("invalid");
-            let shown = if pointer.is_empty() {
-                "the body"
-            } else {
-                &pointer
-            };
+            let shown = if pointer.is_empty() { "the body" } else { &pointer };
             let detail = format!("not a build notification: {shown} {reason}");
             let errors =
                 json!([{ "pointer": pointer, "code": "invalid-notification", "message": reason }]);
@@ -113,17 +108,9 @@ async fn accept(
         reported_ms,
     };
     let key = report.key();
-    tracing::debug!(
-        build.job = report.job,
-        build.number = report.number,
-        "build reported"
-    );
+    tracing::debug!(build.job = report.job, build.number = report.number, "build reported");
     let body = encode(&Event::BuildReported(report))?;
-    let accepted = ask(gateway.store.event_accept(EventRow {
-        key: key.clone(),
-        body,
-    }))
-    .await?;
+    let accepted = ask(gateway.store.event_accept(EventRow { key: key.clone(), body })).await?;
     let duplicate = match accepted {
         EventAccepted::New => {
             count("accepted");

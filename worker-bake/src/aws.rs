@@ -18,7 +18,8 @@ use futures::FutureExt as _;
 use worker::aws::{Accounts, AwsConfig, Failure, FailureClass};
 
 use crate::ports::{
-    Answer, Builder, BuilderOrder, CloudError, Image, ImageCloud, ImageOrder, ImageQuery, Place, tag,
+    Answer, Builder, BuilderOrder, CloudError, Image, ImageCloud, ImageOrder, ImageQuery, Place,
+    tag,
 };
 
 /// Shown in the accounts' audit logs for calls under a role.
@@ -141,7 +142,8 @@ impl ImageCloud for Ec2 {
                 .send()
                 .await
                 .map_err(|error| error_of(CALL, &error))?;
-            let started = answer.instances.unwrap_or_default().into_iter().find_map(reading::builder);
+            let started =
+                answer.instances.unwrap_or_default().into_iter().find_map(reading::builder);
             started.ok_or_else(|| empty_answer(CALL))
         }
         .boxed()

@@ -143,7 +143,10 @@ impl BakeConfig {
             check(
                 twin.is_none(),
                 format!("base_images[{number}]"),
-                format!("another row serves os `{}`, label `{}` in a region of this row", row.os, row.label),
+                format!(
+                    "another row serves os `{}`, label `{}` in a region of this row",
+                    row.os, row.label
+                ),
             );
         }
         problems
@@ -157,9 +160,17 @@ fn text_of(checked: Result<(), String>) -> String {
 impl BaseImageConfig {
     fn check(&self, path: &str, check: &mut impl FnMut(bool, String, String)) {
         check(!self.os.trim().is_empty(), format!("{path}.os"), "must not be empty".to_owned());
-        check(!self.images.is_empty(), format!("{path}.images"), "name at least one image".to_owned());
+        check(
+            !self.images.is_empty(),
+            format!("{path}.images"),
+            "name at least one image".to_owned(),
+        );
         for (region, image) in &self.images {
-            check(is_region(region), format!("{path}.images"), format!("`{region}` is not a region"));
+            check(
+                is_region(region),
+                format!("{path}.images"),
+                format!("`{region}` is not a region"),
+            );
             check(
                 grammar::is_image_id(image),
                 format!("{path}.images.{region}"),
@@ -220,7 +231,10 @@ mod tests {
             base_images: vec![
                 row("bookworm", "us-east-1", "ami-1234abcd"),
                 row("bookworm", "us-east-1", "image-1"),
-                BaseImageConfig { vm_type: Some("xen".to_owned()), ..row("", "US", "ami-1234abcd") },
+                BaseImageConfig {
+                    vm_type: Some("xen".to_owned()),
+                    ..row("", "US", "ami-1234abcd")
+                },
             ],
             ..BakeConfig::default()
         };

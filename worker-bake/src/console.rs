@@ -77,12 +77,10 @@ fn complaint(why: &str) -> Complaint {
 
 /// The last lines of a console, fit for people: without control characters and secrets.
 pub(crate) fn tail(console: &str) -> Option<String> {
-    let lines: Vec<&str> =
-        console.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = console.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(LINES_SHOWN)..).unwrap_or_default();
-    (!last.is_empty()).then(|| {
-        last.iter().map(|line| cut(&redacted(line))).collect::<Vec<_>>().join("\n")
-    })
+    (!last.is_empty())
+        .then(|| last.iter().map(|line| cut(&redacted(line))).collect::<Vec<_>>().join("\n"))
 }
 
 fn cut(line: &str) -> String {
@@ -154,7 +152,9 @@ mod tests {
 
     #[test]
     fn the_tail_is_short_clean_and_without_secrets() {
-        let console: String = (0..100).flat_map(|n| ["line ".to_owned(), n.to_string(), "\u{1b}[0m\n\n".to_owned()]).collect();
+        let console: String = (0..100)
+            .flat_map(|n| ["line ".to_owned(), n.to_string(), "\u{1b}[0m\n\n".to_owned()])
+            .collect();
         let shown = tail(&console).unwrap();
         assert_eq!(shown.lines().count(), LINES_SHOWN);
         assert_eq!(shown.lines().last(), Some("line 99[0m"));

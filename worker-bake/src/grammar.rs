@@ -66,9 +66,8 @@ pub(crate) const fn is_image_name_byte(byte: u8) -> bool {
 
 /// `ami-` and hexadecimal digits.
 pub(crate) fn is_image_id(text: &str) -> bool {
-    text.strip_prefix("ami-").is_some_and(|id| {
-        is_made_of(id, 32, |b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    })
+    text.strip_prefix("ami-")
+        .is_some_and(|id| is_made_of(id, 32, |b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
 }
 
 /// `t3.small`, `c6gd.12xlarge`, `u-6tb1.metal`.
@@ -94,7 +93,8 @@ pub(crate) fn check_attribute(key: &str, value: &str) -> Result<(), String> {
     }
     let lower = key.to_ascii_lowercase();
     let ours = ["name", "managed-by", "appversion", "build_host", "build_info_url"];
-    if lower.starts_with("aws:") || lower.starts_with("bowline:") || ours.contains(&lower.as_str()) {
+    if lower.starts_with("aws:") || lower.starts_with("bowline:") || ours.contains(&lower.as_str())
+    {
         return Err(format!("attribute `{key}` has the key of a tag that is set by the system"));
     }
     if value.chars().count() > 255 || value.chars().any(char::is_control) {
@@ -173,9 +173,36 @@ mod tests {
 
     /// What must never pass as any field.
     const HOSTILE: [&str; 30] = [
-        "", " ", "-y", "--force", "@/etc/passwd", "a b", "a\nb", "a\tb", "a;reboot", "a|sh", "a&b",
-        "$(reboot)", "`reboot`", "${IFS}", "a'b", "a\"b", "a\\b", "a>b", "a<b", "a*b", "a?b", "a#b",
-        "../a", "/etc", "a\0b", "ä", "a\u{202e}b", "a\rb", "!a", "a,b",
+        "",
+        " ",
+        "-y",
+        "--force",
+        "@/etc/passwd",
+        "a b",
+        "a\nb",
+        "a\tb",
+        "a;reboot",
+        "a|sh",
+        "a&b",
+        "$(reboot)",
+        "`reboot`",
+        "${IFS}",
+        "a'b",
+        "a\"b",
+        "a\\b",
+        "a>b",
+        "a<b",
+        "a*b",
+        "a?b",
+        "a#b",
+        "../a",
+        "/etc",
+        "a\0b",
+        "ä",
+        "a\u{202e}b",
+        "a\rb",
+        "!a",
+        "a,b",
     ];
 
     #[test]
@@ -234,7 +261,9 @@ mod tests {
     #[test]
     fn attributes_may_not_pose_as_the_systems_tags() {
         assert_eq!(check_attribute("team", "payments & co"), Ok(()));
-        for key in ["Name", "managed-by", "bowline:bake-key", "aws:x", "appversion", "", "-x", "a b"] {
+        for key in
+            ["Name", "managed-by", "bowline:bake-key", "aws:x", "appversion", "", "-x", "a b"]
+        {
             assert!(check_attribute(key, "x").is_err(), "{key}");
         }
         assert!(check_attribute("team", "a\nb").is_err());

@@ -9,10 +9,8 @@ use worker::{WorkerPace, aws::AwsConfig};
 use worker_bake::{BakeConfig, aws::Ec2};
 
 fn main() -> ExitCode {
-    let program = process::Program {
-        name: "bowline-worker-bake",
-        about: "Makes machine images of packages",
-    };
+    let program =
+        process::Program { name: "bowline-worker-bake", about: "Makes machine images of packages" };
     process::main(program, start)
 }
 
@@ -53,20 +51,19 @@ fn sections(settings: &mut Settings) -> (Option<BakeConfig>, Option<AwsConfig>) 
     (bake, aws)
 }
 
-fn admin(
-    store: &SharedStore,
-    bus: &SharedBus,
-    tasks: &Tasks,
-) -> Result<Admin, process::Failure> {
+fn admin(store: &SharedStore, bus: &SharedBus, tasks: &Tasks) -> Result<Admin, process::Failure> {
     let (store, bus) = (Arc::clone(store), Arc::clone(bus));
-    let admin = Admin::new(Metrics::install()?, tasks)
-        .check("store", move || {
-            let store = Arc::clone(&store);
-            async move { store.now_ms().await.map(drop).map_err(|error| error.to_string()) }
-        })
-        .check("bus", move || {
-            let healthy = bus.healthy();
-            async move { if healthy { Ok(()) } else { Err("the broker does not answer".to_owned()) } }
-        });
+    let admin =
+        Admin::new(Metrics::install()?, tasks)
+            .check("store", move || {
+                let store = Arc::clone(&store);
+                async move { store.now_ms().await.map(drop).map_err(|error| error.to_string()) }
+            })
+            .check("bus", move || {
+                let healthy = bus.healthy();
+                async move {
+                    if healthy { Ok(()) } else { Err("the broker does not answer".to_owned()) }
+                }
+            });
     Ok(admin)
 }

@@ -106,7 +106,10 @@ impl Order {
         };
         let first = request.packages.first().map(|package| package.name.clone());
         let (Some(base), Some(first), true) = (base, first, problems.is_empty()) else {
-            return Err(user_failure(format!("the bake request is wrong: {}", problems.join("; "))));
+            return Err(user_failure(format!(
+                "the bake request is wrong: {}",
+                problems.join("; ")
+            )));
         };
         let architectures = request
             .packages
@@ -194,7 +197,10 @@ fn problems_of(request: &BakeRequest) -> Vec<String> {
         );
     }
     if let Some(kind) = &request.instance_type {
-        check(grammar::is_instance_type(kind), format!("`{}` is not an instance type", shown(kind)));
+        check(
+            grammar::is_instance_type(kind),
+            format!("`{}` is not an instance type", shown(kind)),
+        );
     }
     check(
         matches!(request.vm_type.as_str(), "hvm" | "pv"),

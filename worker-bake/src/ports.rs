@@ -34,11 +34,7 @@ pub trait ImageCloud: Debug + Send + Sync + 'static {
     /// Starts exactly one machine. The same order (same token) again answers with the same
     /// machine; another order under that token, or a token whose machine is terminated, is
     /// [`CloudError::TokenReused`].
-    fn run_builder<'a>(
-        &'a self,
-        place: &'a Place,
-        order: &'a BuilderOrder,
-    ) -> Answer<'a, Builder>;
+    fn run_builder<'a>(&'a self, place: &'a Place, order: &'a BuilderOrder) -> Answer<'a, Builder>;
     /// Newest console text of a builder; empty while there is none.
     fn console<'a>(&'a self, place: &'a Place, builder_id: &'a str) -> Answer<'a, String>;
     /// Switches enhanced networking (ENA) on for a stopped builder; images made of it inherit it.

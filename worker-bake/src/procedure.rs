@@ -62,7 +62,8 @@ impl Bake {
     /// Bakes with this configuration in this cloud. Looks of waiting bakes are shared by all runs
     /// of one value.
     pub fn new(config: BakeConfig, cloud: SharedCloud, tasks: &runtime::Tasks) -> Self {
-        let watchers = Watchers::new(SharedCloud::clone(&cloud), config.poll_interval(), tasks.clone());
+        let watchers =
+            Watchers::new(SharedCloud::clone(&cloud), config.poll_interval(), tasks.clone());
         Self { config, cloud, watchers }
     }
 }
@@ -72,11 +73,7 @@ impl Procedure for Bake {
 
     const KIND: TaskKind = TaskKind::Bake;
 
-    async fn run(
-        &self,
-        request: BakeRequest,
-        task: &TaskContext,
-    ) -> Result<TaskOutcome, Stop> {
+    async fn run(&self, request: BakeRequest, task: &TaskContext) -> Result<TaskOutcome, Stop> {
         let order = match Order::check(request) {
             Ok(order) => order,
             Err(failure) => return Ok(TaskOutcome::Failed { failure }),

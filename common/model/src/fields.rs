@@ -31,19 +31,14 @@ pub(crate) fn unresolved(text: &str) -> Option<Unresolved> {
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
         })
     });
-    let marked = ["{{", "{%", "{}"]
-        .into_iter()
-        .any(|mark| text.contains(mark));
+    let marked = ["{{", "{%", "{}"].into_iter().any(|mark| text.contains(mark));
     (call || marked).then_some(Unresolved::Placeholder)
 }
 
 impl<'a, 'f> Fields<'a, 'f> {
     /// Reads `map`, which stands at `at`.
     pub(crate) fn new(at: String, map: &'a Map<String, Value>, found: &'f mut Findings) -> Self {
-        Self {
-            layers: vec![(at, map)],
-            found,
-        }
+        Self { layers: vec![(at, map)], found }
     }
 
     /// Puts an object above: what it says comes first.
@@ -61,11 +56,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     /// Where a field stands, or would stand.
     pub(crate) fn pointer(&self, key: &str) -> String {
         let holds = |map: &Map<String, Value>| map.get(key).is_some_and(|value| !value.is_null());
-        let layer = self
-            .layers
-            .iter()
-            .find(|(_, map)| holds(map))
-            .or_else(|| self.layers.last());
+        let layer = self.layers.iter().find(|(_, map)| holds(map)).or_else(|| self.layers.last());
         layer.map_or_else(String::new, |(at, _)| member(at, key))
     }
 
@@ -80,8 +71,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         key: &str,
         message: String,
     ) -> &mut Self {
-        self.found
-            .push(FieldProblem::new(weight, code, self.pointer(key), message));
+        self.found.push(FieldProblem::new(weight, code, self.pointer(key), message));
         self
     }
 
@@ -99,23 +89,15 @@ impl<'a, 'f> Fields<'a, 'f> {
     /// Says that a required field is missing.
     pub(crate) fn missing(&mut self, weight: Weight, key: &str, hint: &str) {
         let blank = self.value(key).is_some();
-        let message = if blank {
-            format!("`{key}` is empty")
-        } else {
-            format!("`{key}` is missing")
-        };
+        let message =
+            if blank { format!("`{key}` is empty") } else { format!("`{key}` is missing") };
         self.hinted(weight, "missing-field", key, (message, hint.to_owned()));
     }
 
     fn wrong_type(&mut self, key: &str, wanted: &str) {
         let Some(value) = self.value(key) else { return };
         let message = format!("`{key}` is {}, not {wanted}", shown(value));
-        self.hinted(
-            Weight::Error,
-            "wrong-type",
-            key,
-            (message, format!("write {wanted}")),
-        );
+        self.hinted(Weight::Error, "wrong-type", key, (message, format!("write {wanted}")));
     }
 
     /// Says that a text that stands for `wanted` is still to be filled in. False if it is not that.
@@ -135,18 +117,10 @@ impl<'a, 'f> Fields<'a, 'f> {
             ),
             Unresolved::Placeholder => (
                 "placeholder",
-                format!(
-                    "`{key}` is a placeholder of a template (\"{}\")",
-                    shortened(text)
-                ),
+                format!("`{key}` is a placeholder of a template (\"{}\")", shortened(text)),
             ),
         };
-        self.hinted(
-            Weight::Blocks,
-            code,
-            key,
-            (message, format!("write {wanted}")),
-        );
+        self.hinted(Weight::Blocks, code, key, (message, format!("write {wanted}")));
         true
     }
 
@@ -217,12 +191,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         let fitting = u32::try_from(number).ok().filter(|number| *number <= max);
         if fitting.is_none() {
             let message = format!("`{key}` is {}, out of range", shown(value));
-            self.hinted(
-                Weight::Error,
-                "out-of-range",
-                key,
-                (message, format!("write {wanted}")),
-            );
+            self.hinted(Weight::Error, "out-of-range", key, (message, format!("write {wanted}")));
         }
         fitting
     }
@@ -253,22 +222,15 @@ impl<'a, 'f> Fields<'a, 'f> {
             let at = format!("{base}/{index}");
             match value.as_object() {
                 Some(map) => objects.push((at, map)),
-                None if value
-                    .as_str()
-                    .is_some_and(|text| unresolved(text).is_some()) =>
-                {
-                    let message = format!(
-                        "entry {index} of `{key}` is a placeholder: {}",
-                        shown(value)
-                    );
+                None if value.as_str().is_some_and(|text| unresolved(text).is_some()) => {
+                    let message =
+                        format!("entry {index} of `{key}` is a placeholder: {}", shown(value));
                     let problem = FieldProblem::new(Weight::Blocks, "placeholder", at, message);
                     self.push(problem.hint("write an object in braces"));
                 }
                 None => {
-                    let message = format!(
-                        "entry {index} of `{key}` is {}, not an object",
-                        shown(value)
-                    );
+                    let message =
+                        format!("entry {index} of `{key}` is {}, not an object", shown(value));
                     let problem = FieldProblem::new(Weight::Error, "wrong-type", at, message);
                     self.push(problem.hint("write an object in braces"));
                 }
@@ -285,10 +247,8 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     fn texts_of(&mut self, key: &str, pointer: &str, list: &[Value]) -> Vec<String> {
-        let wrong = list
-            .iter()
-            .enumerate()
-            .find(|(_, value)| !value.is_string() && !value.is_null());
+        let wrong =
+            list.iter().enumerate().find(|(_, value)| !value.is_string() && !value.is_null());
         if let Some((index, value)) = wrong {
             let message = format!("entry {index} of `{key}` is {}, not a text", shown(value));
             let at = format!("{pointer}/{index}");
@@ -397,10 +357,7 @@ fn whole(value: &Value) -> Option<i128> {
     // A float in JSON text: whole when nothing but zeros stands behind the point.
     let text = value.as_number()?.to_string();
     let (whole, rest) = text.split_once('.')?;
-    rest.bytes()
-        .all(|byte| byte == b'0')
-        .then(|| whole.parse().ok())
-        .flatten()
+    rest.bytes().all(|byte| byte == b'0').then(|| whole.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -414,16 +371,8 @@ mod tests {
         read: impl FnOnce(&mut Fields<'_, '_>),
     ) -> Vec<(Weight, &'static str, String)> {
         let mut found = Findings::default();
-        read(&mut Fields::new(
-            "/at".to_owned(),
-            value.as_object().unwrap(),
-            &mut found,
-        ));
-        found
-            .into_list()
-            .into_iter()
-            .map(|p| (p.weight, p.code, p.pointer))
-            .collect()
+        read(&mut Fields::new("/at".to_owned(), value.as_object().unwrap(), &mut found));
+        found.into_list().into_iter().map(|p| (p.weight, p.code, p.pointer)).collect()
     }
 
     #[test]
@@ -469,12 +418,7 @@ mod tests {
 
     #[test]
     fn placeholders_are_known_from_plain_text() {
-        for text in [
-            "{{ app }}",
-            "{% if x %}",
-            "#regions('test')",
-            "shop-#application('test')",
-        ] {
+        for text in ["{{ app }}", "{% if x %}", "#regions('test')", "shop-#application('test')"] {
             assert_eq!(unresolved(text), Some(Unresolved::Placeholder), "{text}");
         }
         assert_eq!(unresolved("x ${ y }"), Some(Unresolved::Expression));

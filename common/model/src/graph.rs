@@ -53,10 +53,7 @@ impl Graph {
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for (stage, (id, _)) in nodes.iter().enumerate() {
             if let Some(first) = places.get(id) {
-                problems.push(GraphProblem::DuplicateId {
-                    stage,
-                    first: *first,
-                });
+                problems.push(GraphProblem::DuplicateId { stage, first: *first });
             } else {
                 places.insert(id, stage);
             }
@@ -89,18 +86,9 @@ impl Graph {
                 }
             }
         }
-        let places = places
-            .into_iter()
-            .map(|(id, place)| (id.to_owned(), place))
-            .collect();
+        let places = places.into_iter().map(|(id, place)| (id.to_owned(), place)).collect();
         let ids = nodes.iter().map(|(id, _)| (*id).to_owned()).collect();
-        Ok(Self {
-            ids,
-            places,
-            parents,
-            children,
-            order,
-        })
+        Ok(Self { ids, places, parents, children, order })
     }
 
     /// Stages that require nothing: they start at once.
@@ -111,10 +99,7 @@ impl Graph {
 
     /// Stages that require `id`, in the order of the definition.
     pub fn children(&self, id: &str) -> Vec<&str> {
-        let list = self
-            .places
-            .get(id)
-            .and_then(|place| self.children.get(*place));
+        let list = self.places.get(id).and_then(|place| self.children.get(*place));
         self.named(list.into_iter().flatten().copied())
     }
 
@@ -145,20 +130,14 @@ impl Graph {
         while !level.is_empty() {
             seen.extend(level.iter().copied());
             found.extend(level.iter().copied());
-            level = level
-                .into_iter()
-                .flat_map(next)
-                .filter(|place| !seen.contains(place))
-                .collect();
+            level =
+                level.into_iter().flat_map(next).filter(|place| !seen.contains(place)).collect();
         }
         self.named(found.into_iter())
     }
 
     fn named(&self, places: impl Iterator<Item = usize>) -> Vec<&str> {
-        places
-            .filter_map(|place| self.ids.get(place))
-            .map(String::as_str)
-            .collect()
+        places.filter_map(|place| self.ids.get(place)).map(String::as_str).collect()
     }
 }
 
@@ -217,11 +196,7 @@ fn cycle(parents: &[Vec<usize>], done: &BTreeSet<usize>) -> Option<Vec<usize>> {
     let mut seen = BTreeSet::new();
     while seen.insert(stage) {
         walked.push(stage);
-        stage = parents
-            .get(stage)?
-            .iter()
-            .copied()
-            .find(|parent| !done.contains(parent))?;
+        stage = parents.get(stage)?.iter().copied().find(|parent| !done.contains(parent))?;
     }
     let start = walked.iter().position(|place| *place == stage)?;
     Some(walked.split_off(start))
@@ -238,10 +213,8 @@ mod tests {
             .iter()
             .map(|(id, requires)| (*id, requires.iter().map(|id| (*id).to_owned()).collect()))
             .collect();
-        let nodes: Vec<(&str, &[String])> = owned
-            .iter()
-            .map(|(id, requires)| (*id, requires.as_slice()))
-            .collect();
+        let nodes: Vec<(&str, &[String])> =
+            owned.iter().map(|(id, requires)| (*id, requires.as_slice())).collect();
         Graph::build(&nodes)
     }
 
@@ -257,10 +230,7 @@ mod tests {
         .unwrap();
         assert_eq!(graph.roots(), ["start", "alone"]);
         assert_eq!(graph.children("start"), ["left", "right"]);
-        assert_eq!(
-            graph.topological(),
-            ["start", "alone", "left", "right", "join"]
-        );
+        assert_eq!(graph.topological(), ["start", "alone", "left", "right", "join"]);
         assert_eq!(graph.ancestors("join"), ["left", "right", "start"]);
         assert_eq!(graph.descendants("start"), ["left", "right", "join"]);
         assert!(graph.ancestors("start").is_empty());
@@ -275,26 +245,15 @@ mod tests {
 
     #[test]
     fn everything_in_the_way_is_told_at_once() {
-        let problems = graph(&[
-            ("1", &["1"]),
-            ("1", &[]),
-            ("2", &["x"]),
-            ("3", &["4"]),
-            ("4", &["3"]),
-        ])
-        .unwrap_err();
+        let problems =
+            graph(&[("1", &["1"]), ("1", &[]), ("2", &["x"]), ("3", &["4"]), ("4", &["3"])])
+                .unwrap_err();
         assert_eq!(
             problems,
             [
                 GraphProblem::DuplicateId { stage: 1, first: 0 },
-                GraphProblem::OnItself {
-                    stage: 0,
-                    requirement: 0
-                },
-                GraphProblem::UnknownId {
-                    stage: 2,
-                    requirement: 0
-                },
+                GraphProblem::OnItself { stage: 0, requirement: 0 },
+                GraphProblem::UnknownId { stage: 2, requirement: 0 },
                 GraphProblem::Cycle { stages: vec![3, 4] },
             ]
         );
@@ -315,9 +274,7 @@ mod tests {
             problems,
             [
                 GraphProblem::Cycle { stages: vec![1, 2] },
-                GraphProblem::Cycle {
-                    stages: vec![3, 5, 4]
-                },
+                GraphProblem::Cycle { stages: vec![3, 5, 4] },
             ]
         );
     }

@@ -15,9 +15,7 @@ pub struct IdError {
 
 fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// 26 characters of Crockford's base 32 from a SHA-256 over the parts: 130 bits of the hash, in the
@@ -153,10 +151,8 @@ impl fmt::Display for TaskId {
 impl FromStr for TaskId {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let wrong = || IdError {
-            text: text.to_owned(),
-            what: "a task id (execution/stage/attempt)",
-        };
+        let wrong =
+            || IdError { text: text.to_owned(), what: "a task id (execution/stage/attempt)" };
         let mut parts = text.split('/');
         let (Some(execution), Some(stage), Some(attempt), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -191,14 +187,8 @@ mod tests {
     #[test]
     fn derived_ids_are_stable_and_look_like_ulids() {
         let id = ExecutionId::of_event("jenkins/ci/shop/118/1/done", "p1");
-        assert_eq!(
-            id,
-            ExecutionId::of_event("jenkins/ci/shop/118/1/done", "p1")
-        );
-        assert_ne!(
-            id,
-            ExecutionId::of_event("jenkins/ci/shop/119/1/done", "p1")
-        );
+        assert_eq!(id, ExecutionId::of_event("jenkins/ci/shop/118/1/done", "p1"));
+        assert_ne!(id, ExecutionId::of_event("jenkins/ci/shop/119/1/done", "p1"));
         assert_eq!(id.as_str().len(), 26);
         assert_ne!(derived_id(&["ab", "c"]), derived_id(&["a", "bc"]));
     }

@@ -78,17 +78,12 @@ impl Moniker {
         check_application(app)?;
         check_stack(stack)?;
         check_detail(detail)?;
-        let moniker = Self {
-            app: app.to_owned(),
-            stack: stack.to_owned(),
-            detail: detail.to_owned(),
-        };
+        let moniker =
+            Self { app: app.to_owned(), stack: stack.to_owned(), detail: detail.to_owned() };
         let cluster = moniker.cluster();
         if split_sequence(&cluster).is_some() {
             let last = if detail.is_empty() { stack } else { detail };
-            return Err(NameError::LooksLikeSequence {
-                text: last.to_owned(),
-            });
+            return Err(NameError::LooksLikeSequence { text: last.to_owned() });
         }
         if cluster.len() > CLUSTER_NAME_MAX {
             return Err(NameError::TooLong { text: cluster });
@@ -139,9 +134,7 @@ impl FromStr for Moniker {
         if moniker.cluster() == text {
             Ok(moniker)
         } else {
-            Err(NameError::NotACluster {
-                text: text.to_owned(),
-            })
+            Err(NameError::NotACluster { text: text.to_owned() })
         }
     }
 }
@@ -188,13 +181,9 @@ impl fmt::Display for ServerGroupName {
 impl FromStr for ServerGroupName {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (cluster, sequence) = split_sequence(text).ok_or_else(|| NameError::NoSequence {
-            text: text.to_owned(),
-        })?;
-        Ok(Self {
-            moniker: cluster.parse()?,
-            sequence,
-        })
+        let (cluster, sequence) =
+            split_sequence(text).ok_or_else(|| NameError::NoSequence { text: text.to_owned() })?;
+        Ok(Self { moniker: cluster.parse()?, sequence })
     }
 }
 
@@ -224,33 +213,18 @@ fn split_sequence(text: &str) -> Option<(&str, u32)> {
 
 /// Whether a text may be an application's name.
 pub fn check_application(text: &str) -> Result<(), NameError> {
-    check(
-        text,
-        "an application",
-        "letters, digits, `.` and `_`, no hyphen,",
-        is_plain,
-    )
+    check(text, "an application", "letters, digits, `.` and `_`, no hyphen,", is_plain)
 }
 
 /// Whether a text may be a stack; empty is none and fine.
 pub fn check_stack(text: &str) -> Result<(), NameError> {
-    check(
-        text,
-        "a stack",
-        "letters, digits, `.` and `_`, no hyphen,",
-        is_plain,
-    )
+    check(text, "a stack", "letters, digits, `.` and `_`, no hyphen,", is_plain)
 }
 
 /// Whether a text may be a detail; empty is none and fine.
 pub fn check_detail(text: &str) -> Result<(), NameError> {
     let fits = |c: char| is_plain(c) || matches!(c, '-' | '~' | '^');
-    check(
-        text,
-        "a detail",
-        "letters, digits, `.`, `_`, `-`, `~` and `^`",
-        fits,
-    )
+    check(text, "a detail", "letters, digits, `.`, `_`, `-`, `~` and `^`", fits)
 }
 
 const fn is_plain(c: char) -> bool {
@@ -266,11 +240,7 @@ fn check(
     if text.chars().all(fits) {
         Ok(())
     } else {
-        Err(NameError::Characters {
-            part,
-            text: text.to_owned(),
-            allowed,
-        })
+        Err(NameError::Characters { part, text: text.to_owned(), allowed })
     }
 }
 
@@ -287,12 +257,7 @@ mod tests {
             ("shop", "staging", "", "shop-staging"),
             ("shop", "staging", "web", "shop-staging-web"),
             ("shop", "", "web", "shop--web"),
-            (
-                "shop",
-                "staging",
-                "web-blue~1^2",
-                "shop-staging-web-blue~1^2",
-            ),
+            ("shop", "staging", "web-blue~1^2", "shop-staging-web-blue~1^2"),
             ("shop", "staging", "-web", "shop-staging--web"),
             ("v001", "", "", "v001"),
             ("shop", "v001", "web", "shop-v001-web"),
@@ -363,19 +328,14 @@ mod tests {
             ("shop", "staging", "web-v0012"),
             ("shöp", "", ""),
         ] {
-            assert!(
-                Moniker::new(app, stack, detail).is_err(),
-                "{app}/{stack}/{detail}"
-            );
+            assert!(Moniker::new(app, stack, detail).is_err(), "{app}/{stack}/{detail}");
         }
         assert!(Moniker::new("shop", "staging", &"x".repeat(300)).is_err());
     }
 
     #[test]
     fn errors_name_the_part_and_what_is_allowed() {
-        let error = Moniker::new("shop", "my-stack", "")
-            .unwrap_err()
-            .to_string();
+        let error = Moniker::new("shop", "my-stack", "").unwrap_err().to_string();
         assert_eq!(
             error,
             "`my-stack` cannot be a stack: letters, digits, `.` and `_`, no hyphen, are allowed"

@@ -19,9 +19,7 @@ pub use self::{
 pub(crate) fn is_package_name(text: &str) -> bool {
     const NAME_MAX: usize = 128;
     let mut bytes = text.bytes();
-    let first = bytes
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let first = bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let rest = bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'.' | b'-'));
     first && rest && text.len() <= NAME_MAX
 }
@@ -30,9 +28,7 @@ pub(crate) fn is_package_name(text: &str) -> bool {
 pub(crate) fn is_arch(text: &str) -> bool {
     const ARCH_MAX: usize = 32;
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    text.bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphanumeric())
+    text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
         && text.bytes().all(fits)
         && text.len() <= ARCH_MAX
 }

@@ -148,9 +148,7 @@ pub struct Parsed {
 impl Parsed {
     /// The problems that keep it from being used.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
-        self.problems
-            .iter()
-            .filter(|problem| problem.severity == Severity::Error)
+        self.problems.iter().filter(|problem| problem.severity == Severity::Error)
     }
 }
 
@@ -188,10 +186,7 @@ impl Pipeline {
 }
 
 fn nodes(stages: &[StageDefinition]) -> Vec<(&str, &[String])> {
-    stages
-        .iter()
-        .map(|stage| (stage.ref_id.as_str(), stage.requires.as_slice()))
-        .collect()
+    stages.iter().map(|stage| (stage.ref_id.as_str(), stage.requires.as_slice())).collect()
 }
 
 /// Where a definition comes from.

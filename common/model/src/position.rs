@@ -57,10 +57,7 @@ impl<'t> Positions<'t> {
             offset: 0,
             at: Position::START,
             path: Vec::new(),
-            found: Self {
-                nodes: Vec::new(),
-                duplicates: Vec::new(),
-            },
+            found: Self { nodes: Vec::new(), duplicates: Vec::new() },
         };
         // A text that ends too early leaves a part of the nodes, which is what the contract says.
         _ = scanner.value(Key::Root);
@@ -76,9 +73,7 @@ impl<'t> Positions<'t> {
             };
             index = child;
         }
-        self.nodes
-            .get(index)
-            .map_or(Position::START, |node| node.at)
+        self.nodes.get(index).map_or(Position::START, |node| node.at)
     }
 
     /// Of equal keys the last counts, as for `serde_json`.
@@ -104,19 +99,9 @@ impl<'t> Positions<'t> {
 
 /// Line and column in characters of a byte column that `serde_json` reported.
 pub(crate) fn of_syntax_error(text: &str, line: usize, byte_column: usize) -> Position {
-    let content = text
-        .split('\n')
-        .nth(line.saturating_sub(1))
-        .unwrap_or_default();
-    let before = content
-        .bytes()
-        .take(byte_column)
-        .filter(|byte| is_char_start(*byte))
-        .count();
-    Position {
-        line: narrow(line.max(1)),
-        column: narrow(before.max(1)),
-    }
+    let content = text.split('\n').nth(line.saturating_sub(1)).unwrap_or_default();
+    let before = content.bytes().take(byte_column).filter(|byte| is_char_start(*byte)).count();
+    Position { line: narrow(line.max(1)), column: narrow(before.max(1)) }
 }
 
 fn narrow(number: usize) -> u32 {
@@ -173,11 +158,7 @@ impl<'t> Scanner<'t> {
         self.skip_blanks();
         let index = self.found.nodes.len();
         let end = index + 1;
-        self.found.nodes.push(Node {
-            key: key.clone(),
-            at: self.at,
-            end,
-        });
+        self.found.nodes.push(Node { key: key.clone(), at: self.at, end });
         if self.path.len() >= DEPTH_MAX {
             return None;
         }
@@ -262,10 +243,8 @@ impl<'t> Scanner<'t> {
     /// A number or word. Without one there is nothing here that JSON knows, and no way on.
     fn literal(&mut self) -> Option<()> {
         let start = self.offset;
-        while !matches!(
-            self.peek(),
-            None | Some(b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n')
-        ) {
+        while !matches!(self.peek(), None | Some(b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n'))
+        {
             self.advance();
         }
         (self.offset > start).then_some(())
@@ -286,11 +265,7 @@ impl<'t> Scanner<'t> {
             }
         }
         let pointer = crate::problem::member(&pointer, key);
-        self.found.duplicates.push(DuplicateKey {
-            pointer,
-            key: key.to_owned(),
-            at,
-        });
+        self.found.duplicates.push(DuplicateKey { pointer, key: key.to_owned(), at });
     }
 }
 
@@ -350,13 +325,7 @@ mod tests {
             .map(|key| (key.pointer.as_str(), key.at.line, key.at.column))
             .collect();
         assert_eq!(told, [("/b/0/c", 2, 2), ("/a", 2, 12)]);
-        assert_eq!(
-            positions.locate("/a"),
-            Position {
-                line: 2,
-                column: 22
-            }
-        );
+        assert_eq!(positions.locate("/a"), Position { line: 2, column: 22 });
     }
 
     #[test]

@@ -67,13 +67,7 @@ impl FieldProblem {
         pointer: String,
         message: String,
     ) -> Self {
-        Self {
-            weight,
-            code,
-            pointer,
-            message,
-            hint: None,
-        }
+        Self { weight, code, pointer, message, hint: None }
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -123,11 +117,7 @@ impl Findings {
 
     pub(crate) fn into_list(mut self) -> Vec<FieldProblem> {
         if self.left_out > 0 {
-            let weight = if self.left_out_error {
-                Weight::Error
-            } else {
-                Weight::Advice
-            };
+            let weight = if self.left_out_error { Weight::Error } else { Weight::Advice };
             self.list.push(FieldProblem::new(
                 weight,
                 "more-problems",
@@ -233,11 +223,7 @@ mod tests {
             ("wait", None),
             ("", None),
         ] {
-            assert_eq!(
-                nearest(word, ["bake", "deploy"].into_iter()),
-                expected,
-                "{word}"
-            );
+            assert_eq!(nearest(word, ["bake", "deploy"].into_iter()), expected, "{word}");
         }
         assert_eq!(edits("", "abc"), 3);
         assert_eq!(edits("kitten", "sitting"), 3);
@@ -247,10 +233,7 @@ mod tests {
     #[test]
     fn values_are_shown_short_and_on_one_line() {
         assert_eq!(shown(&json!("yes\nno")), "\"yes no\"");
-        assert_eq!(
-            shown(&json!("x".repeat(50))),
-            format!("\"{}…\"", "x".repeat(40))
-        );
+        assert_eq!(shown(&json!("x".repeat(50))), format!("\"{}…\"", "x".repeat(40)));
         assert_eq!(shown(&json!([1, 2])), "a list of 2 values");
         assert_eq!(shown(&json!({"a": 1})), "an object with `a`");
     }
@@ -259,19 +242,9 @@ mod tests {
     fn a_full_collection_counts_what_it_leaves_out_and_stays_an_error() {
         let mut found = Findings::default();
         for _ in 0..limits::PROBLEMS_MAX {
-            found.push(FieldProblem::new(
-                Weight::Advice,
-                "a",
-                String::new(),
-                String::new(),
-            ));
+            found.push(FieldProblem::new(Weight::Advice, "a", String::new(), String::new()));
         }
-        found.push(FieldProblem::new(
-            Weight::Error,
-            "e",
-            String::new(),
-            String::new(),
-        ));
+        found.push(FieldProblem::new(Weight::Error, "e", String::new(), String::new()));
         let told = found.into_list();
         let last = told.last().unwrap();
         assert_eq!((last.code, last.weight), ("more-problems", Weight::Error));

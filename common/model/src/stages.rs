@@ -21,27 +21,16 @@ pub(crate) fn unsupported(config: &Map<String, Value>) -> Vec<FieldProblem> {
     let mut found = Findings::default();
     let mut fields = Fields::new(String::new(), config, &mut found);
     for (key, message) in [
-        (
-            "stageEnabled",
-            "the condition is not looked at yet: the stage always runs",
-        ),
+        ("stageEnabled", "the condition is not looked at yet: the stage always runs"),
         (
             "restrictExecutionDuringTimeWindow",
             "the time window is not looked at yet: the stage runs at any time",
         ),
-        (
-            "stageTimeoutMs",
-            "the stage's own timeout is not looked at yet",
-        ),
+        ("stageTimeoutMs", "the stage's own timeout is not looked at yet"),
     ] {
         if fields.says_something(key) {
             let hint = format!("take `{key}` away, or wait for a version that has it");
-            fields.hinted(
-                Weight::Advice,
-                "unsupported-field",
-                key,
-                (message.to_owned(), hint),
-            );
+            fields.hinted(Weight::Advice, "unsupported-field", key, (message.to_owned(), hint));
         }
     }
     found.into_list()
@@ -68,12 +57,7 @@ fn other_cloud(fields: &mut Fields<'_, '_>, keys: &[&str]) -> bool {
         return false;
     };
     let message = format!("this is for `{cloud}`; only `aws` runs today");
-    fields.hinted(
-        Weight::Blocks,
-        "other-cloud",
-        &key,
-        (message, "write \"aws\"".to_owned()),
-    );
+    fields.hinted(Weight::Blocks, "other-cloud", &key, (message, "write \"aws\"".to_owned()));
     true
 }
 

@@ -36,9 +36,7 @@ pub struct Admin {
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let checks: Vec<&str> = self.checks.iter().map(|(name, _)| *name).collect();
-        f.debug_struct("Admin")
-            .field("checks", &checks)
-            .finish_non_exhaustive()
+        f.debug_struct("Admin").field("checks", &checks).finish_non_exhaustive()
     }
 }
 
@@ -47,20 +45,11 @@ impl Admin {
     pub fn new(metrics: Metrics, tasks: &Tasks) -> Self {
         let (folded, stop) = (metrics.clone(), tasks.stop().clone());
         tasks.spawn(async move {
-            while stop
-                .run_until_cancelled(tokio::time::sleep(FOLD_EVERY))
-                .await
-                .is_some()
-            {
+            while stop.run_until_cancelled(tokio::time::sleep(FOLD_EVERY)).await.is_some() {
                 folded.fold();
             }
         });
-        Self {
-            metrics,
-            tasks: tasks.clone(),
-            checks: Vec::new(),
-            hooks: Vec::new(),
-        }
+        Self { metrics, tasks: tasks.clone(), checks: Vec::new(), hooks: Vec::new() }
     }
 
     /// Adds something that must answer for this process to be ready; the error says why it does not.
@@ -70,8 +59,7 @@ impl Admin {
         F: Fn() -> P + Send + Sync + 'static,
         P: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.checks
-            .push((name, Box::new(move || Box::pin(check()))));
+        self.checks.push((name, Box::new(move || Box::pin(check()))));
         self
     }
 
@@ -125,16 +113,8 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
         let text = result.err().unwrap_or_else(|| "ok".to_owned());
         shown.insert((*name).to_owned(), text.into());
     }
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        Json(json!({ "ready": ready, "draining": draining, "checks": shown })),
-    )
-        .into_response()
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": ready, "draining": draining, "checks": shown }))).into_response()
 }
 
 async fn scrape(State(admin): State<Arc<Admin>>) -> Response {
@@ -143,10 +123,7 @@ async fn scrape(State(admin): State<Arc<Admin>>) -> Response {
             tracing::warn!("a gauge was not computed in time, the scrape shows its old value");
         }
     }
-    let kind = [(
-        header::CONTENT_TYPE,
-        "text/plain; version=0.0.4; charset=utf-8",
-    )];
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, admin.metrics.render()).into_response()
 }
 
@@ -175,13 +152,7 @@ mod tests {
         let admin = Admin::new(Metrics::install().unwrap(), &tasks)
             .check("store", move || {
                 let broken = seen.load(Ordering::SeqCst);
-                async move {
-                    if broken {
-                        Err("gone".to_owned())
-                    } else {
-                        Ok(())
-                    }
-                }
+                async move { if broken { Err("gone".to_owned()) } else { Ok(()) } }
             })
             .on_scrape(|| async { ::metrics::gauge!("bowline_hooked").set(7.0) });
         let address = admin.serve(([127, 0, 0, 1], 0).into()).await.unwrap();
@@ -194,10 +165,7 @@ mod tests {
 
         broken.store(true, Ordering::SeqCst);
         let answer = get(address, "/readyz").await;
-        assert!(
-            answer.starts_with("HTTP/1.1 503") && answer.contains("gone"),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("gone"), "{answer}");
 
         let drained = tasks.shut_down(Duration::from_secs(5)).await;
         assert_eq!(drained, crate::Drained::Cleanly);

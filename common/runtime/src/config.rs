@@ -19,18 +19,8 @@ use serde::de::DeserializeOwned;
 type Table = config::Map<String, Value>;
 
 /// Every section there is, whichever role reads it.
-const SECTIONS: [&str; 10] = [
-    "gateway",
-    "store",
-    "bus",
-    "jenkins",
-    "aws",
-    "bake",
-    "deploy",
-    "coordinator",
-    "worker",
-    "log",
-];
+const SECTIONS: [&str; 10] =
+    ["gateway", "store", "bus", "jenkins", "aws", "bake", "deploy", "coordinator", "worker", "log"];
 
 /// What the file and the environment say, and what is wrong with it so far.
 #[derive(Debug)]
@@ -69,12 +59,7 @@ impl std::error::Error for ConfigError {}
 
 impl ConfigError {
     fn single(path: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            problems: vec![Problem {
-                path: path.into(),
-                text: text.into(),
-            }],
-        }
+        Self { problems: vec![Problem { path: path.into(), text: text.into() }] }
     }
 }
 
@@ -127,10 +112,7 @@ impl Settings {
             | ValueKind::String(_)
             | ValueKind::Array(_) => Table::new(),
         };
-        Ok(Self {
-            table,
-            problems: BTreeSet::new(),
-        })
+        Ok(Self { table, problems: BTreeSet::new() })
     }
 
     fn overlay(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
@@ -178,10 +160,7 @@ impl Settings {
 
     /// Notes something that is wrong beyond the shape of one section.
     pub fn problem(&mut self, path: impl Into<String>, text: impl Into<String>) {
-        self.problems.insert(Problem {
-            path: path.into(),
-            text: text.into(),
-        });
+        self.problems.insert(Problem { path: path.into(), text: text.into() });
     }
 
     /// True when the section is in the file or the environment.
@@ -195,27 +174,18 @@ impl Settings {
     ///
     /// Everything that was wrong, sections nobody knows included.
     pub fn finish(mut self) -> Result<(), ConfigError> {
-        let unknown: Vec<String> = self
-            .table
-            .keys()
-            .filter(|key| !SECTIONS.contains(&key.as_str()))
-            .cloned()
-            .collect();
+        let unknown: Vec<String> =
+            self.table.keys().filter(|key| !SECTIONS.contains(&key.as_str())).cloned().collect();
         for name in unknown {
             self.problem(
                 name,
-                format!(
-                    "there is no such section; there are {}",
-                    SECTIONS.join(", ")
-                ),
+                format!("there is no such section; there are {}", SECTIONS.join(", ")),
             );
         }
         if self.problems.is_empty() {
             return Ok(());
         }
-        Err(ConfigError {
-            problems: self.problems.into_iter().collect(),
-        })
+        Err(ConfigError { problems: self.problems.into_iter().collect() })
     }
 }
 
@@ -224,17 +194,8 @@ fn reason(error: &config::ConfigError) -> String {
     if let config::ConfigError::At { error, .. } = error {
         return reason(error);
     }
-    if let config::ConfigError::Type {
-        origin,
-        unexpected,
-        expected,
-        ..
-    } = error
-    {
-        let from = origin
-            .as_ref()
-            .map(|origin| format!(" (from {origin})"))
-            .unwrap_or_default();
+    if let config::ConfigError::Type { origin, unexpected, expected, .. } = error {
+        let from = origin.as_ref().map(|origin| format!(" (from {origin})")).unwrap_or_default();
         return format!("is {unexpected}, must be {expected}{from}");
     }
     if let config::ConfigError::Message(text) = error {
@@ -259,11 +220,7 @@ fn missing(error: &config::ConfigError) -> Option<&str> {
 
 /// The name in backticks after a phrase of serde's.
 fn quoted<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
-    text.strip_prefix(phrase)?
-        .trim_start()
-        .strip_prefix('`')?
-        .split('`')
-        .next()
+    text.strip_prefix(phrase)?.trim_start().strip_prefix('`')?.split('`').next()
 }
 
 fn keys(path: &serde_path_to_error::Path) -> Vec<String> {
@@ -291,9 +248,7 @@ fn take_out(value: &mut Value, path: &[String]) -> bool {
         if rest.is_empty() {
             return table.remove(first).is_some();
         }
-        return table
-            .get_mut(first)
-            .is_some_and(|inner| take_out(inner, rest));
+        return table.get_mut(first).is_some_and(|inner| take_out(inner, rest));
     }
     let (ValueKind::Array(items), Ok(index)) = (&mut value.kind, first.parse::<usize>()) else {
         return false;
@@ -303,9 +258,7 @@ fn take_out(value: &mut Value, path: &[String]) -> bool {
         items.clear();
         return true;
     }
-    items
-        .get_mut(index)
-        .is_some_and(|inner| take_out(inner, rest))
+    items.get_mut(index).is_some_and(|inner| take_out(inner, rest))
 }
 
 #[cfg(test)]
@@ -382,13 +335,7 @@ mod tests {
     fn a_section_of_the_wrong_shape_is_a_problem() {
         let mut settings = Settings::from_toml("bake = 3").unwrap();
         assert!(settings.section::<Bake>("bake").is_none());
-        assert!(
-            settings
-                .finish()
-                .unwrap_err()
-                .to_string()
-                .contains("bake: ")
-        );
+        assert!(settings.finish().unwrap_err().to_string().contains("bake: "));
     }
 
     #[test]
@@ -397,14 +344,8 @@ mod tests {
         let mut settings = Settings::from_toml(file).unwrap();
         settings.overlay([
             ("BOWLINE__BAKE__SLOTS".to_owned(), "7".to_owned()),
-            (
-                "BOWLINE__BAKE__IMAGES__DEBIAN_12__OS".to_owned(),
-                "12".to_owned(),
-            ),
-            (
-                "BOWLINE__BAKE__REGIONS".to_owned(),
-                "[\"us-east-1\", \"us-west-2\"]".to_owned(),
-            ),
+            ("BOWLINE__BAKE__IMAGES__DEBIAN_12__OS".to_owned(), "12".to_owned()),
+            ("BOWLINE__BAKE__REGIONS".to_owned(), "[\"us-east-1\", \"us-west-2\"]".to_owned()),
         ]);
         let bake: Bake = settings.section("bake").unwrap();
         assert_eq!(bake.slots, 7);
@@ -432,11 +373,6 @@ mod tests {
         let error = Settings::from_toml("[bake\nslots = 3").unwrap_err();
         assert!(error.to_string().contains("line 1"), "{error}");
         let error = Settings::load(Some(Path::new("/nowhere/bowline.toml"))).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("/nowhere/bowline.toml: could not read it"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("/nowhere/bowline.toml: could not read it"), "{error}");
     }
 }

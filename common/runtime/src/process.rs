@@ -75,10 +75,7 @@ where
 
 /// Installs the one TLS implementation for the whole process. Later calls change nothing.
 pub fn install_tls() {
-    if rustls::crypto::ring::default_provider()
-        .install_default()
-        .is_err()
-    {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed before");
     }
 }
@@ -102,19 +99,14 @@ fn command(program: Program) -> Command {
 }
 
 fn grace(arguments: &ArgMatches) -> Duration {
-    arguments
-        .get_one("grace")
-        .copied()
-        .map_or(GRACE, Duration::from_secs)
+    arguments.get_one("grace").copied().map_or(GRACE, Duration::from_secs)
 }
 
 fn prepare(settings: &mut Settings) -> std::io::Result<tokio::runtime::Runtime> {
     // A wrong [log] is told with all the rest, by whoever finishes the settings.
     telemetry::init(&settings.log().unwrap_or_default());
     install_tls();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 async fn live<S, F>(program: Program, start: S, settings: Settings, grace: Duration) -> ExitCode
@@ -139,11 +131,7 @@ where
         tasks.shut_down(Duration::from_secs(1)).await;
         return code;
     }
-    tracing::info!(
-        program = program.name,
-        version = env!("CARGO_PKG_VERSION"),
-        "started"
-    );
+    tracing::info!(program = program.name, version = env!("CARGO_PKG_VERSION"), "started");
     let asked = tokio::select! {
         name = signals.next() => Some(name),
         () = tasks.stop().cancelled() => None,
@@ -169,10 +157,7 @@ fn finish(program: Program, asked: Option<&'static str>, drained: Drained) -> Ex
             ExitCode::SUCCESS
         }
         (None, Drained::Cleanly) => {
-            say(
-                program,
-                &"stopped because the work could not go on; the log says why",
-            );
+            say(program, &"stopped because the work could not go on; the log says why");
             ExitCode::FAILURE
         }
         (Some(_) | None, Drained::Abandoned(count)) => {
@@ -187,11 +172,7 @@ fn finish(program: Program, asked: Option<&'static str>, drained: Drained) -> Ex
 
 fn report(program: Program, failure: &Failure) -> ExitCode {
     say(program, &Chain(failure.as_ref()));
-    if failure.is::<ConfigError>() {
-        ExitCode::from(EXIT_CONFIG)
-    } else {
-        ExitCode::FAILURE
-    }
+    if failure.is::<ConfigError>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
 }
 
 #[expect(

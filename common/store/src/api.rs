@@ -82,7 +82,8 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Takes the lease of a dispatched task for `ttl_ms`. The digest must be the committed one: a
     /// message carries no authority. A repeat by the same holder of a live lease is granted again
-    /// with the same token.
+    /// with the same token. Brings the execution's wake forward to the lease's end, so that a holder
+    /// which falls silent at once is noticed then.
     fn lease_claim(&self, claim: TaskClaim) -> Answer<'_, Claim>;
     /// Extends a lease and, with `checkpoint`, stores progress for whoever continues.
     fn lease_beat<'a>(

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// Put an image into a new server group, then do what the strategy says to the old ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the fields of Spinnaker's cluster, as it has them")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the fields of Spinnaker's cluster, as it has them"
+)]
 pub struct DeployRequest {
     /// First part of the name.
     pub application: String,
@@ -122,7 +125,9 @@ impl FromStr for DeployStrategy {
         match text {
             "" | "none" => Ok(Self::None),
             "highlander" => Ok(Self::Highlander),
-            other => Err(format!("`{other}` is not a strategy this version knows; `highlander` and none (\"\") are")),
+            other => Err(format!(
+                "`{other}` is not a strategy this version knows; `highlander` and none (\"\") are"
+            )),
         }
     }
 }

@@ -77,9 +77,7 @@ fn part_halts_pipeline(document: &Document) -> bool {
     document.top_level().any(|stage| {
         working(stage)
             && stage.on_failure == OnFailure::HaltPipeline
-            && document
-                .children(&stage.id)
-                .any(|part| part.status() == ExecutionStatus::Terminal)
+            && document.children(&stage.id).any(|part| part.status() == ExecutionStatus::Terminal)
     })
 }
 
@@ -208,12 +206,7 @@ fn cancel_work(document: &mut Document, now_ms: u64, effects: &mut Effects) {
     }
 }
 
-fn complete(
-    document: &mut Document,
-    status: ExecutionStatus,
-    now_ms: u64,
-    effects: &mut Effects,
-) {
+fn complete(document: &mut Document, status: ExecutionStatus, now_ms: u64, effects: &mut Effects) {
     document.status = status;
     document.ended_ms = Some(now_ms);
     effects.note("execution_ended", None, Some(status.to_string()));

@@ -24,12 +24,7 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Vec<Part>, Task
     Ok(parts.collect())
 }
 
-fn part(
-    document: &Document,
-    bake: &BakeStage,
-    packages: &[PackageSpec],
-    region: &str,
-) -> Part {
+fn part(document: &Document, bake: &BakeStage, packages: &[PackageSpec], region: &str) -> Part {
     let told = document.trigger.get("rebake").and_then(Value::as_bool).unwrap_or(false);
     let request = BakeRequest {
         application: document.application.clone(),
@@ -104,14 +99,18 @@ fn packages(document: &Document, bake: &BakeStage) -> Result<Vec<PackageSpec>, T
                 "the build that started this archived no artifacts, so no version of `{}` is known",
                 bake.packages.join(" ")
             ),
-            Some("archive the package files in the Jenkins job (archiveArtifacts '**/*.deb')".to_owned()),
+            Some(
+                "archive the package files in the Jenkins job (archiveArtifacts '**/*.deb')"
+                    .to_owned(),
+            ),
         ));
     }
     let artifacts = artifacts.unwrap_or_default();
     match package::resolve(&bake.packages, &artifacts) {
         Ok(resolved) => Ok(resolved.into_iter().map(spec).collect()),
         Err(_) if bake.allow_missing_package_installation => {
-            let unpinned = |name: &String| PackageSpec { name: name.clone(), version: None, arch: None };
+            let unpinned =
+                |name: &String| PackageSpec { name: name.clone(), version: None, arch: None };
             Ok(bake.packages.iter().map(unpinned).collect())
         }
         Err(error) => Err(user_failure(error.to_string(), None)),
@@ -146,8 +145,10 @@ fn commit_of(scm: &[Value]) -> Option<String> {
 }
 
 pub(crate) fn fields(problems: &[model::stages::FieldProblem]) -> TaskFailure {
-    let lines: Vec<String> =
-        problems.iter().map(|problem| format!("`{}`: {}", problem.pointer, problem.message)).collect();
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("`{}`: {}", problem.pointer, problem.message))
+        .collect();
     let hint = problems.iter().find_map(|problem| problem.hint.clone());
     user_failure(format!("the stage cannot be planned: {}", lines.join("; ")), hint)
 }

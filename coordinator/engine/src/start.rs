@@ -104,9 +104,9 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
     }
     for stage in &pipeline.stages {
         let obstacle = match StageType::of(&stage.kind) {
-            Some(StageType::Bake) => BakeStage::read(&stage.config)
-                .err()
-                .map(|problems| bake::fields(&problems).message),
+            Some(StageType::Bake) => {
+                BakeStage::read(&stage.config).err().map(|problems| bake::fields(&problems).message)
+            }
             Some(StageType::Deploy) => deploy_obstacle(&stage.config),
             None => Some(format!(
                 "stage type `{}` is not known here; {} are",
@@ -136,7 +136,9 @@ fn condition(config: &Map<String, Value>) -> Option<&'static str> {
     let says = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(false);
     let expression = config.get("stageEnabled").and_then(|enabled| enabled.get("expression"));
     if says("restrictExecutionDuringTimeWindow") {
-        return Some("it may run only in a time window (`restrictExecutionDuringTimeWindow`), which this version cannot judge");
+        return Some(
+            "it may run only in a time window (`restrictExecutionDuringTimeWindow`), which this version cannot judge",
+        );
     }
     let conditional = expression
         .and_then(Value::as_str)

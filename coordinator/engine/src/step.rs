@@ -6,9 +6,10 @@ use model::{TaskId, limits};
 use wire::TaskOutcome;
 
 use crate::{
-    advance, work,
+    advance,
     document::{Canceled, Document, StageState, Work},
     effects::Effects,
+    work,
 };
 
 /// Why a step is taken.

@@ -65,7 +65,13 @@ fn absorb_task(
 /// Nobody has claimed it: publish again, or, when it was to stop anyway, let it be.
 fn unclaimed(stage: &mut Stage, task: &TaskId, now_ms: u64, effects: &mut Effects) {
     let StageState::Running(Work::Task {
-        kind, epoch, request, published_ms, publishes, canceling_ms, ..
+        kind,
+        epoch,
+        request,
+        published_ms,
+        publishes,
+        canceling_ms,
+        ..
     }) = &mut stage.state
     else {
         return;
@@ -97,13 +103,7 @@ fn publish_again_after_ms(publishes: u32) -> u64 {
 }
 
 /// Whoever had it gave it up or fell silent: the same attempt goes to another, who joins.
-fn dispatch_lost(
-    stage: &mut Stage,
-    task: &TaskId,
-    seen: u64,
-    now_ms: u64,
-    effects: &mut Effects,
-) {
+fn dispatch_lost(stage: &mut Stage, task: &TaskId, seen: u64, now_ms: u64, effects: &mut Effects) {
     let StageState::Running(Work::Task {
         kind,
         epoch,
@@ -184,12 +184,7 @@ fn dispatch(
     });
 }
 
-fn end_back_off(
-    stage: &mut Stage,
-    execution: &ExecutionId,
-    now_ms: u64,
-    effects: &mut Effects,
-) {
+fn end_back_off(stage: &mut Stage, execution: &ExecutionId, now_ms: u64, effects: &mut Effects) {
     let StageState::Running(Work::BackingOff { kind, attempt, request, due_ms }) = &stage.state
     else {
         return;
@@ -208,8 +203,9 @@ fn finish(
     now_ms: u64,
     effects: &mut Effects,
 ) {
-    let StageState::Running(Work::Task { kind, attempt, request, started_ms, canceling_ms, .. }) =
-        &stage.state
+    let StageState::Running(Work::Task {
+        kind, attempt, request, started_ms, canceling_ms, ..
+    }) = &stage.state
     else {
         return;
     };
@@ -281,11 +277,8 @@ pub(crate) fn close(
     now_ms: u64,
     effects: &mut Effects,
 ) {
-    let status = if status == ExecutionStatus::Terminal {
-        failure_status(stage.on_failure)
-    } else {
-        status
-    };
+    let status =
+        if status == ExecutionStatus::Terminal { failure_status(stage.on_failure) } else { status };
     stage.state = StageState::Done(status);
     stage.ended_ms = Some(now_ms);
     effects.note("stage_ended", Some(&stage.ref_id), Some(status.to_string()));

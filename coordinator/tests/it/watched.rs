@@ -16,7 +16,10 @@ use store::{
     ExecutionFilter, ExecutionRow, Fence, Locked, PipelinePut, PipelineRow, PipelineWritten,
     SharedStore, Stats, Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use wire::Queue;
 
 use crate::trap::{Trap, Trip, Verdict};
@@ -25,6 +28,9 @@ use crate::trap::{Trap, Trip, Verdict};
 /// two that were computed from the same state do meet.
 const TURNS_OF_A_COMMIT: usize = 8;
 
+/// More calls than this without any time in between are a loop that would burn a processor. Under a
+/// paused clock it would also never end.
+const CALLS_AT_ONE_INSTANT_MAX: usize = 5_000;
 /// How long a broker takes to confirm: long enough for others to ask what is due meanwhile.
 const CONFIRM: Duration = Duration::from_millis(20);
 
@@ -35,6 +41,7 @@ pub(crate) struct WatchedStore {
     trap: Arc<Trap>,
     bell: watch::Sender<u64>,
     answered: Mutex<BTreeMap<&'static str, usize>>,
+    at_this_instant: Mutex<(Instant, usize)>,
     conflicts: Mutex<usize>,
 }
 
@@ -47,8 +54,9 @@ impl WatchedStore {
                 to.send_modify(|rung| *rung += 1);
             }
         });
-        let answered = Mutex::default();
-        Arc::new(Self { inner, trap, bell, answered, conflicts: Mutex::new(0) })
+        let (answered, conflicts) = (Mutex::default(), Mutex::default());
+        let at_this_instant = Mutex::new((Instant::now(), 0));
+        Arc::new(Self { inner, trap, bell, answered, at_this_instant, conflicts })
     }
 
     /// Rings the bell, as any change would: the clock was moved by hand.
@@ -71,6 +79,15 @@ impl WatchedStore {
         self.trap.tripped()
     }
 
+    fn judge(&self, call: &'static str) -> Verdict {
+        let mut calls = self.at_this_instant.lock().unwrap();
+        let now = Instant::now();
+        *calls = if calls.0 == now { (now, calls.1 + 1) } else { (now, 1) };
+        assert!(calls.1 < CALLS_AT_ONE_INSTANT_MAX, "a hot loop, now at {call}");
+        drop(calls);
+        self.trap.next(call)
+    }
+
     fn pass<'a, T: Send + 'a>(
         &'a self,
         name: &'static str,
@@ -83,7 +100,7 @@ impl WatchedStore {
             }
             let no_answer =
                 || StoreError::Unavailable { doing: name, cause: "the test tripped it".into() };
-            let answer = match self.trap.next(name) {
+            let answer = match self.judge(name) {
                 Verdict::Well => call().await,
                 Verdict::Tripped(Trip::FailsAfter) => call().await.and(Err(no_answer())),
                 Verdict::Tripped(Trip::FailsBefore | Trip::Refused | Trip::Unroutable) => {

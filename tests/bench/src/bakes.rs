@@ -69,11 +69,7 @@ impl ImageCloud for Counting {
         self.ask().builder_of_token(place, client_token)
     }
 
-    fn run_builder<'a>(
-        &'a self,
-        place: &'a Place,
-        order: &'a BuilderOrder,
-    ) -> Answer<'a, Builder> {
+    fn run_builder<'a>(&'a self, place: &'a Place, order: &'a BuilderOrder) -> Answer<'a, Builder> {
         self.change().run_builder(place, order)
     }
 
@@ -128,7 +124,8 @@ pub(crate) async fn measure(count: usize, figures: &mut Figures) -> Result<(), F
             && since.elapsed() >= Duration::from_millis(POLL_MS * 10)
             && before != u64::MAX
         {
-            figures.plain("describing calls per look, all bakes waiting", &per_look(asked - before));
+            figures
+                .plain("describing calls per look, all bakes waiting", &per_look(asked - before));
             asked_waiting = Some((u64::MAX, since));
         }
         let good = stats.executions.get(&ExecutionStatus::Succeeded).copied().unwrap_or(0);
@@ -142,7 +139,10 @@ pub(crate) async fn measure(count: usize, figures: &mut Figures) -> Result<(), F
     }
     figures.plain("most in flight", &most.to_string());
     let took = begun.elapsed().as_secs_f64();
-    figures.plain("from first start to last image", &format!("{took:.1} s, {INSTALL_MS} ms of it installing"));
+    figures.plain(
+        "from first start to last image",
+        &format!("{took:.1} s, {INSTALL_MS} ms of it installing"),
+    );
     let asked = cloud.asked.load(Ordering::Relaxed);
     let changed = cloud.changed.load(Ordering::Relaxed);
     figures.plain("describing and changing calls in all", &format!("{asked} and {changed}"));

@@ -76,11 +76,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn open(
-    name: &'static str,
-    args: &Args,
-    folder: &std::path::Path,
-) -> Result<Mode, Failure> {
+async fn open(name: &'static str, args: &Args, folder: &std::path::Path) -> Result<Mode, Failure> {
     let (store, bus) = if name.starts_with("embedded") {
         (store::open(&format!("embedded:{}", folder.display())).await?, bus::in_process())
     } else {
@@ -101,6 +97,10 @@ impl Args {
             }
         };
         let path = folder.join(name);
-        if path.exists() { Ok(path) } else { Err(format!("{} is not built", path.display()).into()) }
+        if path.exists() {
+            Ok(path)
+        } else {
+            Err(format!("{} is not built", path.display()).into())
+        }
     }
 }

@@ -37,7 +37,8 @@ pub(crate) async fn measure(args: &Args, figures: &mut Figures) -> Result<(), Fa
     figures.heading("processes, idle, next to nothing in the store");
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("bowline.toml");
-    let text = format!("[store]\nurl = \"{}?world=idle\"\n[bus]\nurl = \"{}\"\n", args.redis, args.amqp);
+    let text =
+        format!("[store]\nurl = \"{}?world=idle\"\n[bus]\nurl = \"{}\"\n", args.redis, args.amqp);
     std::fs::write(&config, text)?;
     let mut all = Vec::new();
     for (role, listen) in ROLES {

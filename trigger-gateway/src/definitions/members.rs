@@ -26,9 +26,7 @@ pub(super) fn with_members(text: &str, members: &[(&str, Value)]) -> String {
         added.push_str(&value.to_string());
     }
     let end = text.rfind('}').unwrap_or(text.len());
-    let end = text
-        .get(..end)
-        .map_or(end, |before| before.trim_end().len());
+    let end = text.get(..end).map_or(end, |before| before.trim_end().len());
     edits.push((end..end, added));
     edits.sort_by_key(|(place, _)| place.start);
     let mut out = String::with_capacity(text.len() + 128);
@@ -58,9 +56,8 @@ fn top_level(text: &str) -> Vec<(String, Range<usize>)> {
                 b'"' => {
                     string_from = None;
                     if depth == 1 && value_from.is_none() {
-                        let name = text
-                            .get(from..=at)
-                            .and_then(|name| serde_json::from_str(name).ok());
+                        let name =
+                            text.get(from..=at).and_then(|name| serde_json::from_str(name).ok());
                         key = name;
                     }
                 }
@@ -115,16 +112,10 @@ mod tests {
             ("{ }", "{\"id\":\"p\" }"),
             ("{\"id\":\"old\"}", "{\"id\":\"p\"}"),
             ("{\"a\":\"id\"}", "{\"a\":\"id\",\"id\":\"p\"}"),
-            (
-                "{\"a\":[{\"id\":1},\"id\"]}",
-                "{\"a\":[{\"id\":1},\"id\"],\"id\":\"p\"}",
-            ),
+            ("{\"a\":[{\"id\":1},\"id\"]}", "{\"a\":[{\"id\":1},\"id\"],\"id\":\"p\"}"),
             ("{\"i\\u0064\":1}", "{\"i\\u0064\":\"p\"}"),
             ("{\"id\":1,\"id\":2}", "{\"id\":1,\"id\":\"p\"}"),
-            (
-                "{\"a\":\"ü}\",\"id\":[1,{}]}",
-                "{\"a\":\"ü}\",\"id\":\"p\"}",
-            ),
+            ("{\"a\":\"ü}\",\"id\":[1,{}]}", "{\"a\":\"ü}\",\"id\":\"p\"}"),
         ] {
             let out = with_members(text, &[("id", json!("p"))]);
             assert_eq!(out, expected);

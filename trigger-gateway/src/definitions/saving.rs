@@ -42,16 +42,11 @@ pub(crate) async fn save(
     body: Body,
 ) -> Result<Response, Problem> {
     let draft = Draft::read(&headers, body).await?;
-    let conditions = Conditions {
-        headers: &headers,
-        stale_check: options.stale_check,
-    };
+    let conditions = Conditions { headers: &headers, stale_check: options.stale_check };
     let id = draft.pipeline.id.clone().filter(|id| !id.is_empty());
     let Some(id) = id else {
         if_match(&headers, None)?;
-        return draft
-            .write(&gateway, ulid::Ulid::new().to_string(), None, Some(0))
-            .await;
+        return draft.write(&gateway, ulid::Ulid::new().to_string(), None, Some(0)).await;
     };
     check_id(&id)?;
     let row = ask(gateway.store.pipeline_get(&id)).await?;
@@ -67,16 +62,10 @@ pub(crate) async fn update(
     body: Body,
 ) -> Result<Response, Problem> {
     let draft = Draft::read(&headers, body).await?;
-    let conditions = Conditions {
-        headers: &headers,
-        stale_check: options.stale_check,
-    };
+    let conditions = Conditions { headers: &headers, stale_check: options.stale_check };
     check_id(&id)?;
-    if let Some(other) = draft
-        .pipeline
-        .id
-        .as_deref()
-        .filter(|other| !other.is_empty() && *other != id)
+    if let Some(other) =
+        draft.pipeline.id.as_deref().filter(|other| !other.is_empty() && *other != id)
     {
         let text = format!("the path names pipeline `{id}`, the body `{other}`");
         return Err(Problem::bad_request("other-id", text));
@@ -108,11 +97,7 @@ impl Draft {
             return Err(refused.with_errors(json!(problems)));
         };
         let user = access::user(headers).unwrap_or_else(|| "anonymous".to_owned());
-        Ok(Self {
-            text,
-            pipeline,
-            user,
-        })
+        Ok(Self { text, pipeline, user })
     }
 
     async fn replace(
@@ -169,31 +154,15 @@ impl Draft {
             expected_version,
         };
         match ask(gateway.store.pipeline_put(put.clone())).await? {
-            PipelineWritten::Saved {
-                version,
-                updated_ms,
-            } => {
+            PipelineWritten::Saved { version, updated_ms } => {
                 tracing::info!(
                     application = put.application,
                     pipeline.name = put.name,
                     version,
                     "pipeline saved"
                 );
-                let PipelinePut {
-                    id,
-                    application,
-                    name,
-                    body,
-                    expected_version: _,
-                } = put;
-                Ok(definition(&PipelineRow {
-                    id,
-                    application,
-                    name,
-                    body,
-                    version,
-                    updated_ms,
-                }))
+                let PipelinePut { id, application, name, body, expected_version: _ } = put;
+                Ok(definition(&PipelineRow { id, application, name, body, version, updated_ms }))
             }
             PipelineWritten::Stale { .. } => Err(stale()),
             PipelineWritten::NameTaken { id } => {
@@ -230,7 +199,5 @@ fn member(body: &str, key: &str) -> Option<Value> {
 
 /// Some callers send numbers back as numbers, some as text.
 fn words(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), ToOwned::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }

@@ -27,16 +27,11 @@ fn form(text: &str) -> Option<Value> {
     {
         return Some(value);
     }
-    text.split('&')
-        .flat_map(|field| field.splitn(2, '='))
-        .find_map(|part| {
-            let decoded = percent_decoded(&part.replace('+', " "))?;
-            let decoded = decoded.trim();
-            decoded
-                .starts_with('{')
-                .then(|| serde_json::from_str(decoded).ok())
-                .flatten()
-        })
+    text.split('&').flat_map(|field| field.splitn(2, '=')).find_map(|part| {
+        let decoded = percent_decoded(&part.replace('+', " "))?;
+        let decoded = decoded.trim();
+        decoded.starts_with('{').then(|| serde_json::from_str(decoded).ok()).flatten()
+    })
 }
 
 /// `None` when the bytes are not UTF-8. A `%` without two hexadecimal digits stands for itself.
@@ -51,11 +46,7 @@ fn percent_decoded(text: &str) -> Option<String> {
             u8::try_from(high * 16 + low).ok()
         });
         bytes.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() {
-            after.get(2..).unwrap_or_default()
-        } else {
-            after
-        };
+        rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
     String::from_utf8(bytes).ok()
 }

@@ -46,10 +46,7 @@ fn path_of(url: &str) -> &str {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let url = url.get(..end).unwrap_or(url);
     match url.split_once("://") {
-        Some((_, rest)) => rest
-            .find('/')
-            .and_then(|slash| rest.get(slash..))
-            .unwrap_or(""),
+        Some((_, rest)) => rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or(""),
         None => url,
     }
 }
@@ -69,21 +66,9 @@ mod tests {
         let root = "https://ci.example.com/";
         let inner = "https://ci.example.com/jenkins/";
         for (url, base, expected) in [
-            (
-                "https://ci.example.com/job/shop/job/main/18/",
-                root,
-                Some("shop/main"),
-            ),
-            (
-                "https://other.example.com:8443/jenkins/job/shop/7/",
-                inner,
-                Some("shop"),
-            ),
-            (
-                "https://ci.example.com/jenkins/job/shop/7/",
-                root,
-                Some("shop"),
-            ),
+            ("https://ci.example.com/job/shop/job/main/18/", root, Some("shop/main")),
+            ("https://other.example.com:8443/jenkins/job/shop/7/", inner, Some("shop")),
+            ("https://ci.example.com/jenkins/job/shop/7/", root, Some("shop")),
             (
                 "https://ci.example.com/job/team/view/All%20of%20it/job/shop/7/",
                 root,
@@ -96,11 +81,7 @@ mod tests {
                 Some("x"),
             ),
             // A folder called `job`: the form that cannot be read as another job.
-            (
-                "https://ci.example.com/job/job/job/view/7/",
-                root,
-                Some("job/job/view"),
-            ),
+            ("https://ci.example.com/job/job/job/view/7/", root, Some("job/job/view")),
             ("job/feature%252Fx/18/", inner, Some("feature%2Fx")),
             ("/job/shop/18/", inner, Some("shop")),
             ("job/shop/3/?x=/job/evil/#/job/worse", root, Some("shop")),
@@ -116,13 +97,7 @@ mod tests {
 
     #[test]
     fn names_no_job_can_have_are_refused() {
-        for url in [
-            "job/%2e%2e/3/",
-            "job/../3/",
-            "job/a/job/./3",
-            "job/a%0Ab/3/",
-            "job/%FF/3/",
-        ] {
+        for url in ["job/%2e%2e/3/", "job/../3/", "job/a/job/./3", "job/a%0Ab/3/", "job/%FF/3/"] {
             assert!(job(url, "https://ci.example.com").is_err(), "{url}");
         }
         for name in ["..", "a/b", "a\u{7}"] {

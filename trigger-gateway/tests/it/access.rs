@@ -44,16 +44,9 @@ async fn every_route_asks_for_its_token() {
             request().basic_auth(API, Some("wrong")),
             request().header("authorization", API),
         ] {
-            assert_eq!(
-                problem(refused).await,
-                (401, "unauthorized".to_owned()),
-                "{shown}"
-            );
+            assert_eq!(problem(refused).await, (401, "unauthorized".to_owned()), "{shown}");
         }
-        for admitted in [
-            request().bearer_auth(API),
-            request().basic_auth("anybody", Some(API)),
-        ] {
+        for admitted in [request().bearer_auth(API), request().basic_auth("anybody", Some(API))] {
             let (status, _) = answer(admitted).await;
             assert!(![401, 403, 405, 500].contains(&status), "{shown}: {status}");
         }
@@ -71,19 +64,13 @@ async fn webhooks_ask_for_the_token_of_their_controller_and_tell_nothing() {
     let world = World::closed().await;
     let refusals = [
         world.post("/webhooks/jenkins/ci", "{}"),
-        world
-            .post("/webhooks/jenkins/ci", "{}")
-            .bearer_auth("wrong"),
-        world
-            .post("/webhooks/jenkins/ci", "{}")
-            .bearer_auth(OTHER_HOOK),
+        world.post("/webhooks/jenkins/ci", "{}").bearer_auth("wrong"),
+        world.post("/webhooks/jenkins/ci", "{}").bearer_auth(OTHER_HOOK),
         world.post("/webhooks/jenkins/ci", "{}").bearer_auth(API),
         world.post("/webhooks/jenkins/ci/wrong", "{}"),
         world.post(&format!("/webhooks/jenkins/ci/{OTHER_HOOK}"), "{}"),
         world.post(&format!("/webhooks/jenkins/unknown/{HOOK}"), "{}"),
-        world
-            .post("/webhooks/jenkins/unknown", "{}")
-            .bearer_auth(HOOK),
+        world.post("/webhooks/jenkins/unknown", "{}").bearer_auth(HOOK),
         world.post("/webhooks/jenkins/closed", "{}"),
         world.post("/webhooks/jenkins/closed", "{}").bearer_auth(""),
     ];
@@ -96,30 +83,17 @@ async fn webhooks_ask_for_the_token_of_their_controller_and_tell_nothing() {
     assert!(bodies.iter().all(|body| body == &bodies[0]), "{bodies:?}");
     let (status, _) = answer(world.post(&format!("/webhooks/jenkins/ci/{HOOK}"), "{}")).await;
     assert_eq!(status, 400);
-    assert_eq!(
-        problem(world.get(&format!("/webhooks/jenkins/ci/{HOOK}")))
-            .await
-            .0,
-        405
-    );
+    assert_eq!(problem(world.get(&format!("/webhooks/jenkins/ci/{HOOK}"))).await.0, 405);
 }
 
 #[tokio::test]
 async fn pages_of_other_sites_change_nothing() {
     let world = World::open().await;
     for request in [
-        world
-            .post("/pipelines", "{}")
-            .header("origin", "https://evil.example"),
-        world
-            .post("/pipelines/shop/ship", "")
-            .header("origin", "null"),
-        world
-            .put("/pipelines/E1/cancel")
-            .header("sec-fetch-site", "cross-site"),
-        world
-            .ask(Method::DELETE, "/pipelines/shop/ship")
-            .header("sec-fetch-site", "same-site"),
+        world.post("/pipelines", "{}").header("origin", "https://evil.example"),
+        world.post("/pipelines/shop/ship", "").header("origin", "null"),
+        world.put("/pipelines/E1/cancel").header("sec-fetch-site", "cross-site"),
+        world.ask(Method::DELETE, "/pipelines/shop/ship").header("sec-fetch-site", "same-site"),
     ] {
         assert_eq!(problem(request).await, (403, "cross-site".to_owned()));
     }
@@ -128,49 +102,24 @@ async fn pages_of_other_sites_change_nothing() {
     assert_eq!(problem(rebound).await, (421, "unknown-host".to_owned()));
     assert_eq!(answer(world.get("/pipelineConfigs")).await.0, 200);
     // `spin` sends what it was told to; without a token configured that is no error.
-    assert_eq!(
-        answer(world.get("/pipelineConfigs").basic_auth("a", Some("b")))
-            .await
-            .0,
-        200
-    );
+    assert_eq!(answer(world.get("/pipelineConfigs").basic_auth("a", Some("b"))).await.0, 200);
 }
 
 #[tokio::test]
 async fn refusals_are_problems_and_answers_are_hardened() {
     let world = World::open().await;
-    assert_eq!(
-        problem(world.get("/nowhere")).await,
-        (404, "not-found".to_owned())
-    );
-    assert_eq!(
-        problem(world.get("/pipelines")).await,
-        (405, "method-not-allowed".to_owned())
-    );
-    assert_eq!(
-        problem(world.get("/executions?limit=many&executionIds=x"))
-            .await
-            .0,
-        400
-    );
-    assert_eq!(
-        problem(world.get("/executions")).await,
-        (400, "which-executions".to_owned())
-    );
-    assert_eq!(
-        problem(world.get("/applications/%FF/pipelines")).await.0,
-        400
-    );
+    assert_eq!(problem(world.get("/nowhere")).await, (404, "not-found".to_owned()));
+    assert_eq!(problem(world.get("/pipelines")).await, (405, "method-not-allowed".to_owned()));
+    assert_eq!(problem(world.get("/executions?limit=many&executionIds=x")).await.0, 400);
+    assert_eq!(problem(world.get("/executions")).await, (400, "which-executions".to_owned()));
+    assert_eq!(problem(world.get("/applications/%FF/pipelines")).await.0, 400);
     let response = world.get("/pipelines").send().await.unwrap();
     assert_eq!(response.headers()["allow"], "POST");
     for path in ["/version", "/nowhere", "/pipelineConfigs"] {
         let headers = world.get(path).send().await.unwrap().headers().clone();
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
         assert!(
-            headers["content-security-policy"]
-                .to_str()
-                .unwrap()
-                .starts_with("default-src 'none'")
+            headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'")
         );
         assert!(!headers.contains_key("access-control-allow-origin"));
     }
@@ -179,14 +128,7 @@ async fn refusals_are_problems_and_answers_are_hardened() {
 #[tokio::test]
 async fn metrics_show_the_state_of_the_store() {
     let world = World::open().await;
-    let text = world
-        .get("/metrics")
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let text = world.get("/metrics").send().await.unwrap().text().await.unwrap();
     for line in [
         "bowline_executions_active{status=\"RUNNING\"} 0",
         "bowline_leases_running{kind=\"bake\"} 0",
@@ -208,11 +150,6 @@ async fn an_open_address_without_a_token_is_no_start() {
     let mut config = trigger_gateway::Config::read(&mut settings).unwrap();
     config.gateway.listen = ([0, 0, 0, 0], 0).into();
     let store = store::open("memory:").await.unwrap();
-    let error = trigger_gateway::run(config, store, runtime::Tasks::new())
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("BOWLINE__GATEWAY__API_TOKEN"),
-        "{error}"
-    );
+    let error = trigger_gateway::run(config, store, runtime::Tasks::new()).await.unwrap_err();
+    assert!(error.to_string().contains("BOWLINE__GATEWAY__API_TOKEN"), "{error}");
 }

@@ -39,10 +39,7 @@ macro_rules! away {
     )*};
 }
 
-#[expect(
-    clippy::elidable_lifetime_names,
-    reason = "one form for every method of the macro"
-)]
+#[expect(clippy::elidable_lifetime_names, reason = "one form for every method of the macro")]
 impl Store for Away {
     away! {
         pipeline_put(PipelinePut) -> PipelineWritten;

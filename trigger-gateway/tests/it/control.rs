@@ -10,10 +10,7 @@ async fn with_pipeline() -> World {
     world.with_coordinator();
     for (name, disabled) in [("ship it", false), ("off", true), ("cancel", false)] {
         let body = json!({ "application": "shop", "name": name, "id": name.replace(' ', "-"), "disabled": disabled, "stages": [], "triggers": [] });
-        assert_eq!(
-            answer(world.post("/pipelines", body.to_string())).await.0,
-            200
-        );
+        assert_eq!(answer(world.post("/pipelines", body.to_string())).await.0, 200);
     }
     world
 }
@@ -52,10 +49,7 @@ async fn a_started_pipeline_can_be_read_at_once() {
 
     let (_, decided) = answer(world.get("/api/v1/events?limit=1")).await;
     assert_eq!(
-        (
-            &decided[0]["state"],
-            &decided[0]["outcome"]["executions"][0]
-        ),
+        (&decided[0]["state"], &decided[0]["outcome"]["executions"][0]),
         (&json!("settled"), &json!(id))
     );
 }
@@ -67,42 +61,26 @@ async fn an_empty_body_starts_by_name_or_id_and_v2_tells_the_event() {
     assert_eq!(status, 202, "{body}");
     let (status, body) = answer(world.post("/pipelines/v2/shop/ship%20it", "")).await;
     assert_eq!(status, 202);
-    assert!(
-        body["eventId"].as_str().unwrap().starts_with("manual/"),
-        "{body}"
-    );
-    assert_eq!(
-        answer(world.get(body["ref"].as_str().unwrap())).await.0,
-        200
-    );
+    assert!(body["eventId"].as_str().unwrap().starts_with("manual/"), "{body}");
+    assert_eq!(answer(world.get(body["ref"].as_str().unwrap())).await.0, 200);
     // A pipeline may be called like a control.
-    assert_eq!(
-        answer(world.post("/pipelines/shop/cancel", "")).await.0,
-        202
-    );
+    assert_eq!(answer(world.post("/pipelines/shop/cancel", "")).await.0, 202);
 }
 
 #[tokio::test]
 async fn one_idempotency_key_starts_one_execution() {
     let world = with_pipeline().await;
     let start = |name: &str, body: &'static str| {
-        world
-            .post(&format!("/pipelines/shop/{name}"), body)
-            .header("idempotency-key", "deploy-42")
+        world.post(&format!("/pipelines/shop/{name}"), body).header("idempotency-key", "deploy-42")
     };
     let (_, first) = answer(start("ship-it", "")).await;
     let (status, again) = answer(start("ship-it", "")).await;
     assert_eq!((status, &again), (202, &first));
     assert_eq!(events(&world.store).await.len(), 1);
     let reused = (409, "idempotency-key-reused".to_owned());
-    assert_eq!(
-        problem(start("ship-it", r#"{"parameters":{"a":"b"}}"#)).await,
-        reused
-    );
+    assert_eq!(problem(start("ship-it", r#"{"parameters":{"a":"b"}}"#)).await, reused);
     assert_eq!(problem(start("cancel", "")).await, reused);
-    let odd = world
-        .post("/pipelines/shop/ship-it", "")
-        .header("idempotency-key", "a/b");
+    let odd = world.post("/pipelines/shop/ship-it", "").header("idempotency-key", "a/b");
     assert_eq!(problem(odd).await, (400, "bad-idempotency-key".to_owned()));
 }
 
@@ -110,30 +88,15 @@ async fn one_idempotency_key_starts_one_execution() {
 async fn what_cannot_start_says_why() {
     let world = with_pipeline().await;
     let ask = |name: &str, body: &'static str| world.post(&format!("/pipelines/shop/{name}"), body);
-    assert_eq!(
-        problem(ask("off", "")).await,
-        (409, "pipeline-disabled".to_owned())
-    );
-    assert_eq!(
-        problem(ask("none", "")).await,
-        (404, "not-found".to_owned())
-    );
-    assert_eq!(
-        problem(ask("ship-it", "[]")).await,
-        (400, "invalid-trigger".to_owned())
-    );
-    assert_eq!(
-        problem(ask("ship-it", "{")).await,
-        (400, "invalid-trigger".to_owned())
-    );
+    assert_eq!(problem(ask("off", "")).await, (409, "pipeline-disabled".to_owned()));
+    assert_eq!(problem(ask("none", "")).await, (404, "not-found".to_owned()));
+    assert_eq!(problem(ask("ship-it", "[]")).await, (400, "invalid-trigger".to_owned()));
+    assert_eq!(problem(ask("ship-it", "{")).await, (400, "invalid-trigger".to_owned()));
     assert_eq!(
         problem(ask("ship-it", r#"{"parameters":[]}"#)).await,
         (400, "invalid-trigger".to_owned())
     );
-    assert_eq!(
-        problem(ask("ship-it", r#"{"dryRun":true}"#)).await,
-        (400, "dry-run".to_owned())
-    );
+    assert_eq!(problem(ask("ship-it", r#"{"dryRun":true}"#)).await, (400, "dry-run".to_owned()));
     assert_eq!(events(&world.store).await, []);
     assert_eq!(
         problem(ask("ship-it", r#"{"refuse":true}"#)).await,
@@ -147,30 +110,15 @@ async fn a_cancel_is_an_event_and_only_for_what_runs() {
     let running = started(&world, "/pipelines/shop/ship-it", &json!({})).await;
     let done = started(&world, "/pipelines/shop/ship-it", &json!({ "done": true })).await;
     let path = format!("{running}/cancel?reason=wrong%20build&force=true");
-    assert_eq!(
-        answer(world.put(&path).header("x-spinnaker-user", "ann"))
-            .await
-            .0,
-        200
-    );
+    assert_eq!(answer(world.put(&path).header("x-spinnaker-user", "ann")).await.0, 200);
     let below = format!("/applications/%7Bapplication%7D{running}/cancel");
     assert_eq!(answer(world.put(&below)).await.0, 200);
     let stored = events(&world.store).await;
     let (key, event, _) = &stored[2];
-    let Event::Cancel {
-        execution,
-        user,
-        reason,
-    } = event
-    else {
-        panic!("{event:?}")
-    };
+    let Event::Cancel { execution, user, reason } = event else { panic!("{event:?}") };
     assert_eq!(running, format!("/pipelines/{execution}"));
     assert!(key.starts_with(&format!("cancel/{execution}/")), "{key}");
-    assert_eq!(
-        (user.as_str(), reason.as_deref()),
-        ("ann", Some("wrong build"))
-    );
+    assert_eq!((user.as_str(), reason.as_deref()), ("ann", Some("wrong build")));
 
     assert_eq!(
         problem(world.put(&format!("{done}/cancel"))).await,

@@ -19,22 +19,14 @@ fn pipeline(application: &str, name: &str) -> Value {
 async fn a_definition_is_kept_byte_for_byte_but_for_what_the_server_sets() {
     let world = World::open().await;
     let text = "{ \"name\":\"ship it\",\n \"application\" : \"shop\", \"triggers\":[],\n \"stages\":[], \"x-unknown\": {\"big\": 12345678901234567890123, \"n\": 1.10, \"é\": \"\\u00e9\"} }\n";
-    let response = world
-        .post("/pipelines", text)
-        .header("x-spinnaker-user", "ann")
-        .send()
-        .await
-        .unwrap();
+    let response =
+        world.post("/pipelines", text).header("x-spinnaker-user", "ann").send().await.unwrap();
     assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
     let saved: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
     let id = saved["id"].as_str().unwrap().to_owned();
     assert_eq!(saved["lastModifiedBy"], "ann");
 
-    let read = world
-        .get("/applications/shop/pipelineConfigs/ship%20it")
-        .send()
-        .await
-        .unwrap();
+    let read = world.get("/applications/shop/pipelineConfigs/ship%20it").send().await.unwrap();
     assert!(read.headers().contains_key("etag"));
     let read = read.text().await.unwrap();
     let kept = text.trim_end().strip_suffix(" }").unwrap();
@@ -60,58 +52,24 @@ async fn definitions_are_found_by_application_and_name() {
     }
     let count = |list: &Value| list.as_array().unwrap().len();
     assert_eq!(count(&answer(world.get("/pipelineConfigs")).await.1), 3);
+    assert_eq!(count(&answer(world.get("/applications/shop/pipelineConfigs")).await.1), 2);
     assert_eq!(
         count(
-            &answer(world.get("/applications/shop/pipelineConfigs"))
-                .await
-                .1
-        ),
-        2
-    );
-    assert_eq!(
-        count(
-            &answer(world.get("/applications/shop/pipelineConfigs?pipelineNameFilter=B"))
-                .await
-                .1
+            &answer(world.get("/applications/shop/pipelineConfigs?pipelineNameFilter=B")).await.1
         ),
         1
     );
-    assert_eq!(
-        count(
-            &answer(world.get("/applications/none/pipelineConfigs"))
-                .await
-                .1
-        ),
-        0
-    );
+    assert_eq!(count(&answer(world.get("/applications/none/pipelineConfigs")).await.1), 0);
     assert_eq!(
         answer(world.get("/applications")).await.1,
         json!([{ "name": "bank" }, { "name": "shop" }])
     );
-    assert_eq!(
-        answer(world.get("/applications/shop")).await.1["attributes"]["name"],
-        "shop"
-    );
+    assert_eq!(answer(world.get("/applications/shop")).await.1["attributes"]["name"], "shop");
     assert_eq!(problem(world.get("/applications/none")).await.0, 404);
-    assert_eq!(
-        problem(world.get("/applications/shop/pipelineConfigs/c"))
-            .await
-            .0,
-        404
-    );
+    assert_eq!(problem(world.get("/applications/shop/pipelineConfigs/c")).await.0, 404);
 
-    assert_eq!(
-        answer(world.ask(Method::DELETE, "/pipelines/shop/a"))
-            .await
-            .0,
-        200
-    );
-    assert_eq!(
-        problem(world.ask(Method::DELETE, "/pipelines/shop/a"))
-            .await
-            .0,
-        404
-    );
+    assert_eq!(answer(world.ask(Method::DELETE, "/pipelines/shop/a")).await.0, 200);
+    assert_eq!(problem(world.ask(Method::DELETE, "/pipelines/shop/a")).await.0, 404);
     assert_eq!(count(&answer(world.get("/pipelineConfigs")).await.1), 2);
 }
 
@@ -131,18 +89,9 @@ async fn a_wrong_definition_is_refused_with_every_problem() {
             .all(|e| e["line"].is_u64() && e["column"].is_u64() && e["message"].is_string())
     );
     for hopeless in ["", "[]", "{", "\"x\""] {
-        assert_eq!(
-            problem(world.post("/pipelines", hopeless)).await.0,
-            400,
-            "{hopeless}"
-        );
+        assert_eq!(problem(world.post("/pipelines", hopeless)).await.0, 400, "{hopeless}");
     }
-    assert_eq!(
-        problem(world.post("/pipelines", vec![b' '; 1024 * 1024 + 1]))
-            .await
-            .0,
-        413
-    );
+    assert_eq!(problem(world.post("/pipelines", vec![b' '; 1024 * 1024 + 1])).await.0, 413);
     assert_eq!(answer(world.get("/pipelineConfigs")).await.1, json!([]));
 }
 
@@ -164,38 +113,21 @@ async fn names_are_unique_and_stale_saves_are_refused() {
     assert_eq!(problem(taken).await, (409, "name-taken".to_owned()));
     // Renamed freely; the place in the list stays.
     let (status, renamed) = answer(world.put(&path).body(pipeline("shop", "c").to_string())).await;
-    assert_eq!(
-        (status, &renamed["index"], &renamed["id"]),
-        (200, &json!(4), &other["id"])
-    );
+    assert_eq!((status, &renamed["index"], &renamed["id"]), (200, &json!(4), &other["id"]));
 
     // Two people: the second one read before the first one saved.
-    let read = world
-        .get("/applications/shop/pipelineConfigs/a")
-        .send()
-        .await
-        .unwrap();
+    let read = world.get("/applications/shop/pipelineConfigs/a").send().await.unwrap();
     let tag = read.headers()["etag"].clone();
     let path = format!("/pipelines/{}", first["id"].as_str().unwrap());
-    let save = |tag| {
-        world
-            .put(&path)
-            .header("if-match", tag)
-            .body(first.to_string())
-    };
+    let save = |tag| world.put(&path).header("if-match", tag).body(first.to_string());
     assert_eq!(answer(save(tag.clone())).await.0, 200);
     assert_eq!(problem(save(tag)).await, (412, "changed".to_owned()));
     let old = json!({ "updateTs": "1", "application": "shop", "name": "a", "id": first["id"], "stages": [] });
     let stale = world.post("/pipelines?staleCheck=true", old.to_string());
     assert_eq!(problem(stale).await, (409, "stale".to_owned()));
-    assert_eq!(
-        answer(world.post("/pipelines", old.to_string())).await.0,
-        200
-    );
+    assert_eq!(answer(world.post("/pipelines", old.to_string())).await.0, 200);
 
-    let nobody = world
-        .put("/pipelines/nobody")
-        .body(pipeline("shop", "z").to_string());
+    let nobody = world.put("/pipelines/nobody").body(pipeline("shop", "z").to_string());
     assert_eq!(problem(nobody).await.0, 404);
     let mismatch = world.put("/pipelines/nobody").body(first.to_string());
     assert_eq!(problem(mismatch).await, (400, "other-id".to_owned()));

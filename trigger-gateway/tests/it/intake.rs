@@ -23,10 +23,7 @@ async fn a_build_told_five_times_to_two_gateways_is_one_event() {
         assert_eq!(status, 202, "{body}");
         assert_eq!(body["eventProcessed"], true);
         assert!(
-            body["eventId"]
-                .as_str()
-                .unwrap()
-                .starts_with("jenkins/ci/team/shop/118/"),
+            body["eventId"].as_str().unwrap().starts_with("jenkins/ci/team/shop/118/"),
             "{body}"
         );
         fresh += u64::from(body["duplicate"] == false);
@@ -36,15 +33,9 @@ async fn a_build_told_five_times_to_two_gateways_is_one_event() {
     // Reports are the same within ten minutes; the test may run across such a border.
     assert_eq!(fresh, 1 + (after - before));
     assert_eq!(u64::try_from(stored.len()).unwrap(), fresh);
-    let Event::BuildReported(report) = &stored[0].1 else {
-        panic!("{stored:?}")
-    };
+    let Event::BuildReported(report) = &stored[0].1 else { panic!("{stored:?}") };
     assert_eq!(
-        (
-            report.controller.as_str(),
-            report.job.as_str(),
-            report.number
-        ),
+        (report.controller.as_str(), report.job.as_str(), report.number),
         ("ci", "team/shop", 118)
     );
     assert_eq!(report.key(), stored[0].0);
@@ -55,20 +46,9 @@ async fn tokens_come_as_bearer_basic_or_path_and_both_are_valid_during_a_change(
     let world = World::open().await;
     for token in [HOOK, "hook-token-before"] {
         let path = "/webhooks/jenkins/ci";
-        assert_eq!(
-            answer(world.post(path, BODY).bearer_auth(token)).await.0,
-            202
-        );
-        assert_eq!(
-            answer(world.post(path, BODY).basic_auth("jenkins", Some(token)))
-                .await
-                .0,
-            202
-        );
-        assert_eq!(
-            answer(world.post(&format!("{path}/{token}"), BODY)).await.0,
-            202
-        );
+        assert_eq!(answer(world.post(path, BODY).bearer_auth(token)).await.0, 202);
+        assert_eq!(answer(world.post(path, BODY).basic_auth("jenkins", Some(token))).await.0, 202);
+        assert_eq!(answer(world.post(&format!("{path}/{token}"), BODY)).await.0, 202);
     }
 }
 
@@ -119,11 +99,7 @@ async fn large_bodies_are_refused_declared_or_not() {
         problem(world.post(&path, vec![b' '; 256 * 1024 + 1])).await,
         (413, "too-large".to_owned())
     );
-    assert!(
-        chunked(&world, &path, 300)
-            .await
-            .starts_with("HTTP/1.1 413")
-    );
+    assert!(chunked(&world, &path, 300).await.starts_with("HTTP/1.1 413"));
     assert!(chunked(&world, &path, 3).await.starts_with("HTTP/1.1 400"));
 }
 
@@ -165,11 +141,7 @@ async fn a_store_that_is_away_or_slow_is_an_honest_503() {
             assert!(response.headers().contains_key(RETRY_AFTER));
         }
         let (status, body) = answer(world.get("/readyz")).await;
-        assert_eq!(
-            (status, body["ready"].as_bool()),
-            (503, Some(false)),
-            "{body}"
-        );
+        assert_eq!((status, body["ready"].as_bool()), (503, Some(false)), "{body}");
         assert_eq!(answer(world.get("/healthz")).await.0, 200);
     }
 }

@@ -11,10 +11,7 @@ fn read(body: &[u8]) -> Reading {
 }
 
 fn build(job: &str, number: u64) -> Reading {
-    Reading::Build(FinishedBuild {
-        job: job.to_owned(),
-        number,
-    })
+    Reading::Build(FinishedBuild { job: job.to_owned(), number })
 }
 
 #[test]
@@ -84,11 +81,7 @@ fn builds_are_read_from_what_there_is() {
             3,
         ),
         // As a form's key, plain and encoded, and as a form's field.
-        (
-            r#"{"name":"shop","build":{"number":3,"phase":"FINALIZED"}}="#,
-            "shop",
-            3,
-        ),
+        (r#"{"name":"shop","build":{"number":3,"phase":"FINALIZED"}}="#, "shop", 3),
         (
             "%7B%22name%22%3A%22my+shop%22%2C%22build%22%3A%7B%22number%22%3A3%2C%22phase%22%3A%22FINALIZED%22%7D%7D=",
             "my shop",
@@ -115,26 +108,19 @@ fn other_phases_are_ignored_with_a_reason() {
     for phase in ["QUEUED", "STARTED", "COMPLETED", "NONE", "SOMETHING", ""] {
         // Nothing else of such a body matters.
         let body = format!(r#"{{"build":{{"phase":"{phase}","number":"x"}}}}"#);
-        let Reading::Ignored { reason } = read(body.as_bytes()) else {
-            panic!("{phase}")
-        };
+        let Reading::Ignored { reason } = read(body.as_bytes()) else { panic!("{phase}") };
         assert!(reason.contains(phase), "{reason}");
     }
     let completed = br#"{"name":"shop","build":{"number":3,"phase":"COMPLETED"}}"#;
-    assert_eq!(
-        read_notification(completed, ROOT, DoneAt::Completed),
-        build("shop", 3)
-    );
+    assert_eq!(read_notification(completed, ROOT, DoneAt::Completed), build("shop", 3));
 }
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table")]
 fn what_is_wrong_is_named() {
     let deep = "[".repeat(100_000);
-    let long = format!(
-        r#"{{"name":"{}","build":{{"number":3,"phase":"FINALIZED"}}}}"#,
-        "n".repeat(1025)
-    );
+    let long =
+        format!(r#"{{"name":"{}","build":{{"number":3,"phase":"FINALIZED"}}}}"#, "n".repeat(1025));
     for (body, pointer) in [
         ("", ""),
         ("   ", ""),
@@ -151,50 +137,20 @@ fn what_is_wrong_is_named() {
         (r#"{"build":[]}"#, "/build"),
         (r#"{"build":{}}"#, "/build/phase"),
         (r#"{"build":{"phase":7}}"#, "/build/phase"),
-        (
-            r#"{"name":"shop","build":{"phase":"FINALIZED"}}"#,
-            "/build/number",
-        ),
-        (
-            r#"{"name":"shop","build":{"phase":"FINALIZED","number":"3"}}"#,
-            "/build/number",
-        ),
-        (
-            r#"{"name":"shop","build":{"phase":"FINALIZED","number":0}}"#,
-            "/build/number",
-        ),
-        (
-            r#"{"name":"shop","build":{"phase":"FINALIZED","number":-1}}"#,
-            "/build/number",
-        ),
-        (
-            r#"{"name":"shop","build":{"phase":"FINALIZED","number":1.5}}"#,
-            "/build/number",
-        ),
+        (r#"{"name":"shop","build":{"phase":"FINALIZED"}}"#, "/build/number"),
+        (r#"{"name":"shop","build":{"phase":"FINALIZED","number":"3"}}"#, "/build/number"),
+        (r#"{"name":"shop","build":{"phase":"FINALIZED","number":0}}"#, "/build/number"),
+        (r#"{"name":"shop","build":{"phase":"FINALIZED","number":-1}}"#, "/build/number"),
+        (r#"{"name":"shop","build":{"phase":"FINALIZED","number":1.5}}"#, "/build/number"),
         (
             r#"{"name":"shop","build":{"phase":"FINALIZED","number":99999999999999999999}}"#,
             "/build/number",
         ),
-        (
-            r#"{"build":{"phase":"FINALIZED","number":3}}"#,
-            "/build/full_url",
-        ),
-        (
-            r#"{"name":"  ","build":{"phase":"FINALIZED","number":3}}"#,
-            "/build/full_url",
-        ),
-        (
-            r#"{"name":7,"build":{"phase":"FINALIZED","number":3}}"#,
-            "/name",
-        ),
-        (
-            r#"{"name":"a/../b","build":{"phase":"FINALIZED","number":3}}"#,
-            "/name",
-        ),
-        (
-            r#"{"name":"a\u0000","build":{"phase":"FINALIZED","number":3}}"#,
-            "/name",
-        ),
+        (r#"{"build":{"phase":"FINALIZED","number":3}}"#, "/build/full_url"),
+        (r#"{"name":"  ","build":{"phase":"FINALIZED","number":3}}"#, "/build/full_url"),
+        (r#"{"name":7,"build":{"phase":"FINALIZED","number":3}}"#, "/name"),
+        (r#"{"name":"a/../b","build":{"phase":"FINALIZED","number":3}}"#, "/name"),
+        (r#"{"name":"a\u0000","build":{"phase":"FINALIZED","number":3}}"#, "/name"),
         (
             r#"{"name":"x","build":{"phase":"FINALIZED","number":3,"full_url":7}}"#,
             "/build/full_url",
@@ -203,18 +159,11 @@ fn what_is_wrong_is_named() {
             r#"{"name":"x","build":{"phase":"FINALIZED","number":3,"url":"job/../3/"}}"#,
             "/build/url",
         ),
-        (
-            r#"{"name":"x","url":["job/x/"],"build":{"phase":"FINALIZED","number":3}}"#,
-            "/url",
-        ),
+        (r#"{"name":"x","url":["job/x/"],"build":{"phase":"FINALIZED","number":3}}"#, "/url"),
         (long.as_str(), "/name"),
     ] {
         let shown: String = body.chars().take(80).collect();
-        let Reading::Invalid {
-            pointer: found,
-            reason,
-        } = read(body.as_bytes())
-        else {
+        let Reading::Invalid { pointer: found, reason } = read(body.as_bytes()) else {
             panic!("{shown}")
         };
         assert_eq!(found, pointer, "{shown}: {reason}");
@@ -255,13 +204,7 @@ fn real_notifications_are_understood() {
         let (job, number, phase) = expected;
         for entry in std::fs::read_dir(folder.join("notification")).unwrap() {
             let path = entry.unwrap().path();
-            if !path
-                .file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .starts_with(name)
-            {
+            if !path.file_name().unwrap().to_str().unwrap().starts_with(name) {
                 continue;
             }
             seen += 1;

@@ -7,12 +7,7 @@ fn gateway(settings: &str) -> Output {
     let file = folder.path().join("bowline.toml");
     std::fs::write(&file, settings).unwrap();
     let binary = env!("CARGO_BIN_EXE_bowline-gateway");
-    Command::new(binary)
-        .env_clear()
-        .arg("--config")
-        .arg(&file)
-        .output()
-        .unwrap()
+    Command::new(binary).env_clear().arg("--config").arg(&file).output().unwrap()
 }
 
 #[test]
@@ -38,8 +33,5 @@ fn a_store_that_cannot_be_reached_ends_with_1_and_no_password() {
     let output = gateway(settings);
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(
-        text.contains("bowline-gateway: ") && !text.contains("canary"),
-        "{text}"
-    );
+    assert!(text.contains("bowline-gateway: ") && !text.contains("canary"), "{text}");
 }

@@ -41,11 +41,7 @@ impl World {
 
     /// With one.
     pub(crate) async fn closed() -> Self {
-        Self::over(
-            store::open("memory:").await.unwrap(),
-            &format!("api_token = \"{API}\""),
-        )
-        .await
+        Self::over(store::open("memory:").await.unwrap(), &format!("api_token = \"{API}\"")).await
     }
 
     pub(crate) async fn over(store: SharedStore, gateway: &str) -> Self {
@@ -55,21 +51,14 @@ impl World {
         settings.finish().unwrap();
         runtime::process::install_tls();
         let tasks = Tasks::new();
-        let address = trigger_gateway::run(config, Arc::clone(&store), tasks.clone())
-            .await
-            .unwrap();
+        let address =
+            trigger_gateway::run(config, Arc::clone(&store), tasks.clone()).await.unwrap();
         let client = Client::builder().redirect(Policy::none()).build().unwrap();
-        Self {
-            address,
-            store,
-            tasks,
-            client,
-        }
+        Self { address, store, tasks, client }
     }
 
     pub(crate) fn ask(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client
-            .request(method, format!("http://{}{path}", self.address))
+        self.client.request(method, format!("http://{}{path}", self.address))
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
@@ -108,11 +97,7 @@ async fn carry_out(store: &SharedStore, key: &str, body: &str) -> String {
     let Ok(Event::ManualStart(start)) = serde_json::from_str(body) else {
         return "{}".to_owned();
     };
-    let row = store
-        .pipeline_get(&start.pipeline_id)
-        .await
-        .unwrap()
-        .unwrap();
+    let row = store.pipeline_get(&start.pipeline_id).await.unwrap().unwrap();
     if start.trigger.contains_key("refuse") {
         return json!({ "refused": "a reason" }).to_string();
     }
@@ -180,10 +165,7 @@ pub(crate) async fn problem(request: RequestBuilder) -> (u16, String) {
     );
     let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
     assert_eq!(body["status"], status);
-    assert!(
-        body["title"].is_string() && body["detail"].is_string(),
-        "{body}"
-    );
+    assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
     (status, body["code"].as_str().unwrap().to_owned())
 }
 
@@ -193,11 +175,7 @@ pub(crate) async fn events(store: &SharedStore) -> Vec<(String, Event, bool)> {
     events.reverse();
     let read = |event: store::StoredEvent| {
         let settled = matches!(event.state, EventState::Settled { .. });
-        (
-            event.key,
-            serde_json::from_str(&event.body).unwrap(),
-            settled,
-        )
+        (event.key, serde_json::from_str(&event.body).unwrap(), settled)
     };
     events.into_iter().map(read).collect()
 }

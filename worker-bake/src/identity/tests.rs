@@ -144,7 +144,8 @@ fn image_tags_link_the_build_and_keep_the_systems_own() {
 
 #[test]
 fn links_that_are_no_web_pages_are_left_out() {
-    for url in ["javascript:alert(1)", "https://me:word@ci.example/", "https:///x", "https://a b/"] {
+    for url in ["javascript:alert(1)", "https://me:word@ci.example/", "https:///x", "https://a b/"]
+    {
         assert_eq!(host_of(url), None, "{url}");
     }
 }

@@ -108,5 +108,9 @@ fn what_the_table_lacks_is_said_with_what_it_has() {
     assert_eq!(failure.message, "base os `trusty` is not known; known are: bookworm");
     order.place.region = "us-west-2".to_owned();
     let failure = base_row(&config, &order, "bookworm", "release").unwrap_err();
-    assert!(failure.message.contains("candidate in us-east-1 (any vm type)"), "{}", failure.message);
+    assert!(
+        failure.message.contains("candidate in us-east-1 (any vm type)"),
+        "{}",
+        failure.message
+    );
 }

@@ -90,7 +90,8 @@ impl Run<'_> {
             };
             if let CloudError::TokenReused { code, .. } = &error {
                 let known_gone = code == "IdempotentInstanceTerminated";
-                let found = if known_gone { None } else { self.alive_builder(plan, &builder).await? };
+                let found =
+                    if known_gone { None } else { self.alive_builder(plan, &builder).await? };
                 match found {
                     Some(found) => return self.adopt_builder(found.id).await,
                     None if builder.number < NUMBER_MAX => {
@@ -126,7 +127,8 @@ impl Run<'_> {
         let mut backoff = self.backoff();
         loop {
             let token = &builder.order.client_token;
-            let found = self.read(|| self.bake.cloud.builder_of_token(&self.order.place, token)).await?;
+            let found =
+                self.read(|| self.bake.cloud.builder_of_token(&self.order.place, token)).await?;
             if let Some(found) = found {
                 let alive = match found.state {
                     BuilderState::Pending
@@ -214,7 +216,8 @@ impl Run<'_> {
                     BuilderState::Pending | BuilderState::Running | BuilderState::Stopping => {}
                     BuilderState::Stopped => return Ok(Ended::Stopped(builder)),
                     BuilderState::ShuttingDown | BuilderState::Terminated => {
-                        let why = builder.state_reason.unwrap_or_else(|| "no reason given".to_owned());
+                        let why =
+                            builder.state_reason.unwrap_or_else(|| "no reason given".to_owned());
                         return Ok(Ended::Lost(format!("it was terminated: {why}")));
                     }
                 },
@@ -274,7 +277,10 @@ impl Run<'_> {
                     "{BUILDERS_LOST_MAX} builders ended without a verdict; the last, `{id}`: {why}"
                 ),
                 detail,
-                hint: Some("check the builder's subnet, its base image and the account's limits".to_owned()),
+                hint: Some(
+                    "check the builder's subnet, its base image and the account's limits"
+                        .to_owned(),
+                ),
             }
             .into());
         }
@@ -291,7 +297,8 @@ impl Run<'_> {
             ),
             detail: self.last_words(id).await,
             hint: Some(
-                "see the console lines; `bake.builder_timeout_seconds` allows longer bakes".to_owned(),
+                "see the console lines; `bake.builder_timeout_seconds` allows longer bakes"
+                    .to_owned(),
             ),
         }
     }

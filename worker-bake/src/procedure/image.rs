@@ -191,6 +191,8 @@ fn unclear(error: &CloudError) -> TaskFailure {
         kind: FailureKind::Transient,
         message: error.to_string(),
         detail: None,
-        hint: Some("whether the image was begun is not known; a repeat finds it by its name".to_owned()),
+        hint: Some(
+            "whether the image was begun is not known; a repeat finds it by its name".to_owned(),
+        ),
     }
 }

@@ -34,13 +34,16 @@ impl Run<'_> {
     }
 
     async fn image_with_id(&self, id: &str) -> Result<Image, End> {
-        let found =
-            self.read(|| self.bake.cloud.images(&self.order.place, ImageQuery::Id(id.to_owned()))).await?;
+        let found = self
+            .read(|| self.bake.cloud.images(&self.order.place, ImageQuery::Id(id.to_owned())))
+            .await?;
         let found = found.into_iter().find(|image| image.id == id);
         found.ok_or_else(|| {
             let place = &self.order.place;
-            user_failure(format!("base image `{id}` does not exist in {place}, or is not shared with it"))
-                .into()
+            user_failure(format!(
+                "base image `{id}` does not exist in {place}, or is not shared with it"
+            ))
+            .into()
         })
     }
 
@@ -54,7 +57,8 @@ impl Run<'_> {
             .max_by(|a, b| (&a.created_at, &a.id).cmp(&(&b.created_at, &b.id)))
             .ok_or_else(|| {
                 let place = &self.order.place;
-                user_failure(format!("there is no available image with name `{name}` in {place}")).into()
+                user_failure(format!("there is no available image with name `{name}` in {place}"))
+                    .into()
             })
     }
 
@@ -74,7 +78,11 @@ impl Run<'_> {
         if problems.is_empty() {
             return Ok(());
         }
-        Err(user_failure(format!("base image `{}` does not fit: {}", image.id, problems.join("; "))))
+        Err(user_failure(format!(
+            "base image `{}` does not fit: {}",
+            image.id,
+            problems.join("; ")
+        )))
     }
 
     /// Which image is wanted: the newest there is, or the next. Asked under the lock.
@@ -83,7 +91,9 @@ impl Run<'_> {
             return Ok(plan.clone());
         }
         let images = self
-            .read(|| self.bake.cloud.images(&self.order.place, ImageQuery::OwnBakeKey(key.to_owned())))
+            .read(|| {
+                self.bake.cloud.images(&self.order.place, ImageQuery::OwnBakeKey(key.to_owned()))
+            })
             .await?;
         let plan = match wanted(&images, self.order.existing) {
             Wanted::Existing(generation, image) => Plan {

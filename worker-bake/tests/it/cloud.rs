@@ -129,7 +129,9 @@ impl TestCloud {
     }
 
     pub(crate) fn add_image(&self, name: &str) {
-        self.world().images.insert("ami-0f".to_owned(), image("ami-0f", name, ImageState::Available));
+        self.world()
+            .images
+            .insert("ami-0f".to_owned(), image("ami-0f", name, ImageState::Available));
     }
 
     fn call<'a, T: Send + 'a>(
@@ -207,13 +209,20 @@ impl ImageCloud for TestCloud {
     ) -> Answer<'a, Option<Builder>> {
         self.call("builder_of_token", move |world| {
             let mut all = world.builders.values();
-            Ok(all.find(|(order, ..)| order.client_token == client_token).map(|(_, b, _)| b.clone()))
+            Ok(all
+                .find(|(order, ..)| order.client_token == client_token)
+                .map(|(_, b, _)| b.clone()))
         })
     }
 
-    fn run_builder<'a>(&'a self, _place: &'a Place, order: &'a BuilderOrder) -> Answer<'a, Builder> {
+    fn run_builder<'a>(
+        &'a self,
+        _place: &'a Place,
+        order: &'a BuilderOrder,
+    ) -> Answer<'a, Builder> {
         self.call("run_builder", move |world| {
-            let known = world.builders.values().find(|(o, ..)| o.client_token == order.client_token);
+            let known =
+                world.builders.values().find(|(o, ..)| o.client_token == order.client_token);
             if let Some((known, builder, _)) = known {
                 let reused = |code: &str| CloudError::TokenReused {
                     call: "RunInstances",
@@ -289,8 +298,11 @@ fn step(id: &str, machine: &mut Machine, packages: &BTreeSet<String>, behaviour:
             Builders::FirstDies if id == "i-1" => BuilderState::Terminated,
             Builders::Work | Builders::FirstDies => {
                 let spec = user_data::read_back(&order.user_data).expect("the bake script");
-                let missing =
-                    spec.packages.iter().map(user_data::Pin::to_line).find(|p| !packages.contains(p));
+                let missing = spec
+                    .packages
+                    .iter()
+                    .map(user_data::Pin::to_line)
+                    .find(|p| !packages.contains(p));
                 *console = match missing {
                     Some(line) => {
                         format!("| E: not found\n\nBOWLINE-BAKE-FAILED package-missing: {line}\n")

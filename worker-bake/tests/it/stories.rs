@@ -73,8 +73,7 @@ async fn many_waiting_bakes_share_one_look() {
         request.attributes.insert("number".to_owned(), number.to_string());
         tasks.push(world.task(&request).await);
     }
-    let outcomes =
-        futures::future::join_all(tasks.iter().map(|task| task.run(&world.bake))).await;
+    let outcomes = futures::future::join_all(tasks.iter().map(|task| task.run(&world.bake))).await;
     for outcome in outcomes {
         assert!(!result(outcome.unwrap()).reused);
     }
@@ -149,7 +148,11 @@ async fn a_base_image_that_does_not_fit_is_refused_before_anything_starts() {
     wrong.packages[0].arch = Some("arm64".to_owned());
     wrong.base.image = Some("debian-12".to_owned());
     let refused = failure(world.run(&wrong).await);
-    assert!(refused.message.contains("it is amd64, and a package is for arm64"), "{}", refused.message);
+    assert!(
+        refused.message.contains("it is amd64, and a package is for arm64"),
+        "{}",
+        refused.message
+    );
     wrong.base.image = Some("ami-0123".to_owned());
     let refused = failure(world.run(&wrong).await);
     assert!(refused.message.contains("does not exist"), "{}", refused.message);

@@ -35,7 +35,8 @@ impl World {
     /// All of the worker's memory is gone, as after its death.
     pub(crate) fn restart(&mut self) {
         self.tasks = Tasks::new();
-        self.bake = Bake::new(self.config.clone(), Arc::<TestCloud>::clone(&self.cloud), &self.tasks);
+        self.bake =
+            Bake::new(self.config.clone(), Arc::<TestCloud>::clone(&self.cloud), &self.tasks);
     }
 
     pub(crate) async fn task(&self, request: &BakeRequest) -> TestTask {

@@ -44,13 +44,7 @@ impl JobName {
             Some(_) | None => parts.as_slice(),
         };
         if is_separated(parts) {
-            return Self(
-                parts
-                    .iter()
-                    .step_by(2)
-                    .map(|part| (*part).to_owned())
-                    .collect(),
-            );
+            return Self(parts.iter().step_by(2).map(|part| (*part).to_owned()).collect());
         }
         Self(parts.iter().map(|part| (*part).to_owned()).collect())
     }
@@ -70,23 +64,16 @@ impl JobName {
         let parts: Vec<&str> = inner.split('/').filter(|part| !part.is_empty()).collect();
         let names = pairs(&parts);
         if names.is_empty() {
-            return Err(JobPathError::NoJob {
-                path: path.to_owned(),
-            });
+            return Err(JobPathError::NoJob { path: path.to_owned() });
         }
         let decoded: Option<Vec<String>> = names.iter().map(|name| decoded(name)).collect();
-        decoded.map(Self).ok_or_else(|| JobPathError::Escape {
-            path: path.to_owned(),
-        })
+        decoded.map(Self).ok_or_else(|| JobPathError::Escape { path: path.to_owned() })
     }
 
     /// The path below the controller's root, without slashes at its ends: `job/folder/job/name`.
     pub fn url_path(&self) -> String {
-        let parts: Vec<String> = self
-            .0
-            .iter()
-            .map(|part| format!("job/{}", encoded(part)))
-            .collect();
+        let parts: Vec<String> =
+            self.0.iter().map(|part| format!("job/{}", encoded(part))).collect();
         parts.join("/")
     }
 
@@ -172,9 +159,7 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 fn hex(byte: u8) -> Option<u8> {
-    char::from(byte)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
 impl fmt::Display for JobName {
@@ -223,16 +208,9 @@ mod tests {
             ("/job/multi/job/feature%252Fx/7/", "multi/feature%2Fx"),
             ("/job/job/job/job/", "job/job/job"),
             ("/job/%E8%BF%99/1/", "这"),
-            (
-                "https://ci.example.net:8443/jenkins/job/a/job/b/5/?x=/job/no",
-                "a/b",
-            ),
+            ("https://ci.example.net:8443/jenkins/job/a/job/b/5/?x=/job/no", "a/b"),
         ] {
-            assert_eq!(
-                JobName::from_url_path(path).unwrap().to_string(),
-                name,
-                "{path}"
-            );
+            assert_eq!(JobName::from_url_path(path).unwrap().to_string(), name, "{path}");
         }
     }
 
@@ -276,10 +254,7 @@ mod tests {
         let name = JobName::parse("multi/feature%2Fx");
         assert_eq!(name.url_path(), "job/multi/job/feature%252Fx");
         assert_eq!(JobName::parse("a b/ü").url_path(), "job/a%20b/job/%C3%BC");
-        assert_eq!(
-            JobName::parse("a/../b").url_path(),
-            "job/a/job/%252E%252E/job/b"
-        );
+        assert_eq!(JobName::parse("a/../b").url_path(), "job/a/job/%252E%252E/job/b");
     }
 
     proptest! {

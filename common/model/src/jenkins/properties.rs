@@ -52,29 +52,20 @@ pub fn read_properties(
     text: &str,
 ) -> Result<BTreeMap<String, String>, PropertiesError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let ending = file
-        .rsplit_once('.')
-        .map(|(_, ending)| ending.to_ascii_lowercase());
+    let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     match ending.as_deref() {
         Some("json") => json(file, text),
-        Some("yml" | "yaml") => Err(PropertiesError::Yaml {
-            file: file.to_owned(),
-        }),
+        Some("yml" | "yaml") => Err(PropertiesError::Yaml { file: file.to_owned() }),
         Some(_) | None => java(file, text),
     }
 }
 
 fn json(file: &str, text: &str) -> Result<BTreeMap<String, String>, PropertiesError> {
-    let value: Value = serde_json::from_str(text).map_err(|cause| PropertiesError::Json {
-        file: file.to_owned(),
-        cause,
-    })?;
+    let value: Value = serde_json::from_str(text)
+        .map_err(|cause| PropertiesError::Json { file: file.to_owned(), cause })?;
     let Value::Object(map) = value else {
         let found = crate::problem::shown(&value);
-        return Err(PropertiesError::NotAnObject {
-            file: file.to_owned(),
-            found,
-        });
+        return Err(PropertiesError::NotAnObject { file: file.to_owned(), found });
     };
     let text_of = |value: Value| match value {
         Value::String(text) => text,
@@ -82,10 +73,7 @@ fn json(file: &str, text: &str) -> Result<BTreeMap<String, String>, PropertiesEr
             value.to_string()
         }
     };
-    Ok(map
-        .into_iter()
-        .map(|(key, value)| (key, text_of(value)))
-        .collect())
+    Ok(map.into_iter().map(|(key, value)| (key, text_of(value))).collect())
 }
 
 /// Source: the format of `java.util.Properties`.
@@ -93,10 +81,7 @@ fn java(file: &str, text: &str) -> Result<BTreeMap<String, String>, PropertiesEr
     let mut properties = BTreeMap::new();
     for (line, content) in logical_lines(text) {
         let (key, value) = split(&content);
-        let broken = || PropertiesError::Escape {
-            file: file.to_owned(),
-            line,
-        };
+        let broken = || PropertiesError::Escape { file: file.to_owned(), line };
         let key = unescaped(key).ok_or_else(broken)?;
         let value = unescaped(value).ok_or_else(broken)?;
         properties.insert(key, value);
@@ -180,10 +165,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<(String, String)> {
-        read_properties("build.properties", text)
-            .unwrap()
-            .into_iter()
-            .collect()
+        read_properties("build.properties", text).unwrap().into_iter().collect()
     }
 
     #[test]
@@ -236,21 +218,10 @@ mod tests {
                 "a: b",
                 "property file `a.yml` is YAML, which is not read; archive it as .properties or .json",
             ),
-            (
-                "a.txt",
-                "x=1\ny=\\u12",
-                "line 2 of property file `a.txt` has a broken \\u escape",
-            ),
-            (
-                "a",
-                "x=\\u+123",
-                "line 1 of property file `a` has a broken \\u escape",
-            ),
+            ("a.txt", "x=1\ny=\\u12", "line 2 of property file `a.txt` has a broken \\u escape"),
+            ("a", "x=\\u+123", "line 1 of property file `a` has a broken \\u escape"),
         ] {
-            assert_eq!(
-                read_properties(file, text).unwrap_err().to_string(),
-                message
-            );
+            assert_eq!(read_properties(file, text).unwrap_err().to_string(), message);
         }
     }
 

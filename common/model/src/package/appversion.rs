@@ -87,15 +87,11 @@ fn read(text: &str) -> Option<AppVersion> {
     let (rest, release) = head.rsplit_once('-')?;
     let (package, version) = rest.rsplit_once('-')?;
     let sound_version = !version.is_empty()
-        && version
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '~'));
+        && version.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '~'));
     if !is_name(package) || !sound_version {
         return None;
     }
-    let (release, suffix) = release
-        .split_once('~')
-        .map_or((release, None), |(a, b)| (a, Some(b)));
+    let (release, suffix) = release.split_once('~').map_or((release, None), |(a, b)| (a, Some(b)));
     if suffix.is_some_and(|suffix| !is_name(suffix)) {
         return None;
     }
@@ -135,24 +131,11 @@ mod tests {
     use super::*;
 
     /// Package, version, commit, build, job: as in the table of known forms.
-    type Row<'a> = (
-        &'a str,
-        &'a str,
-        &'a str,
-        Option<&'a str>,
-        Option<&'a str>,
-        Option<(&'a str, u64)>,
-    );
+    type Row<'a> =
+        (&'a str, &'a str, &'a str, Option<&'a str>, Option<&'a str>, Option<(&'a str, u64)>);
 
     const ROWS: [Row<'static>; 7] = [
-        (
-            "subscriberha-1.0.0-h150",
-            "subscriberha",
-            "1.0.0",
-            None,
-            Some("150"),
-            None,
-        ),
+        ("subscriberha-1.0.0-h150", "subscriberha", "1.0.0", None, Some("150"), None),
         (
             "sub-1.0.0-586499.h150/WE-WAPP-sub/150",
             "sub",
@@ -205,15 +188,9 @@ mod tests {
                 (package, version),
                 "{text}"
             );
+            assert_eq!((read.commit.as_deref(), read.build.as_deref()), (commit, build), "{text}");
             assert_eq!(
-                (read.commit.as_deref(), read.build.as_deref()),
-                (commit, build),
-                "{text}"
-            );
-            assert_eq!(
-                read.job
-                    .as_ref()
-                    .map(|(name, number)| (name.as_str(), *number)),
+                read.job.as_ref().map(|(name, number)| (name.as_str(), *number)),
                 job,
                 "{text}"
             );
@@ -224,10 +201,7 @@ mod tests {
     fn a_tag_is_built_from_package_version_and_job() {
         let version = "1.4.2-h118.3f2a1bc".parse().unwrap();
         let tag = AppVersion::of("shop-web", &version, Some(("shop/package/main", 118))).unwrap();
-        assert_eq!(
-            tag.to_string(),
-            "shop-web-1.4.2-h118.3f2a1bc/shop-package-main/118"
-        );
+        assert_eq!(tag.to_string(), "shop-web-1.4.2-h118.3f2a1bc/shop-package-main/118");
         let tag = AppVersion::of("shop-web", &"1.27-h343".parse().unwrap(), None).unwrap();
         assert_eq!(tag.to_string(), "shop-web-1.27-h343");
     }
@@ -235,11 +209,7 @@ mod tests {
     #[test]
     fn what_the_form_cannot_carry_gives_no_tag() {
         for version in ["1.0+b1-h1", "1.0", "1.0-rc1-h2"] {
-            assert_eq!(
-                AppVersion::of("shop", &version.parse().unwrap(), None),
-                None,
-                "{version}"
-            );
+            assert_eq!(AppVersion::of("shop", &version.parse().unwrap(), None), None, "{version}");
         }
         let version = "1.0-h1".parse().unwrap();
         assert_eq!(AppVersion::of("shop", &version, Some(("my job", 1))), None);

@@ -42,10 +42,7 @@ impl DebFile {
     /// as some build tools leave it out.
     pub fn parse(file: &str) -> Result<Self, FileNameError> {
         let Some(stem) = file.strip_suffix(".deb") else {
-            return Err(FileNameError::OtherFile {
-                file: file.to_owned(),
-                suffix: ".deb",
-            });
+            return Err(FileNameError::OtherFile { file: file.to_owned(), suffix: ".deb" });
         };
         Self::parse_stem(stem).ok_or_else(|| FileNameError::Convention {
             file: file.to_owned(),
@@ -61,16 +58,8 @@ impl DebFile {
             return None;
         }
         // Apt writes the colon behind an epoch as in an address.
-        let version = version
-            .replace("%3a", ":")
-            .replace("%3A", ":")
-            .parse()
-            .ok()?;
-        Some(Self {
-            name: name.to_owned(),
-            version,
-            arch: arch.map(str::to_owned),
-        })
+        let version = version.replace("%3a", ":").replace("%3A", ":").parse().ok()?;
+        Some(Self { name: name.to_owned(), version, arch: arch.map(str::to_owned) })
     }
 }
 
@@ -81,12 +70,7 @@ mod tests {
     #[test]
     fn names_are_read() {
         for (file, name, version, arch) in [
-            (
-                "mayo_1.0-h24.853b2ea_all.deb",
-                "mayo",
-                "1.0-h24.853b2ea",
-                Some("all"),
-            ),
+            ("mayo_1.0-h24.853b2ea_all.deb", "mayo", "1.0-h24.853b2ea", Some("all")),
             (
                 "nflx-djangobase-enhanced_0.1-h12.170cdbd_all.deb",
                 "nflx-djangobase-enhanced",
@@ -103,12 +87,7 @@ mod tests {
                 Some("all"),
             ),
             ("x_1%3a2.0-1_amd64.deb", "x", "1:2.0-1", Some("amd64")),
-            (
-                "shop_1.0.0-rc1-2_kfreebsd-amd64.deb",
-                "shop",
-                "1.0.0-rc1-2",
-                Some("kfreebsd-amd64"),
-            ),
+            ("shop_1.0.0-rc1-2_kfreebsd-amd64.deb", "shop", "1.0.0-rc1-2", Some("kfreebsd-amd64")),
         ] {
             let deb = DebFile::parse(file).unwrap();
             assert_eq!(

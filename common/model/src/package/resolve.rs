@@ -57,36 +57,19 @@ impl FromStr for PackageRef {
             if !is_package_name(name) {
                 return Err(PackageRefError::Name { text: text_owned() });
             }
-            let version = version.parse().map_err(|cause| PackageRefError::Version {
-                text: text_owned(),
-                cause,
-            })?;
-            return Ok(Self {
-                name: name.to_owned(),
-                version: Some(version),
-                arch: None,
-            });
+            let version = version
+                .parse()
+                .map_err(|cause| PackageRefError::Version { text: text_owned(), cause })?;
+            return Ok(Self { name: name.to_owned(), version: Some(version), arch: None });
         }
         if text.contains('_') {
             let stem = text.strip_suffix(".deb").unwrap_or(text);
-            let DebFile {
-                name,
-                version,
-                arch,
-            } = DebFile::parse_stem(stem)
+            let DebFile { name, version, arch } = DebFile::parse_stem(stem)
                 .ok_or_else(|| PackageRefError::Convention { text: text_owned() })?;
-            return Ok(Self {
-                name,
-                version: Some(version),
-                arch,
-            });
+            return Ok(Self { name, version: Some(version), arch });
         }
         if is_package_name(text) {
-            Ok(Self {
-                name: text.to_owned(),
-                version: None,
-                arch: None,
-            })
+            Ok(Self { name: text.to_owned(), version: None, arch: None })
         } else {
             Err(PackageRefError::Name { text: text_owned() })
         }
@@ -155,10 +138,7 @@ pub fn resolve(packages: &[String], artifacts: &[String]) -> Result<Vec<Resolved
         .map(|path| path.rsplit('/').next().unwrap_or(path))
         .filter_map(|file| DebFile::parse(file).ok().map(|deb| (file, deb)))
         .collect();
-    packages
-        .iter()
-        .map(|package| one(package, artifacts, &files))
-        .collect()
+    packages.iter().map(|package| one(package, artifacts, &files)).collect()
 }
 
 fn one(
@@ -176,48 +156,33 @@ fn one(
             passed_over: Vec::new(),
         });
     }
-    let mut fitting: Vec<&(&str, DebFile)> = files
-        .iter()
-        .filter(|(_, deb)| deb.name == wanted.name)
-        .collect();
+    let mut fitting: Vec<&(&str, DebFile)> =
+        files.iter().filter(|(_, deb)| deb.name == wanted.name).collect();
     // Highest version first, then by name: the answer must not hang on the order Jenkins lists in.
     fitting.sort_by(|(a_file, a), (b_file, b)| b.version.cmp(&a.version).then(a_file.cmp(b_file)));
     fitting.dedup();
     let Some((file, best)) = fitting.first().copied() else {
-        return Err(ResolveError::NoneFits {
-            package: wanted.name,
-            listed: listed(artifacts),
-        });
+        return Err(ResolveError::NoneFits { package: wanted.name, listed: listed(artifacts) });
     };
     let same = |(_, deb): &&&(&str, DebFile)| deb.version.cmp(&best.version) == Ordering::Equal;
     let highest: Vec<&str> = fitting.iter().filter(same).map(|(file, _)| *file).collect();
     if highest.len() > 1 {
         let candidates = highest.join(", ");
-        return Err(ResolveError::Ambiguous {
-            package: wanted.name,
-            candidates,
-        });
+        return Err(ResolveError::Ambiguous { package: wanted.name, candidates });
     }
     Ok(Resolved {
         name: wanted.name,
         version: Some(best.version.to_string()),
         arch: best.arch.clone(),
         file: Some((*file).to_owned()),
-        passed_over: fitting
-            .iter()
-            .skip(1)
-            .map(|(file, _)| (*file).to_owned())
-            .collect(),
+        passed_over: fitting.iter().skip(1).map(|(file, _)| (*file).to_owned()).collect(),
     })
 }
 
 /// Some of the files; a build may archive thousands.
 fn listed(artifacts: &[String]) -> String {
     const LISTED_MAX: usize = 10;
-    let some = artifacts
-        .iter()
-        .take(LISTED_MAX)
-        .map(|file| crate::problem::shortened(file));
+    let some = artifacts.iter().take(LISTED_MAX).map(|file| crate::problem::shortened(file));
     let mut text = some.collect::<Vec<_>>().join(", ");
     if artifacts.len() > LISTED_MAX {
         let more = artifacts.len() - LISTED_MAX;
@@ -239,21 +204,14 @@ mod tests {
         artifacts: &[&str],
     ) -> Result<Vec<(String, Option<String>)>, ResolveError> {
         let resolved = resolve(&owned(packages), &owned(artifacts))?;
-        Ok(resolved
-            .into_iter()
-            .map(|found| (found.name, found.version))
-            .collect())
+        Ok(resolved.into_iter().map(|found| (found.name, found.version)).collect())
     }
 
     #[test]
     fn a_package_gets_the_version_of_its_build() {
         let found = resolve(
             &owned(&["mayo"]),
-            &owned(&[
-                "mayo_1.0-h24.853b2ea_all.deb",
-                "dependencies.txt",
-                "igorProperties.txt",
-            ]),
+            &owned(&["mayo_1.0-h24.853b2ea_all.deb", "dependencies.txt", "igorProperties.txt"]),
         )
         .unwrap();
         let expected = Resolved {
@@ -268,10 +226,8 @@ mod tests {
 
     #[test]
     fn the_order_of_the_stage_is_kept_and_names_must_be_equal() {
-        let artifacts = [
-            "spinnakerdeps_0.1.0-114_all.deb",
-            "target/deb/spinnaker_0.2.0-114_all.deb",
-        ];
+        let artifacts =
+            ["spinnakerdeps_0.1.0-114_all.deb", "target/deb/spinnaker_0.2.0-114_all.deb"];
         assert_eq!(
             versions(&["spinnaker", "spinnakerdeps"], &artifacts).unwrap(),
             [
@@ -284,20 +240,13 @@ mod tests {
 
     #[test]
     fn the_highest_version_wins_in_any_order_and_the_others_are_told() {
-        let files = [
-            "shop_1.9_all.deb",
-            "shop_1.10_all.deb",
-            "shop_1.10~rc1_all.deb",
-        ];
+        let files = ["shop_1.9_all.deb", "shop_1.10_all.deb", "shop_1.10~rc1_all.deb"];
         for rotation in 0..files.len() {
             let mut files = owned(&files);
             files.rotate_left(rotation);
             let found = resolve(&owned(&["shop"]), &files).unwrap();
             assert_eq!(found[0].version.as_deref(), Some("1.10"));
-            assert_eq!(
-                found[0].passed_over,
-                ["shop_1.10~rc1_all.deb", "shop_1.9_all.deb"]
-            );
+            assert_eq!(found[0].passed_over, ["shop_1.10~rc1_all.deb", "shop_1.9_all.deb"]);
         }
     }
 
@@ -324,24 +273,14 @@ mod tests {
 
     #[test]
     fn without_files_the_bare_name_is_the_answer() {
-        assert_eq!(
-            versions(&["shop"], &[]).unwrap(),
-            [("shop".to_owned(), None)]
-        );
+        assert_eq!(versions(&["shop"], &[]).unwrap(), [("shop".to_owned(), None)]);
     }
 
     #[test]
     fn a_pinned_package_stays_as_it_is() {
         let artifacts = ["shop_2.0_all.deb"];
-        let found = resolve(
-            &owned(&["shop=1.0-1", "tool_3.0_arm64"]),
-            &owned(&artifacts),
-        )
-        .unwrap();
-        assert_eq!(
-            (found[0].version.as_deref(), found[0].arch.as_deref()),
-            (Some("1.0-1"), None)
-        );
+        let found = resolve(&owned(&["shop=1.0-1", "tool_3.0_arm64"]), &owned(&artifacts)).unwrap();
+        assert_eq!((found[0].version.as_deref(), found[0].arch.as_deref()), (Some("1.0-1"), None));
         assert_eq!(
             (found[1].version.as_deref(), found[1].arch.as_deref()),
             (Some("3.0"), Some("arm64"))

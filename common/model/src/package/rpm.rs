@@ -19,10 +19,7 @@ impl RpmFile {
     /// Reads a file name from the right: only the name may hold hyphens.
     pub fn parse(file: &str) -> Result<Self, FileNameError> {
         let Some(stem) = file.strip_suffix(".rpm") else {
-            return Err(FileNameError::OtherFile {
-                file: file.to_owned(),
-                suffix: ".rpm",
-            });
+            return Err(FileNameError::OtherFile { file: file.to_owned(), suffix: ".rpm" });
         };
         Self::parse_stem(stem).ok_or_else(|| FileNameError::Convention {
             file: file.to_owned(),
@@ -54,13 +51,7 @@ mod tests {
     #[test]
     fn names_are_read_from_the_right() {
         for (file, name, version, release, arch) in [
-            (
-                "alsa-lib-1.0.17-1.el5.i386.rpm",
-                "alsa-lib",
-                "1.0.17",
-                "1.el5",
-                "i386",
-            ),
+            ("alsa-lib-1.0.17-1.el5.i386.rpm", "alsa-lib", "1.0.17", "1.el5", "i386"),
             (
                 "openmotif22-libs-2.2.4-192.1.3.x86_64.rpm",
                 "openmotif22-libs",
@@ -68,13 +59,7 @@ mod tests {
                 "192.1.3",
                 "x86_64",
             ),
-            (
-                "sf-lucifer-0.0.10-1.noarch.rpm",
-                "sf-lucifer",
-                "0.0.10",
-                "1",
-                "noarch",
-            ),
+            ("sf-lucifer-0.0.10-1.noarch.rpm", "sf-lucifer", "0.0.10", "1", "noarch"),
             (
                 "billinggateway-1.0-h2385.e0a09ce.all.rpm",
                 "billinggateway",

@@ -49,10 +49,7 @@ impl FromStr for DebVersion {
     type Err = VersionError;
     fn from_str(text: &str) -> Result<Self, VersionError> {
         const VERSION_MAX: usize = 256;
-        let wrong = |why| VersionError {
-            text: text.to_owned(),
-            why,
-        };
+        let wrong = |why| VersionError { text: text.to_owned(), why };
         if text.len() > VERSION_MAX {
             return Err(wrong("it is too long"));
         }
@@ -61,10 +58,7 @@ impl FromStr for DebVersion {
             Some((epoch, rest)) => {
                 let digits = !epoch.is_empty() && epoch.bytes().all(|byte| byte.is_ascii_digit());
                 let number = epoch.parse::<u32>().ok().filter(|_| digits);
-                (
-                    number.ok_or_else(|| wrong("the part before `:` is not a number"))?,
-                    rest,
-                )
+                (number.ok_or_else(|| wrong("the part before `:` is not a number"))?, rest)
             }
         };
         let (upstream, revision) = match rest.rsplit_once('-') {
@@ -143,10 +137,7 @@ fn compare(left: &str, right: &str) -> Ordering {
 }
 
 fn split(bytes: &[u8], mine: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
-    let end = bytes
-        .iter()
-        .position(|byte| !mine(byte))
-        .unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| !mine(byte)).unwrap_or(bytes.len());
     bytes.split_at(end)
 }
 
@@ -212,11 +203,7 @@ mod tests {
             ("1.0.0-h2", Greater, "1.0-h3"),
         ] {
             assert_eq!(version(left).cmp(&version(right)), order, "{left} {right}");
-            assert_eq!(
-                version(right).cmp(&version(left)),
-                order.reverse(),
-                "{right} {left}"
-            );
+            assert_eq!(version(right).cmp(&version(left)), order.reverse(), "{right} {left}");
         }
     }
 
@@ -225,23 +212,13 @@ mod tests {
         for (text, epoch, upstream, revision) in [
             ("1.0.0-rc1-2", 0, "1.0.0-rc1", Some("2")),
             ("2:1.0", 2, "1.0", None),
-            (
-                "1:2.0~rc1+dfsg-3ubuntu1.1",
-                1,
-                "2.0~rc1+dfsg",
-                Some("3ubuntu1.1"),
-            ),
+            ("1:2.0~rc1+dfsg-3ubuntu1.1", 1, "2.0~rc1+dfsg", Some("3ubuntu1.1")),
             ("1.27-h343", 0, "1.27", Some("h343")),
             ("1:2:3-4", 1, "2:3", Some("4")),
         ] {
             let version = version(text);
             assert_eq!(
-                (
-                    version.epoch(),
-                    version.upstream(),
-                    version.revision(),
-                    version.as_str()
-                ),
+                (version.epoch(), version.upstream(), version.revision(), version.as_str()),
                 (epoch, upstream, revision, text)
             );
         }
@@ -249,9 +226,9 @@ mod tests {
 
     #[test]
     fn what_dpkg_refuses_is_refused() {
-        for text in [
-            "", "1.0-", "a1", "-1", ":1", "x:1", "1:", "1.0_1", "1 0", "1/0", "1.0;rm", "1.0-é",
-        ] {
+        for text in
+            ["", "1.0-", "a1", "-1", ":1", "x:1", "1:", "1.0_1", "1 0", "1/0", "1.0;rm", "1.0-é"]
+        {
             assert!(text.parse::<DebVersion>().is_err(), "{text}");
         }
     }

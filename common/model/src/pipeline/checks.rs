@@ -95,10 +95,7 @@ pub(super) fn pipeline(
 }
 
 fn is_template(body: &Map<String, Value>) -> bool {
-    let has = |key: &str| {
-        body.get(key)
-            .is_some_and(|value| value.is_object() || value.is_array())
-    };
+    let has = |key: &str| body.get(key).is_some_and(|value| value.is_object() || value.is_array());
     has("template") || (has("variables") && (has("modules") || has("configuration")))
 }
 
@@ -116,10 +113,7 @@ fn whole(pipeline: &Pipeline, body: &Map<String, Value>, found: &mut Findings) {
             ),
         );
     }
-    if body
-        .get("stages")
-        .is_none_or(|value| value.as_array().is_some_and(Vec::is_empty))
-    {
+    if body.get("stages").is_none_or(|value| value.as_array().is_some_and(Vec::is_empty)) {
         let message = "the pipeline has no stages: it succeeds at once".to_owned();
         fields.problem(Weight::Advice, "no-stages", "stages", message);
     }
@@ -138,17 +132,10 @@ fn application(pipeline: &Pipeline, fields: &mut Fields<'_, '_>) {
     let Err(error) = moniker::check_application(name) else {
         return;
     };
-    let deploys = pipeline
-        .stages
-        .iter()
-        .any(|stage| StageType::of(&stage.kind).is_some());
+    let deploys = pipeline.stages.iter().any(|stage| StageType::of(&stage.kind).is_some());
     // Applications of other clouds have hyphens, and their pipelines can be kept here.
     let only_hyphens = moniker::check_detail(name).is_ok();
-    let weight = if only_hyphens && !deploys {
-        Weight::Advice
-    } else {
-        Weight::Error
-    };
+    let weight = if only_hyphens && !deploys { Weight::Advice } else { Weight::Error };
     let hint = "AWS server groups are found by name: application-stack-detail".to_owned();
     fields.hinted(weight, "bad-name", "application", (error.to_string(), hint));
 }
@@ -189,12 +176,7 @@ fn graph(stages: &[StageDefinition], found: &mut Findings) -> Option<Graph> {
         // Hints are costly; what is only counted needs none.
         if found.is_full() {
             let message = String::new();
-            found.push(FieldProblem::new(
-                Weight::Error,
-                "graph",
-                String::new(),
-                message,
-            ));
+            found.push(FieldProblem::new(Weight::Error, "graph", String::new(), message));
         } else if let Some(problem) = graph_problem(stages, problem) {
             found.push(problem);
         }
@@ -209,47 +191,31 @@ fn graph_problem(stages: &[StageDefinition], problem: GraphProblem) -> Option<Fi
         GraphProblem::DuplicateId { stage, first } => {
             let id = stages.get(stage).map(|stage| stage.ref_id.as_str())?;
             (!id.is_empty()).then(|| {
-                let message = format!(
-                    "refId `{}` is already the one of /stages/{first}",
-                    shortened(id)
-                );
-                error(
-                    "duplicate-ref-id",
-                    format!("/stages/{stage}/refId"),
-                    message,
-                )
-                .hint("give each stage its own refId")
+                let message =
+                    format!("refId `{}` is already the one of /stages/{first}", shortened(id));
+                error("duplicate-ref-id", format!("/stages/{stage}/refId"), message)
+                    .hint("give each stage its own refId")
             })
         }
         GraphProblem::UnknownId { stage, requirement } => {
             let id = stages.get(stage)?.requires.get(requirement)?;
             (!id.is_empty()).then(|| {
                 let message = format!("there is no stage with refId `{}`", shortened(id));
-                error(
-                    "unknown-requisite",
-                    reading::requirement_at(stage, requirement),
-                    message,
-                )
-                .hint(requisite_hint(stages, id))
+                error("unknown-requisite", reading::requirement_at(stage, requirement), message)
+                    .hint(requisite_hint(stages, id))
             })
         }
         GraphProblem::OnItself { stage, requirement } => {
             let id = stages.get(stage).map(|stage| stage.ref_id.as_str())?;
             (!id.is_empty()).then(|| {
                 let message = format!("stage `{}` requires itself", shortened(id));
-                error(
-                    "self-reference",
-                    reading::requirement_at(stage, requirement),
-                    message,
-                )
-                .hint("take it out of the list")
+                error("self-reference", reading::requirement_at(stage, requirement), message)
+                    .hint("take it out of the list")
             })
         }
         GraphProblem::Cycle { stages: cycle } => {
             let name = |place: &usize| {
-                stages
-                    .get(*place)
-                    .map_or_else(String::new, |stage| shortened(&stage.ref_id))
+                stages.get(*place).map_or_else(String::new, |stage| shortened(&stage.ref_id))
             };
             let first = cycle.first()?;
             let mut names: Vec<String> = cycle.iter().map(name).collect();
@@ -278,32 +244,21 @@ fn requisite_hint(stages: &[StageDefinition], id: &str) -> String {
     if let Some(near) = nearest(id, stages.iter().map(|stage| stage.ref_id.as_str())) {
         return format!("did you mean `{near}`?");
     }
-    let ids = stages
-        .iter()
-        .map(|stage| shortened(&stage.ref_id))
-        .take(LISTED_MAX);
+    let ids = stages.iter().map(|stage| shortened(&stage.ref_id)).take(LISTED_MAX);
     let listed = ids.collect::<Vec<_>>().join("`, `");
-    let more = if stages.len() > LISTED_MAX {
-        " and so on"
-    } else {
-        ""
-    };
+    let more = if stages.len() > LISTED_MAX { " and so on" } else { "" };
     format!("there are `{listed}`{more}")
 }
 
 /// Regions of the deploy stages, by ref id.
 fn deploy_regions(stages: &[StageDefinition]) -> BTreeMap<&str, Vec<String>> {
-    let deploys = stages
-        .iter()
-        .filter(|stage| StageType::of(&stage.kind) == Some(StageType::Deploy));
+    let deploys =
+        stages.iter().filter(|stage| StageType::of(&stage.kind) == Some(StageType::Deploy));
     deploys
         .map(|stage| {
             let (read, _) = DeployStage::inspect(&stage.config);
             let clusters = read.map(|deploy| deploy.clusters).unwrap_or_default();
-            let regions = clusters
-                .into_iter()
-                .flat_map(|cluster| cluster.regions)
-                .collect();
+            let regions = clusters.into_iter().flat_map(|cluster| cluster.regions).collect();
             (stage.ref_id.as_str(), regions)
         })
         .collect()
@@ -320,14 +275,8 @@ fn regions_after(
         return LaterRegions::Some;
     };
     let later = graph.descendants(&stage.ref_id);
-    let any = later
-        .into_iter()
-        .any(|id| regions.get(id).is_some_and(|list| !list.is_empty()));
-    if any {
-        LaterRegions::Some
-    } else {
-        LaterRegions::None
-    }
+    let any = later.into_iter().any(|id| regions.get(id).is_some_and(|list| !list.is_empty()));
+    if any { LaterRegions::Some } else { LaterRegions::None }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -370,11 +319,5 @@ fn unknown_type(kind: &str) -> FieldProblem {
         "stages of type `{}` can be stored and shown, but not run: starting the pipeline fails",
         shortened(kind)
     );
-    FieldProblem::new(
-        Weight::Blocks,
-        "unknown-stage-type",
-        "/type".to_owned(),
-        message,
-    )
-    .hint(hint)
+    FieldProblem::new(Weight::Blocks, "unknown-stage-type", "/type".to_owned(), message).hint(hint)
 }

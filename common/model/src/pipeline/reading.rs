@@ -33,9 +33,7 @@ pub(super) fn read(text: &str, form: Form) -> Parsed {
         Err(error) => {
             let place = of_syntax_error(text, error.line(), error.column());
             let told = error.to_string();
-            let message = told
-                .rsplit_once(" at line ")
-                .map_or(told.as_str(), |(said, _)| said);
+            let message = told.rsplit_once(" at line ").map_or(told.as_str(), |(said, _)| said);
             return refused(
                 place,
                 "syntax",
@@ -45,17 +43,11 @@ pub(super) fn read(text: &str, form: Form) -> Parsed {
         }
     };
     let mut found = Findings::default();
-    let mut pipeline = Reader {
-        found: &mut found,
-        form,
-    }
-    .pipeline(&body);
+    let mut pipeline = Reader { found: &mut found, form }.pipeline(&body);
     checks::pipeline(&pipeline, &body, form, &mut found);
     dedup_requires(&mut pipeline.stages);
     let problems = placed(text, found.into_list());
-    let usable = problems
-        .iter()
-        .all(|problem| problem.severity != Severity::Error);
+    let usable = problems.iter().all(|problem| problem.severity != Severity::Error);
     let pipeline = usable.then(|| {
         pipeline.body = std::mem::take(&mut body);
         pipeline
@@ -73,37 +65,19 @@ fn refused(place: Position, code: &'static str, message: String, hint: Option<&s
         message,
         hint: hint.map(str::to_owned),
     };
-    Parsed {
-        pipeline: None,
-        problems: vec![problem],
-    }
+    Parsed { pipeline: None, problems: vec![problem] }
 }
 
 fn syntax_hint(message: &str) -> Option<&'static str> {
     let hints = [
-        (
-            "trailing comma",
-            "take away the comma in front of the closing bracket",
-        ),
+        ("trailing comma", "take away the comma in front of the closing bracket"),
         ("key must be a string", "write keys in double quotes"),
-        (
-            "EOF",
-            "the text ends too early: a bracket or a quote is not closed",
-        ),
-        (
-            "control character",
-            "a line break inside quotes is written \\n",
-        ),
+        ("EOF", "the text ends too early: a bracket or a quote is not closed"),
+        ("control character", "a line break inside quotes is written \\n"),
         ("recursion limit", "brackets may be nested 127 deep"),
-        (
-            "trailing characters",
-            "there is more text after the definition's closing brace",
-        ),
+        ("trailing characters", "there is more text after the definition's closing brace"),
     ];
-    hints
-        .into_iter()
-        .find(|(part, _)| message.contains(part))
-        .map(|(_, hint)| hint)
+    hints.into_iter().find(|(part, _)| message.contains(part)).map(|(_, hint)| hint)
 }
 
 fn not_a_pipeline(text: &str, value: &Value) -> Parsed {
@@ -113,12 +87,7 @@ fn not_a_pipeline(text: &str, value: &Value) -> Parsed {
         "a pipeline is a JSON object: { \"application\": …, \"name\": …, \"stages\": […] }"
     };
     let place = Positions::scan(text).locate("");
-    refused(
-        place,
-        "not-an-object",
-        format!("the definition is {}", shown(value)),
-        Some(hint),
-    )
+    refused(place, "not-an-object", format!("the definition is {}", shown(value)), Some(hint))
 }
 
 /// Gives every problem its place, in the order of the text.
@@ -203,10 +172,8 @@ impl Reader<'_> {
             }
             text.unwrap_or_default()
         };
-        let application = name_of(
-            "application",
-            "write the name of the application that owns the pipeline",
-        );
+        let application =
+            name_of("application", "write the name of the application that owns the pipeline");
         let name = name_of("name", "write a name that is unique in the application");
         if task {
             fields.hinted(
@@ -241,18 +208,13 @@ impl Reader<'_> {
             Some(_) | None => fields.objects("stages"),
         };
         // Source: Orca; a list in which no stage says how it stands to the others is a chain.
-        let chained = objects
-            .iter()
-            .all(|(_, map)| map.get("refId").is_none_or(Value::is_null));
+        let chained = objects.iter().all(|(_, map)| map.get("refId").is_none_or(Value::is_null));
         let mut stages: Vec<StageDefinition> = Vec::new();
         for (index, (at, map)) in objects.into_iter().enumerate() {
             let mut stage = self.stage(&at, map);
             if chained {
-                stage.requires = stages
-                    .last()
-                    .map(|before| before.ref_id.clone())
-                    .into_iter()
-                    .collect();
+                stage.requires =
+                    stages.last().map(|before| before.ref_id.clone()).into_iter().collect();
                 stage.ref_id = (index + 1).to_string();
             } else {
                 self.ref_ids(&at, map, &mut stage);
@@ -266,11 +228,7 @@ impl Reader<'_> {
         let mut fields = Fields::new(at.to_owned(), map, self.found);
         let kind = fields.text("type");
         if kind.is_none() && fields.value("type").is_none_or(Value::is_string) {
-            fields.missing(
-                Weight::Error,
-                "type",
-                "write the stage's type: `bake` or `deploy`",
-            );
+            fields.missing(Weight::Error, "type", "write the stage's type: `bake` or `deploy`");
         }
         let kind = kind.unwrap_or_default();
         StageDefinition {
@@ -306,11 +264,7 @@ impl Reader<'_> {
             ),
         }
         let base = fields.pointer("requisiteStageRefIds");
-        for (index, value) in fields
-            .list("requisiteStageRefIds")
-            .into_iter()
-            .flatten()
-            .enumerate()
+        for (index, value) in fields.list("requisiteStageRefIds").into_iter().flatten().enumerate()
         {
             if let Some(id) = ref_id(value) {
                 stage.requires.push(id);
@@ -332,10 +286,7 @@ impl Reader<'_> {
 
     fn triggers(&mut self, body: &Map<String, Value>) -> Vec<Trigger> {
         let objects = Fields::new(String::new(), body, self.found).objects("triggers");
-        objects
-            .into_iter()
-            .filter_map(|(at, map)| self.trigger(at, map))
-            .collect()
+        objects.into_iter().filter_map(|(at, map)| self.trigger(at, map)).collect()
     }
 
     fn trigger(&mut self, at: String, map: &Map<String, Value>) -> Option<Trigger> {
@@ -360,15 +311,10 @@ impl Reader<'_> {
             "jenkins" => TriggerKind::Jenkins(jenkins(&mut fields)),
             other => {
                 tell_unwatched(&mut fields, other);
-                TriggerKind::Other {
-                    kind: other.to_owned(),
-                }
+                TriggerKind::Other { kind: other.to_owned() }
             }
         };
-        Some(Trigger {
-            enabled: enabled.unwrap_or(false),
-            kind,
-        })
+        Some(Trigger { enabled: enabled.unwrap_or(false), kind })
     }
 }
 
@@ -381,10 +327,7 @@ fn jenkins(fields: &mut Fields<'_, '_>) -> JenkinsTrigger {
         text.unwrap_or_default()
     };
     JenkinsTrigger {
-        master: required(
-            "master",
-            "write the configured name of the Jenkins controller",
-        ),
+        master: required("master", "write the configured name of the Jenkins controller"),
         job: required("job", "write the full name of the job: `folder/job`"),
         property_file: fields.text("propertyFile"),
         payload_constraints: fields.pairs("payloadConstraints"),
@@ -396,25 +339,16 @@ fn tell_unwatched(fields: &mut Fields<'_, '_>, kind: &str) {
         Some(known) => format!("did you mean `{known}`?"),
         None => "`jenkins` triggers and starts by hand work today".to_owned(),
     };
-    let message = format!(
-        "nothing watches for triggers of type `{}` yet",
-        crate::problem::shortened(kind)
-    );
-    fields.hinted(
-        Weight::Blocks,
-        "unknown-trigger-type",
-        "type",
-        (message, hint),
-    );
+    let message =
+        format!("nothing watches for triggers of type `{}` yet", crate::problem::shortened(kind));
+    fields.hinted(Weight::Blocks, "unknown-trigger-type", "type", (message, hint));
 }
 
 /// Source: Orca; ignoring wins, then halting the pipeline, which is the default.
 fn on_failure(fields: &mut Fields<'_, '_>) -> OnFailure {
     let ignore = fields.flag("continuePipeline").unwrap_or(false);
     let halt = fields.flag("failPipeline").unwrap_or(true);
-    let fail_late = fields
-        .flag("completeOtherBranchesThenFail")
-        .unwrap_or(false);
+    let fail_late = fields.flag("completeOtherBranchesThenFail").unwrap_or(false);
     if ignore {
         OnFailure::Ignore
     } else if halt {
@@ -450,8 +384,5 @@ fn dedup_requires(stages: &mut [StageDefinition]) {
 
 /// Pointer to the entry of a stage's requirements.
 pub(super) fn requirement_at(stage: usize, requirement: usize) -> String {
-    member(
-        &format!("/stages/{stage}/requisiteStageRefIds"),
-        &requirement.to_string(),
-    )
+    member(&format!("/stages/{stage}/requisiteStageRefIds"), &requirement.to_string())
 }

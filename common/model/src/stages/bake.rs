@@ -15,10 +15,7 @@ use crate::{
 ///
 /// Source: names and defaults are those of Spinnaker's bake stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "they are the fields of Spinnaker's stage"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the fields of Spinnaker's stage")]
 pub struct BakeStage {
     /// What to install, in this order: names, with or without a version.
     pub packages: Vec<String>,
@@ -54,20 +51,11 @@ pub struct BakeStage {
 
 /// Fields that say how Packer is to work, which is not used here, or that name things otherwise.
 const IGNORED: [(&str, &str); 6] = [
-    (
-        "templateFileName",
-        "images are made without Packer templates",
-    ),
+    ("templateFileName", "images are made without Packer templates"),
     ("varFileName", "images are made without Packer templates"),
     ("amiSuffix", "an image's name ends with its bake key"),
-    (
-        "baseName",
-        "an image's name begins with `amiName` or the first package",
-    ),
-    (
-        "rootVolumeSize",
-        "the root volume is that of the base image",
-    ),
+    ("baseName", "an image's name begins with `amiName` or the first package"),
+    ("rootVolumeSize", "the root volume is that of the base image"),
     ("packageArtifactIds", "packages are named in `package`"),
 ];
 
@@ -89,10 +77,7 @@ impl BakeStage {
     }
 
     fn from_fields(fields: &mut Fields<'_, '_>) -> Option<Self> {
-        if other_cloud(
-            fields,
-            &["cloudProviderType", "cloudProvider", "providerType"],
-        ) {
+        if other_cloud(fields, &["cloudProviderType", "cloudProvider", "providerType"]) {
             return None;
         }
         let mut regions = fields.texts("regions");
@@ -102,9 +87,7 @@ impl BakeStage {
             regions,
             skip_region_detection: fields.flag("skipRegionDetection").unwrap_or(false),
             base_os: fields.text("baseOs"),
-            base_label: fields
-                .text("baseLabel")
-                .unwrap_or_else(|| "release".to_owned()),
+            base_label: fields.text("baseLabel").unwrap_or_else(|| "release".to_owned()),
             base_ami: fields.text("baseAmi"),
             ami_name: fields.text("amiName"),
             vm_type: vm_type(fields),
@@ -112,12 +95,8 @@ impl BakeStage {
             upgrade: fields.flag("upgrade").unwrap_or(false),
             enhanced_networking: fields.flag("enhancedNetworking").unwrap_or(false),
             extended_attributes: fields.pairs("extendedAttributes"),
-            instance_type: fields
-                .text("instanceType")
-                .or_else(|| fields.text("instance_type")),
-            account: fields
-                .text("account")
-                .or_else(|| fields.text("accountName")),
+            instance_type: fields.text("instanceType").or_else(|| fields.text("instance_type")),
+            account: fields.text("account").or_else(|| fields.text("accountName")),
             allow_missing_package_installation: fields
                 .flag("allowMissingPackageInstallation")
                 .unwrap_or(false),
@@ -138,10 +117,7 @@ impl BakeStage {
                 Weight::Blocks,
                 "unsupported-value",
                 "storeType",
-                (
-                    "only images on EBS volumes are made".to_owned(),
-                    "write \"ebs\"".to_owned(),
-                ),
+                ("only images on EBS volumes are made".to_owned(), "write \"ebs\"".to_owned()),
             );
         }
         tell_ignored(fields, &IGNORED);
@@ -203,12 +179,7 @@ fn packages(fields: &mut Fields<'_, '_>) -> Vec<String> {
         } else if let Err(error) = package.parse::<PackageRef>() {
             let hint = "write names, `name=version` or `name_version_arch`, with blanks between"
                 .to_owned();
-            fields.hinted(
-                Weight::Error,
-                "bad-package",
-                "package",
-                (error.to_string(), hint),
-            );
+            fields.hinted(Weight::Error, "bad-package", "package", (error.to_string(), hint));
         }
     }
     packages
@@ -222,13 +193,7 @@ mod tests {
 
     fn inspect(value: &Value) -> (Option<BakeStage>, Vec<(Weight, &'static str, String)>) {
         let (stage, problems) = BakeStage::inspect(value.as_object().unwrap());
-        (
-            stage,
-            problems
-                .into_iter()
-                .map(|p| (p.weight, p.code, p.pointer))
-                .collect(),
-        )
+        (stage, problems.into_iter().map(|p| (p.weight, p.code, p.pointer)).collect())
     }
 
     #[test]
@@ -270,25 +235,13 @@ mod tests {
         }));
         assert!(problems.is_empty(), "{problems:?}");
         let stage = stage.unwrap();
-        assert_eq!(
-            stage.packages,
-            ["shop-web", "shop-conf=1.2-h3", "tool_1.0_all"]
-        );
+        assert_eq!(stage.packages, ["shop-web", "shop-conf=1.2-h3", "tool_1.0_all"]);
         assert_eq!(stage.regions, ["us-west-2", "eu-west-1"]);
-        assert_eq!(
-            stage.extended_attributes.get("n").map(String::as_str),
-            Some("3")
-        );
-        assert_eq!(
-            (stage.base_os, stage.base_ami.as_deref()),
-            (None, Some("ami-1"))
-        );
+        assert_eq!(stage.extended_attributes.get("n").map(String::as_str), Some("3"));
+        assert_eq!((stage.base_os, stage.base_ami.as_deref()), (None, Some("ami-1")));
         assert!(stage.rebake && stage.upgrade && stage.enhanced_networking);
         assert!(stage.skip_region_detection && stage.allow_missing_package_installation);
-        assert_eq!(
-            (stage.base_label.as_str(), stage.vm_type.as_str()),
-            ("candidate", "pv")
-        );
+        assert_eq!((stage.base_label.as_str(), stage.vm_type.as_str()), ("candidate", "pv"));
         assert_eq!(stage.account.as_deref(), Some("test"));
         assert_eq!(stage.instance_type.as_deref(), Some("m5.large"));
     }

@@ -149,10 +149,7 @@ mod tests {
     fn inspect(cluster: &Value) -> (Vec<Cluster>, Vec<(Weight, &'static str, String)>) {
         let stage = json!({"type": "deploy", "clusters": [cluster]});
         let (read, problems) = DeployStage::inspect(stage.as_object().unwrap());
-        let told = problems
-            .into_iter()
-            .map(|p| (p.weight, p.code, p.pointer))
-            .collect();
+        let told = problems.into_iter().map(|p| (p.weight, p.code, p.pointer)).collect();
         (read.unwrap().clusters, told)
     }
 
@@ -168,11 +165,7 @@ mod tests {
             regions: vec!["us-west-2".to_owned()],
             availability_zones: [("us-west-2".to_owned(), vec!["us-west-2a".to_owned()])].into(),
             strategy: "highlander".to_owned(),
-            capacity: Capacity {
-                min: 1,
-                desired: 1,
-                max: 1,
-            },
+            capacity: Capacity { min: 1, desired: 1, max: 1 },
             use_source_capacity: false,
             instance_type: "t3.small".to_owned(),
             key_pair: None,
@@ -225,19 +218,9 @@ mod tests {
         let (clusters, problems) = inspect(&value);
         assert!(problems.is_empty(), "{problems:?}");
         let cluster = &clusters[0];
+        assert_eq!(cluster.capacity, Capacity { min: 2, desired: 4, max: 6 });
         assert_eq!(
-            cluster.capacity,
-            Capacity {
-                min: 2,
-                desired: 4,
-                max: 6
-            }
-        );
-        assert_eq!(
-            (
-                cluster.health_check_grace_period,
-                cluster.target_healthy_deploy_percentage
-            ),
+            (cluster.health_check_grace_period, cluster.target_healthy_deploy_percentage),
             (30, 50)
         );
         assert_eq!(cluster.tags["level"], "3");
@@ -299,13 +282,7 @@ mod tests {
         let mut other = cluster();
         other["stack"] = json!("prod");
         let stage = json!({"clusters": [cluster(), other]});
-        assert_eq!(
-            DeployStage::read(stage.as_object().unwrap())
-                .unwrap()
-                .clusters
-                .len(),
-            2
-        );
+        assert_eq!(DeployStage::read(stage.as_object().unwrap()).unwrap().clusters.len(), 2);
     }
 
     #[test]
@@ -321,10 +298,7 @@ mod tests {
             let mut cluster = cluster();
             cluster[key] = value;
             let stage = json!({"clusters": [cluster]});
-            assert!(
-                DeployStage::read(stage.as_object().unwrap()).is_err(),
-                "{stage}"
-            );
+            assert!(DeployStage::read(stage.as_object().unwrap()).is_err(), "{stage}");
             let (_, told) = DeployStage::inspect(stage.as_object().unwrap());
             assert!(told.iter().all(|p| p.weight == Weight::Blocks), "{told:?}");
         }

@@ -53,21 +53,16 @@ fn edit(value: &mut Value, change: &str) -> String {
 /// Checks a table of `changes | code | pointer`. The changes are parted by `;`; the pointer may be
 /// left out when it is that of the first change. Nothing else may be told than what the row says.
 fn check(severity: Severity, below: &str, table: &str) -> usize {
-    let rows: Vec<&str> = table
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
+    let rows: Vec<&str> = table.lines().filter(|line| !line.trim().is_empty()).collect();
     for row in &rows {
         let mut cells = row.split(" | ").map(str::trim);
         let mut value = sound();
         let changes = cells.next().unwrap().split(" ; ");
-        let pointers: Vec<String> = changes
-            .map(|change| edit(&mut value, &format!("{below}{}", change.trim())))
-            .collect();
+        let pointers: Vec<String> =
+            changes.map(|change| edit(&mut value, &format!("{below}{}", change.trim()))).collect();
         let code = cells.next().unwrap().to_owned();
-        let pointer = cells
-            .next()
-            .map_or_else(|| pointers[0].clone(), |cell| format!("{below}{cell}"));
+        let pointer =
+            cells.next().map_or_else(|| pointers[0].clone(), |cell| format!("{below}{cell}"));
         let parsed = Pipeline::parse(&serde_json::to_string_pretty(&value).unwrap());
         let told: Vec<_> = parsed
             .problems
@@ -75,15 +70,8 @@ fn check(severity: Severity, below: &str, table: &str) -> usize {
             .map(|p| (p.severity, p.code.to_owned(), p.pointer.clone()))
             .collect();
         assert_eq!(told, [(severity, code, pointer)], "{row}");
-        assert_eq!(
-            parsed.pipeline.is_some(),
-            severity == Severity::Warning,
-            "{row}"
-        );
-        assert!(
-            parsed.problems.iter().all(|p| p.line > 0 && p.column > 0),
-            "{row}"
-        );
+        assert_eq!(parsed.pipeline.is_some(), severity == Severity::Warning, "{row}");
+        assert!(parsed.problems.iter().all(|p| p.line > 0 && p.column > 0), "{row}");
     }
     rows.len()
 }
@@ -91,10 +79,7 @@ fn check(severity: Severity, below: &str, table: &str) -> usize {
 #[test]
 fn a_sound_pipeline_has_no_problems() {
     let parsed = Pipeline::parse(&sound().to_string());
-    assert_eq!(
-        (parsed.problems, parsed.pipeline.is_some()),
-        (Vec::new(), true)
-    );
+    assert_eq!((parsed.problems, parsed.pipeline.is_some()), (Vec::new(), true));
 }
 
 const WHOLE: &str = r#"
@@ -214,14 +199,7 @@ const DEPLOY: &str = r#"
 fn errors_of_stages_are_told() {
     assert_eq!(check(Severity::Error, "/stages/0", BAKE), 18);
     let place = "/stages/2";
-    assert_eq!(
-        check(
-            Severity::Error,
-            place,
-            "/region - | missing-field | /regions"
-        ),
-        1
-    );
+    assert_eq!(check(Severity::Error, place, "/region - | missing-field | /regions"), 1);
     assert_eq!(check(Severity::Error, "/stages/1/clusters/0", CLUSTER), 21);
     assert_eq!(check(Severity::Error, "/stages/1", DEPLOY), 4);
 }
@@ -257,10 +235,7 @@ fn what_can_be_kept_but_not_run_is_a_warning() {
     let mut template = sound();
     edit(&mut template, r#"/template = {"source": "spinnaker://x"}"#);
     let parsed = Pipeline::parse(&template.to_string());
-    assert_eq!(
-        (parsed.problems[0].code, parsed.pipeline.is_some()),
-        ("template", true)
-    );
+    assert_eq!((parsed.problems[0].code, parsed.pipeline.is_some()), ("template", true));
 }
 
 #[test]
@@ -277,11 +252,7 @@ fn texts_that_are_no_pipeline_are_refused_with_their_place() {
     ] {
         let parsed = Pipeline::parse(text);
         assert!(parsed.pipeline.is_none());
-        let told: Vec<_> = parsed
-            .problems
-            .iter()
-            .map(|p| (p.code, p.line, p.column))
-            .collect();
+        let told: Vec<_> = parsed.problems.iter().map(|p| (p.code, p.line, p.column)).collect();
         let start = text.get(..20).unwrap_or(text);
         assert_eq!(told, [(code, line, column)], "{start}");
     }

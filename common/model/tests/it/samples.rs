@@ -5,10 +5,7 @@ use std::path::PathBuf;
 use model::{pipeline::Pipeline, stages::BakeStage};
 
 fn folder() -> Option<PathBuf> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test has no config; the folder is optional"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a test has no config; the folder is optional")]
     let samples = std::env::var("BOWLINE_SAMPLES").ok();
     if samples.is_none() {
         println!("skipped: BOWLINE_SAMPLES names no folder of samples");
@@ -47,10 +44,5 @@ fn no_real_pipeline_has_an_error() {
         seen += 1;
     }
     assert!(seen > 0, "{} holds no pipelines", folder.display());
-    assert!(
-        wrong.is_empty(),
-        "{} errors in {seen} pipelines:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} errors in {seen} pipelines:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -21,10 +21,7 @@ fn a_pipeline_is_read_with_everything_in_it() {
         ]
     }"#;
     let pipeline = Pipeline::parse(text).pipeline.unwrap();
-    assert_eq!(
-        (pipeline.id.as_deref(), pipeline.max_concurrent_executions),
-        (Some("p1"), 3)
-    );
+    assert_eq!((pipeline.id.as_deref(), pipeline.max_concurrent_executions), (Some("p1"), 3));
     assert!(pipeline.keep_waiting_pipelines && !pipeline.limit_concurrent && !pipeline.disabled);
     let expected = TriggerKind::Jenkins(JenkinsTrigger {
         master: "ci".to_owned(),
@@ -32,26 +29,13 @@ fn a_pipeline_is_read_with_everything_in_it() {
         property_file: None,
         payload_constraints: [("RELEASE".to_owned(), "yes".to_owned())].into(),
     });
-    assert_eq!(
-        (pipeline.triggers[0].enabled, &pipeline.triggers[0].kind),
-        (true, &expected)
-    );
-    assert_eq!(
-        pipeline.triggers[1].kind,
-        TriggerKind::Other {
-            kind: "git".to_owned()
-        }
-    );
+    assert_eq!((pipeline.triggers[0].enabled, &pipeline.triggers[0].kind), (true, &expected));
+    assert_eq!(pipeline.triggers[1].kind, TriggerKind::Other { kind: "git".to_owned() });
     let stages: Vec<_> = pipeline
         .stages
         .iter()
         .map(|stage| {
-            (
-                stage.ref_id.as_str(),
-                stage.name.as_str(),
-                stage.requires.join(","),
-                stage.on_failure,
-            )
+            (stage.ref_id.as_str(), stage.name.as_str(), stage.requires.join(","), stage.on_failure)
         })
         .collect();
     assert_eq!(
@@ -64,14 +48,8 @@ fn a_pipeline_is_read_with_everything_in_it() {
         ]
     );
     assert_eq!(pipeline.stage("10").unwrap().config["x-own"], true);
-    assert_eq!(
-        pipeline.graph().unwrap().topological(),
-        ["b", "20", "10", "last"]
-    );
-    assert_eq!(
-        pipeline.to_value(),
-        serde_json::from_str::<serde_json::Value>(text).unwrap()
-    );
+    assert_eq!(pipeline.graph().unwrap().topological(), ["b", "20", "10", "last"]);
+    assert_eq!(pipeline.to_value(), serde_json::from_str::<serde_json::Value>(text).unwrap());
 }
 
 #[test]
@@ -87,14 +65,7 @@ fn stages_without_any_ref_id_are_a_chain() {
         .iter()
         .map(|stage| (stage.ref_id.as_str(), stage.requires.join(",")))
         .collect();
-    assert_eq!(
-        stages,
-        [
-            ("1", String::new()),
-            ("2", "1".to_owned()),
-            ("3", "2".to_owned())
-        ]
-    );
+    assert_eq!(stages, [("1", String::new()), ("2", "1".to_owned()), ("3", "2".to_owned())]);
 }
 
 #[test]
@@ -118,24 +89,13 @@ fn a_bake_may_leave_its_regions_to_the_deploys_behind_it() {
 fn an_exported_pipeline_may_lack_both_names_but_not_one() {
     let codes = |text: &str| -> Vec<_> {
         let parsed = Pipeline::parse_exported(text);
-        parsed
-            .problems
-            .iter()
-            .map(|p| (p.severity, p.pointer.clone()))
-            .collect()
+        parsed.problems.iter().map(|p| (p.severity, p.pointer.clone())).collect()
     };
     let stages = r#""stages": [{"type": "wait"}]"#;
-    assert!(
-        Pipeline::parse_exported(&format!("{{{stages}}}"))
-            .pipeline
-            .is_some()
-    );
+    assert!(Pipeline::parse_exported(&format!("{{{stages}}}")).pipeline.is_some());
     assert!(Pipeline::parse(&format!("{{{stages}}}")).pipeline.is_none());
     let one = codes(&format!("{{\"name\": \"x\", {stages}}}"));
-    assert!(
-        one.contains(&(Severity::Error, "/application".to_owned())),
-        "{one:?}"
-    );
+    assert!(one.contains(&(Severity::Error, "/application".to_owned())), "{one:?}");
 }
 
 const BROKEN: &str = r#"{
@@ -155,33 +115,13 @@ fn all_problems_come_at_once_in_the_order_of_the_text_with_a_way_out() {
     let told: Vec<_> = parsed
         .problems
         .iter()
-        .map(|p| {
-            (
-                p.line,
-                p.column,
-                p.code,
-                p.pointer.as_str(),
-                p.hint.as_deref().unwrap_or(""),
-            )
-        })
+        .map(|p| (p.line, p.column, p.code, p.pointer.as_str(), p.hint.as_deref().unwrap_or("")))
         .collect();
     assert_eq!(
         told,
         [
-            (
-                2,
-                11,
-                "missing-field",
-                "/name",
-                "write a name that is unique in the application"
-            ),
-            (
-                6,
-                32,
-                "unknown-requisite",
-                "/stages/0/requisiteStageRefIds/0",
-                "did you mean `1`?"
-            ),
+            (2, 11, "missing-field", "/name", "write a name that is unique in the application"),
+            (6, 32, "unknown-requisite", "/stages/0/requisiteStageRefIds/0", "did you mean `1`?"),
             (
                 7,
                 29,
@@ -196,13 +136,7 @@ fn all_problems_come_at_once_in_the_order_of_the_text_with_a_way_out() {
                 "/stages/1/requisiteStageRefIds/0",
                 "the stage named `Bake it` has refId `3`"
             ),
-            (
-                7,
-                76,
-                "duplicate-key",
-                "/stages/1/refId",
-                "take one of them away"
-            ),
+            (7, 76, "duplicate-key", "/stages/1/refId", "take one of them away"),
             (
                 8,
                 48,
@@ -210,13 +144,7 @@ fn all_problems_come_at_once_in_the_order_of_the_text_with_a_way_out() {
                 "/stages/2/type",
                 "stages of type `bake`, `deploy` run today"
             ),
-            (
-                8,
-                81,
-                "unknown-requisite",
-                "/stages/2/requisiteStageRefIds/0",
-                "did you mean `3`?"
-            ),
+            (8, 81, "unknown-requisite", "/stages/2/requisiteStageRefIds/0", "did you mean `3`?"),
         ]
     );
 }
@@ -263,10 +191,7 @@ fn five_hundred_stages_are_read_and_one_more_is_refused() {
     assert_eq!(graph.ancestors("499").len(), 499);
     assert_eq!(graph.topological().len(), 500);
     let refused = Pipeline::parse(&text(501).replace(' ', ""));
-    let codes: Vec<_> = refused
-        .errors()
-        .map(|p| (p.code, p.pointer.as_str()))
-        .collect();
+    let codes: Vec<_> = refused.errors().map(|p| (p.code, p.pointer.as_str())).collect();
     assert_eq!(codes, [("too-many-stages", "/stages")]);
 }
 

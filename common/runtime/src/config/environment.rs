@@ -34,13 +34,9 @@ pub(super) fn put(table: &mut Table, name: &str, text: &str) -> Result<(), Strin
     let mut at = table;
     for part in owners {
         let key = key_for(at, part);
-        let inner = at
-            .entry(key)
-            .or_insert_with(|| Value::new(None, Table::new()));
+        let inner = at.entry(key).or_insert_with(|| Value::new(None, Table::new()));
         let ValueKind::Table(inner) = &mut inner.kind else {
-            return Err(format!(
-                "`{part}` is a single value in the file, it has no keys"
-            ));
+            return Err(format!("`{part}` is a single value in the file, it has no keys"));
         };
         at = inner;
     }
@@ -52,11 +48,7 @@ pub(super) fn put(table: &mut Table, name: &str, text: &str) -> Result<(), Strin
 fn key_for(table: &Table, part: &str) -> String {
     let plain = |key: &str| key.to_lowercase().replace('-', "_");
     let wanted = plain(part);
-    table
-        .keys()
-        .find(|key| plain(key) == wanted)
-        .cloned()
-        .unwrap_or_else(|| part.to_lowercase())
+    table.keys().find(|key| plain(key) == wanted).cloned().unwrap_or_else(|| part.to_lowercase())
 }
 
 fn value(name: &str, text: &str) -> Result<Value, String> {

@@ -172,14 +172,9 @@ impl Settings {
             if controller.user.is_some() != controller.api_token.is_some() {
                 self.problem(&path, "`user` and `api_token` come together");
             }
-            let tokens = controller
-                .webhook_token
-                .as_ref()
-                .map_or(&[][..], WebhookTokens::all);
+            let tokens = controller.webhook_token.as_ref().map_or(&[][..], WebhookTokens::all);
             if tokens.len() > 2
-                || tokens
-                    .iter()
-                    .any(|token| token.expose_secret().trim().is_empty())
+                || tokens.iter().any(|token| token.expose_secret().trim().is_empty())
             {
                 let text = "must be a token that is not empty, or a list of at most two";
                 self.problem(format!("{path}.webhook_token"), text);
@@ -243,16 +238,12 @@ struct Choice<'a> {
 
 fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
 
 fn base_url(text: &str) -> Result<(), String> {
     let allowed = "must be the root of a controller, such as https://ci.example.com/jenkins";
-    let uri: Uri = text
-        .parse()
-        .map_err(|error| format!("{allowed} ({error})"))?;
+    let uri: Uri = text.parse().map_err(|error| format!("{allowed} ({error})"))?;
     let http = matches!(uri.scheme_str(), Some("http" | "https"));
     let Some(authority) = uri.authority().filter(|_| http) else {
         return Err(allowed.to_owned());
@@ -275,10 +266,7 @@ mod tests {
         let mut settings = Settings::from_toml("").unwrap();
         let store = settings.store(Deployment::Standalone).unwrap();
         assert_eq!(store.url.expose(), "embedded:./bowline-data");
-        assert_eq!(
-            settings.bus(Deployment::Standalone).unwrap().url.expose(),
-            "in-process"
-        );
+        assert_eq!(settings.bus(Deployment::Standalone).unwrap().url.expose(), "in-process");
         assert!(settings.jenkins().unwrap().controllers.is_empty());
         assert_eq!(settings.finish(), Ok(()));
     }
@@ -312,19 +300,8 @@ mod tests {
         let jenkins = settings.jenkins().unwrap();
         let printed = format!("{bus:?} {} {jenkins:?}", bus.url);
         assert!(!printed.contains("canary"), "{printed}");
-        assert!(
-            printed.contains("amqp://mq.example.com/bowline"),
-            "{printed}"
-        );
-        assert_eq!(
-            jenkins.controllers["ci"]
-                .webhook_token
-                .as_ref()
-                .unwrap()
-                .all()
-                .len(),
-            2
-        );
+        assert!(printed.contains("amqp://mq.example.com/bowline"), "{printed}");
+        assert_eq!(jenkins.controllers["ci"].webhook_token.as_ref().unwrap().all().len(), 2);
         assert_eq!(settings.finish(), Ok(()));
     }
 

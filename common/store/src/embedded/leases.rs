@@ -34,9 +34,12 @@ pub(super) fn claim(tables: &mut Tables<'_>, claim: &TaskClaim) -> Result<Claim,
     };
     record.token = Some(token);
     record.row.holder = Some(claim.holder.clone());
-    record.row.until_ms = Some(now.saturating_add(claim.ttl_ms));
+    let until = now.saturating_add(claim.ttl_ms);
+    record.row.until_ms = Some(until);
     record.row.claimed = true;
     tables::put(&mut tables.leases, &key, &record)?;
+    // Should the holder fall silent at once, the execution is looked at as soon as that can be known.
+    executions::wake_by(tables, &claim.task, until)?;
     Ok(Claim::Granted { token, checkpoint: record.checkpoint, cancel: record.row.cancel })
 }
 

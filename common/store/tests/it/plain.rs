@@ -216,11 +216,13 @@ impl Model {
         lease.row.holder = Some(claim.holder.clone());
         lease.row.until_ms = Some(self.now + claim.ttl_ms);
         lease.row.claimed = true;
-        Claim::Granted {
+        let granted = Claim::Granted {
             token: lease.token.unwrap(),
             checkpoint: lease.checkpoint.clone(),
             cancel: lease.row.cancel,
-        }
+        };
+        self.wake_by(&claim.task, self.now + claim.ttl_ms);
+        granted
     }
 
     fn held_by(&mut self, task: &TaskId, token: u64) -> Option<&mut Lease> {

@@ -81,10 +81,7 @@ fn triggers_match_or_say_why_not() {
         "its Jenkins trigger waits for ci-main/shop/other, this is ci-main/shop/package"
     );
     let cron = json!({ "type": "cron", "enabled": true, "cronExpression": "0 0 * * * ?" });
-    assert_eq!(
-        match_build(&found, &pipeline(&cron)),
-        Match::Miss(TriggerMiss::NoJenkinsTrigger)
-    );
+    assert_eq!(match_build(&found, &pipeline(&cron)), Match::Miss(TriggerMiss::NoJenkinsTrigger));
 }
 
 #[test]
@@ -104,11 +101,7 @@ fn constraints_are_found_in_properties() {
 fn planned(json: &Value) -> engine::Document {
     let build = build(json).unwrap();
     let trigger = trigger_of_build(&build, None, &BTreeMap::new());
-    let origin = Origin {
-        event_key: build.event_key(),
-        pipeline_id: "p1".to_owned(),
-        trigger,
-    };
+    let origin = Origin { event_key: build.event_key(), pipeline_id: "p1".to_owned(), trigger };
     engine::start(&pipeline(&self::trigger()), origin, 1).0
 }
 

@@ -2,11 +2,7 @@
 
 use engine::Input;
 use model::{ExecutionStatus, TaskId};
-use proptest::{
-    prelude::*,
-    sample::Index,
-    test_runner::FileFailurePersistence,
-};
+use proptest::{prelude::*, sample::Index, test_runner::FileFailurePersistence};
 use wire::{FailureKind, TaskOutcome};
 
 use crate::world::{LEASE_MS, World, outcome_of, pipeline};
@@ -64,7 +60,12 @@ fn graphs() -> impl Strategy<Value = String> {
 }
 
 fn live(world: &World) -> Vec<TaskId> {
-    world.leases.iter().filter(|(_, lease)| lease.result.is_none()).map(|(id, _)| id.clone()).collect()
+    world
+        .leases
+        .iter()
+        .filter(|(_, lease)| lease.result.is_none())
+        .map(|(id, _)| id.clone())
+        .collect()
 }
 
 fn act(world: &mut World, action: &Action) {

@@ -22,8 +22,7 @@ fn trace(words: &str, script: &str) -> String {
             }
             "ok" | "fail" | "again" => {
                 let task = world.task(rest);
-                let kind =
-                    if verb == "again" { FailureKind::Transient } else { FailureKind::User };
+                let kind = if verb == "again" { FailureKind::Transient } else { FailureKind::User };
                 let outcome = outcome_of(&world.requests[&task], verb == "ok", kind);
                 world.claim(&task);
                 world.finish(&task, outcome);
@@ -124,16 +123,16 @@ fn transient_failure_is_a_new_attempt_after_a_pause() {
 fn unclaimed_task_is_published_again_with_growing_pauses() {
     check(
         "1:bake",
-        "wait 59999
+        "wait 14999
          wait 1
-         wait 60000
-         wait 60000
+         wait 15000
+         wait 15000
          ok 1",
         "start: RUNNING [1=RUNNING]
-         wait 59999 - nothing to do
+         wait 14999 - nothing to do
          wait 1 > 1<1/1/1: RUNNING [1=RUNNING]
-         wait 60000 - nothing to do
-         wait 60000 > 1<1/1/1: RUNNING [1=RUNNING]
+         wait 15000 - nothing to do
+         wait 15000 > 1<1/1/1: RUNNING [1=RUNNING]
          ok 1 > : SUCCEEDED [1=SUCCEEDED]",
     );
 }
@@ -294,7 +293,8 @@ fn unknown_stage_type_fails_before_anything_runs() {
 #[test]
 fn condition_that_cannot_be_judged_keeps_a_pipeline_from_starting() {
     let mut definition = pipeline("1:bake");
-    let condition = serde_json::json!({ "type": "expression", "expression": "trigger.branch == 'main'" });
+    let condition =
+        serde_json::json!({ "type": "expression", "expression": "trigger.branch == 'main'" });
     definition.stages[0].config.insert("stageEnabled".to_owned(), condition);
     let world = World::start(&definition);
     assert_eq!(world.statuses(), "TERMINAL [1=NOT_STARTED]");

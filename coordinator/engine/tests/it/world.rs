@@ -62,7 +62,8 @@ fn stage(word: &str) -> serde_json::Value {
 
 pub(crate) fn outcome_of(dispatch: &Dispatch, good: bool, kind: FailureKind) -> TaskOutcome {
     if !good {
-        let failure = TaskFailure { kind, message: "it broke".to_owned(), detail: None, hint: None };
+        let failure =
+            TaskFailure { kind, message: "it broke".to_owned(), detail: None, hint: None };
         return TaskOutcome::Failed { failure };
     }
     let request: serde_json::Value = serde_json::from_str(&dispatch.request).unwrap();

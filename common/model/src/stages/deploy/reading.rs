@@ -17,25 +17,14 @@ const SECONDS_MAX: u32 = 86_400;
 
 /// Objects that are always written and only say something through a member.
 const IGNORED_WHEN_ON: [(&str, &str, &str); 2] = [
-    (
-        "userDataOverride",
-        "enabled",
-        "the platform's own user data always comes first",
-    ),
-    (
-        "rollback",
-        "onFailure",
-        "a failed deploy leaves the old groups as they are",
-    ),
+    ("userDataOverride", "enabled", "the platform's own user data always comes first"),
+    ("rollback", "onFailure", "a failed deploy leaves the old groups as they are"),
 ];
 
 const IGNORED: [(&str, &str); 6] = [
     ("spotPrice", "instances are bought on demand"),
     ("blockDevices", "disks are those of the image"),
-    (
-        "copySourceCustomBlockDeviceMappings",
-        "disks are those of the image",
-    ),
+    ("copySourceCustomBlockDeviceMappings", "disks are those of the image"),
     ("enabledMetrics", "group metrics are not switched on yet"),
     ("lifecycleHooks", "hooks are not made yet"),
     ("preferSourceCapacity", "use `useSourceCapacity`"),
@@ -45,11 +34,7 @@ const IGNORED: [(&str, &str); 6] = [
 pub(super) fn clusters(config: &Map<String, Value>, found: &mut Findings) -> Vec<Cluster> {
     let mut stage = Fields::new(String::new(), config, found);
     let many = stage.objects("clusters");
-    let one = if stage.value("clusters").is_none() {
-        stage.object("cluster")
-    } else {
-        None
-    };
+    let one = if stage.value("clusters").is_none() { stage.object("cluster") } else { None };
     let listed = stage.value("clusters").and_then(Value::as_array);
     let silent = stage.value("clusters").is_none() && stage.value("cluster").is_none();
     if silent || listed.is_some_and(Vec::is_empty) {
@@ -158,9 +143,7 @@ fn cluster(mut fields: Fields<'_, '_>) -> Option<Cluster> {
         associate_public_ip_address: fields.flag("associatePublicIpAddress"),
         ebs_optimized: fields.flag("ebsOptimized").unwrap_or(false),
         instance_monitoring: fields.flag("instanceMonitoring").unwrap_or(false),
-        delay_before_disable_sec: fields
-            .number("delayBeforeDisableSec", SECONDS_MAX)
-            .unwrap_or(0),
+        delay_before_disable_sec: fields.number("delayBeforeDisableSec", SECONDS_MAX).unwrap_or(0),
         delay_before_scale_down_sec: fields
             .number("delayBeforeScaleDownSec", SECONDS_MAX)
             .unwrap_or(0),
@@ -176,24 +159,11 @@ fn cluster(mut fields: Fields<'_, '_>) -> Option<Cluster> {
 /// The parts of the name, one by one and together.
 fn names(fields: &mut Fields<'_, '_>, cluster: &Cluster) {
     let application = cluster.application.as_deref().unwrap_or_default();
-    let detail_key = if fields.value("freeFormDetails").is_some() {
-        "freeFormDetails"
-    } else {
-        "detail"
-    };
+    let detail_key =
+        if fields.value("freeFormDetails").is_some() { "freeFormDetails" } else { "detail" };
     let parts = [
-        (
-            Weight::Error,
-            "application",
-            application,
-            moniker::check_application(application),
-        ),
-        (
-            Weight::Error,
-            "stack",
-            &cluster.stack,
-            moniker::check_stack(&cluster.stack),
-        ),
+        (Weight::Error, "application", application, moniker::check_application(application)),
+        (Weight::Error, "stack", &cluster.stack, moniker::check_stack(&cluster.stack)),
         (
             Weight::Blocks,
             detail_key,
@@ -212,19 +182,11 @@ fn names(fields: &mut Fields<'_, '_>, cluster: &Cluster) {
         }
     }
     // An application left out is the pipeline's; any will do to see whether the rest fits.
-    let application = if application.is_empty() {
-        "app"
-    } else {
-        application
-    };
+    let application = if application.is_empty() { "app" } else { application };
     if sound
         && let Err(error) = Moniker::new(application, &cluster.stack, &cluster.free_form_details)
     {
-        let key = if cluster.free_form_details.is_empty() {
-            "stack"
-        } else {
-            detail_key
-        };
+        let key = if cluster.free_form_details.is_empty() { "stack" } else { detail_key };
         let hint = "choose other words for `stack` and `freeFormDetails`".to_owned();
         fields.hinted(Weight::Error, "bad-name", key, (error.to_string(), hint));
     }

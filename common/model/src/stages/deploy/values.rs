@@ -34,15 +34,9 @@ const SCALING_PROCESSES: [&str; 9] = [
 ];
 
 pub(super) fn account(fields: &mut Fields<'_, '_>) -> String {
-    let account = fields
-        .text("account")
-        .or_else(|| fields.text("credentials"));
+    let account = fields.text("account").or_else(|| fields.text("credentials"));
     if account.is_none() && fields.value("account").is_none_or(Value::is_string) {
-        fields.missing(
-            Weight::Blocks,
-            "account",
-            "write the configured name of the AWS account",
-        );
+        fields.missing(Weight::Blocks, "account", "write the configured name of the AWS account");
     }
     account.unwrap_or_default()
 }
@@ -96,23 +90,14 @@ pub(super) fn strategy(fields: &mut Fields<'_, '_>) -> String {
         None => "write \"highlander\", or \"\" to leave the old groups alone".to_owned(),
     };
     let message = format!("`{}` is not a strategy", shortened(&text));
-    fields.hinted(
-        Weight::Error,
-        "unknown-strategy",
-        "strategy",
-        (message, hint),
-    );
+    fields.hinted(Weight::Error, "unknown-strategy", "strategy", (message, hint));
     text
 }
 
 pub(super) fn capacity(fields: &mut Fields<'_, '_>) -> Capacity {
     let at = fields.pointer("capacity");
     let Some(map) = fields.object("capacity") else {
-        return Capacity {
-            min: 1,
-            desired: 1,
-            max: 1,
-        };
+        return Capacity { min: 1, desired: 1, max: 1 };
     };
     let mut told = Findings::default();
     let mut inner = Fields::new(at, map, &mut told);
@@ -148,9 +133,7 @@ pub(super) fn capacity(fields: &mut Fields<'_, '_>) -> Capacity {
 }
 
 pub(super) fn health_check_type(fields: &mut Fields<'_, '_>) -> String {
-    let text = fields
-        .text("healthCheckType")
-        .unwrap_or_else(|| "EC2".to_owned());
+    let text = fields.text("healthCheckType").unwrap_or_else(|| "EC2".to_owned());
     let upper = text.to_ascii_uppercase();
     if matches!(upper.as_str(), "EC2" | "ELB") {
         return upper;
@@ -171,11 +154,7 @@ pub(super) fn health_check_type(fields: &mut Fields<'_, '_>) -> String {
 
 pub(super) fn termination_policies(fields: &mut Fields<'_, '_>) -> Vec<String> {
     let policies = fields.texts("terminationPolicies");
-    if policies.is_empty() {
-        vec!["Default".to_owned()]
-    } else {
-        policies
-    }
+    if policies.is_empty() { vec!["Default".to_owned()] } else { policies }
 }
 
 pub(super) fn suspended_processes(fields: &mut Fields<'_, '_>) -> Vec<String> {
@@ -188,12 +167,7 @@ pub(super) fn suspended_processes(fields: &mut Fields<'_, '_>) -> Vec<String> {
             None => format!("there are {}", SCALING_PROCESSES.join(", ")),
         };
         let message = format!("`{}` is not a scaling process", shortened(name));
-        fields.hinted(
-            Weight::Error,
-            "bad-value",
-            "suspendedProcesses",
-            (message, hint),
-        );
+        fields.hinted(Weight::Error, "bad-value", "suspendedProcesses", (message, hint));
     }
     processes
 }
@@ -202,15 +176,9 @@ pub(super) fn tags(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
     let tags = fields.pairs("tags");
     for (key, value) in &tags {
         let message = if key.to_ascii_lowercase().starts_with("aws:") {
-            format!(
-                "tag `{}` begins with `aws:`, which AWS keeps for itself",
-                shortened(key)
-            )
+            format!("tag `{}` begins with `aws:`, which AWS keeps for itself", shortened(key))
         } else if key.is_empty() || key.chars().count() > TAG_KEY_MAX {
-            format!(
-                "the key of tag `{}` must have 1 to {TAG_KEY_MAX} characters",
-                shortened(key)
-            )
+            format!("the key of tag `{}` must have 1 to {TAG_KEY_MAX} characters", shortened(key))
         } else if value.chars().count() > TAG_VALUE_MAX {
             format!(
                 "the value of tag `{}` is longer than {TAG_VALUE_MAX} characters",
@@ -236,20 +204,14 @@ pub(super) fn user_data(fields: &mut Fields<'_, '_>) -> String {
             Weight::Error,
             "bad-value",
             "base64UserData",
-            (
-                "`base64UserData` is not base64".to_owned(),
-                "encode it: base64 -w0 FILE".to_owned(),
-            ),
+            ("`base64UserData` is not base64".to_owned(), "encode it: base64 -w0 FILE".to_owned()),
         );
     }
     text
 }
 
 fn is_base64(text: &str) -> bool {
-    let text: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
+    let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
     let digits = text.len() - padding;
     let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');

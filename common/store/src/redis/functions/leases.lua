@@ -7,7 +7,7 @@ local function lease_claim(keys, args)
   local task, epoch, digest, holder, ttl = r.text(), r.number(), r.text(), r.text(), r.number()
   local key = p .. 'lease:' .. task
   local lease = call('HMGET', key, 'epoch', 'digest', 'result', 'holder', 'until', 'token',
-    'checkpoint', 'cancel', 'kind')
+    'checkpoint', 'cancel', 'kind', 'execution')
   if not lease[1] then return { 'GONE' } end
   local current = tonumber(lease[1])
   if epoch < current then return { 'STALE', current } end
@@ -20,6 +20,8 @@ local function lease_claim(keys, args)
   call('HSET', key, 'token', token, 'holder', holder, 'until', now + ttl, 'claimed', 1)
   call('ZREM', p .. 'waiting:' .. lease[9], task)
   call('ZADD', p .. 'running:' .. lease[9], now + ttl, task)
+  -- Should the holder fall silent at once, the execution is looked at as soon as that can be known.
+  call('ZADD', p .. 'wakes', 'XX', 'LT', now + ttl, lease[10])
   return { 'GRANTED', token, lease[7], tonumber(lease[8]) }
 end
 

@@ -63,7 +63,8 @@ e2e: install ## Only the whole-system stories, with private services
 
 .PHONY: bench
 bench: ## Benchmarks: ratios measured in one run
-	deploy/dev/with-services.sh $(CARGO) run --release -p bench -- $(ARGS)
+	$(CARGO) build --release --workspace --all-features --bins
+	deploy/dev/with-services.sh "$${CARGO_TARGET_DIR:-target}/release/bowline-bench" $(ARGS)
 
 .PHONY: install
 install: ## RabbitMQ and Redis from Debian's packages, where missing; says so first

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world::{Cloud, Mode, PURPOSE, Size, World, answer, assert_shipped, get};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 const FULL: Mode =
     Mode::Distributed(Size { coordinators: 2, bakers: 3, deployers: 2, gateways: 2 });

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::{
     distributed::old_group,
-    world::{Mode, Size, World, assert_shipped, eventually},
+    world::{Mode, Process, Size, World, assert_shipped, eventually},
 };
 
 /// Leases last three seconds here; a few of them may be lost one after the other.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 const PAIR: Mode =
     Mode::Distributed(Size { coordinators: 2, bakers: 2, deployers: 2, gateways: 1 });
@@ -42,7 +42,7 @@ async fn kill_after(world: &mut World, role: &str, call: &str) {
         }
         victims.len()
     };
-    world.processes.retain_mut(|process| process.running());
+    world.processes.retain_mut(Process::running);
     for _ in 0..count {
         world.launch(role);
     }

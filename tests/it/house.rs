@@ -40,7 +40,20 @@ const PLAN: &[(&str, &[&str])] = &[
             "worker-deploy",
         ],
     ),
-    ("bench", &["bus", "coordinator", "model", "runtime", "store", "wire", "worker"]),
+    (
+        "bench",
+        &[
+            "bus",
+            "coordinator",
+            "fake-aws",
+            "model",
+            "runtime",
+            "store",
+            "wire",
+            "worker",
+            "worker-bake",
+        ],
+    ),
     ("e2e", &["model", "runtime", "wire"]),
 ];
 

@@ -207,7 +207,7 @@ async fn moto_accepts_every_call_and_lists_what_was_made() {
     command.args(["-H", "127.0.0.1", "-p", &port]).stdout(Stdio::null());
     let _server = Process::spawn(dir.path(), "moto", &mut command);
     let moto = Arc::new(Moto { http: client(), url: format!("http://127.0.0.1:{port}/") });
-    eventually("moto answers", Duration::from_secs(60), || async {
+    eventually("moto answers", Duration::from_mins(1), || async {
         moto.http.get(format!("{}moto-api/", moto.url)).send().await.ok()
     })
     .await;
@@ -223,7 +223,7 @@ async fn moto_accepts_every_call_and_lists_what_was_made() {
     world.build(1).await;
     world.notify(1, 1).await;
     let id = world.new_execution(&[]).await;
-    let ended = world.ended(&id, Duration::from_secs(120)).await;
+    let ended = world.ended(&id, Duration::from_mins(2)).await;
     assert_eq!(ended["status"], "SUCCEEDED", "{ended:#}");
 
     let images = moto.ec2(&[("Action", "DescribeImages"), ("Owner.1", "self")]).await;

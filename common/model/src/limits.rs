@@ -13,9 +13,10 @@ pub const BEAT_INTERVAL: Duration = Duration::from_secs(15);
 pub const SELF_FENCE: Duration = Duration::from_mins(1);
 /// Longest call to AWS, its retries included.
 pub const AWS_CALL_TIMEOUT: Duration = Duration::from_secs(20);
-/// A dispatched task nobody has claimed for so long is published again, then after twice as long,
-/// and so on: what a broker lost with its disk comes back soon, and a long queue does not fill up
-/// with doubles.
+/// A dispatched task nobody has claimed for so long is published again.
+///
+/// Then after twice as long, and so on: what a broker lost with its disk comes back soon, and a
+/// long queue does not fill up with doubles.
 pub const CLAIM_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long after a result is stored it is applied even if no message tells of it.
 pub const RESULT_NOTICE: Duration = Duration::from_secs(5);

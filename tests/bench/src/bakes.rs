@@ -22,7 +22,7 @@ use worker_bake::{
     ports::{Answer, Builder, BuilderOrder, Image, ImageCloud, ImageOrder, ImageQuery, Place},
 };
 
-use crate::{Failure, figures::Figures};
+use crate::{Failure, figures};
 
 const PIPELINE: &str = "bench-bakes";
 const REGION: &str = "us-east-1";
@@ -30,7 +30,7 @@ const REGION: &str = "us-east-1";
 const INSTALL_MS: u64 = 30_000;
 /// One look at the cloud per interval, however many bakes wait.
 const POLL_MS: u64 = 1_000;
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// A cloud that counts the questions it is asked.
 #[derive(Debug)]
@@ -90,8 +90,8 @@ impl ImageCloud for Counting {
     }
 }
 
-pub(crate) async fn measure(count: usize, figures: &mut Figures) -> Result<(), Failure> {
-    figures.heading(&format!("{count} bakes in flight in one worker process"));
+pub(crate) async fn measure(count: usize) -> Result<(), Failure> {
+    figures::heading(&format!("{count} bakes in flight in one worker process"));
     let tasks = Tasks::new();
     let store = store::open("memory:").await?;
     let bus = bus::in_process();
@@ -124,8 +124,10 @@ pub(crate) async fn measure(count: usize, figures: &mut Figures) -> Result<(), F
             && since.elapsed() >= Duration::from_millis(POLL_MS * 10)
             && before != u64::MAX
         {
-            figures
-                .plain("describing calls per look, all bakes waiting", &per_look(asked - before));
+            figures::plain(
+                "describing calls per look, all bakes waiting",
+                &per_look(asked - before),
+            );
             asked_waiting = Some((u64::MAX, since));
         }
         let good = stats.executions.get(&ExecutionStatus::Succeeded).copied().unwrap_or(0);
@@ -137,15 +139,15 @@ pub(crate) async fn measure(count: usize, figures: &mut Figures) -> Result<(), F
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    figures.plain("most in flight", &most.to_string());
+    figures::plain("most in flight", &most.to_string());
     let took = begun.elapsed().as_secs_f64();
-    figures.plain(
+    figures::plain(
         "from first start to last image",
         &format!("{took:.1} s, {INSTALL_MS} ms of it installing"),
     );
     let asked = cloud.asked.load(Ordering::Relaxed);
     let changed = cloud.changed.load(Ordering::Relaxed);
-    figures.plain("describing and changing calls in all", &format!("{asked} and {changed}"));
+    figures::plain("describing and changing calls in all", &format!("{asked} and {changed}"));
     tasks.shut_down(Duration::from_secs(5)).await;
     Ok(())
 }

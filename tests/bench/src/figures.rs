@@ -4,43 +4,37 @@ use std::{fmt::Display, time::Duration};
 
 use crate::Mode;
 
-/// Prints figures as they come.
-#[derive(Debug, Default)]
-pub(crate) struct Figures {}
+pub(crate) fn title(mode: &Mode) {
+    say(&format_args!("\n{}", mode.name));
+}
 
-impl Figures {
-    pub(crate) fn title(&mut self, mode: &Mode) {
-        say(&format_args!("\n{}", mode.name));
-    }
+pub(crate) fn heading(text: &str) {
+    say(&format_args!("\n{text}"));
+}
 
-    pub(crate) fn heading(&mut self, text: &str) {
-        say(&format_args!("\n{text}"));
-    }
-
-    /// So many per second; `limit` is the raw limit it is a part of, with its name.
-    pub(crate) fn rate(&mut self, what: &str, per_second: f64, limit: Option<(f64, &str)>) {
-        match limit {
-            Some((limit, name)) if limit > 0.0 => {
-                let part = per_second / limit * 100.0;
-                say(&format_args!("  {what:<58} {per_second:>10.0}/s   {part:.0} % of {name}"));
-            }
-            Some(_) | None => say(&format_args!("  {what:<58} {per_second:>10.0}/s")),
+/// So many per second; `limit` is the raw limit it is a part of, with its name.
+pub(crate) fn rate(what: &str, per_second: f64, limit: Option<(f64, &str)>) {
+    match limit {
+        Some((limit, name)) if limit > 0.0 => {
+            let part = per_second / limit * 100.0;
+            say(&format_args!("  {what:<58} {per_second:>10.0}/s   {part:.0} % of {name}"));
         }
+        Some(_) | None => say(&format_args!("  {what:<58} {per_second:>10.0}/s")),
     }
+}
 
-    pub(crate) fn times(&mut self, what: &str, times: &mut [Duration]) {
-        times.sort_unstable();
-        let at = |percent: usize| {
-            let place = (times.len().saturating_sub(1)) * percent / 100;
-            times.get(place).copied().unwrap_or_default().as_secs_f64() * 1_000.0
-        };
-        let (half, most) = (at(50), at(99));
-        say(&format_args!("  {what:<58} p50 {half:.1} ms   p99 {most:.1} ms"));
-    }
+pub(crate) fn times(what: &str, times: &mut [Duration]) {
+    times.sort_unstable();
+    let at = |percent: usize| {
+        let place = (times.len().saturating_sub(1)) * percent / 100;
+        times.get(place).copied().unwrap_or_default().as_secs_f64() * 1_000.0
+    };
+    let (half, most) = (at(50), at(99));
+    say(&format_args!("  {what:<58} p50 {half:.1} ms   p99 {most:.1} ms"));
+}
 
-    pub(crate) fn plain(&mut self, what: &str, value: &str) {
-        say(&format_args!("  {what:<58} {value}"));
-    }
+pub(crate) fn plain(what: &str, value: &str) {
+    say(&format_args!("  {what:<58} {value}"));
 }
 
 #[expect(clippy::print_stdout, reason = "figures are this program's output")]

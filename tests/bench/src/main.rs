@@ -11,7 +11,6 @@ use std::{path::PathBuf, process::ExitCode};
 
 use bus::SharedBus;
 use clap::Parser;
-use figures::Figures;
 use store::SharedStore;
 
 /// Why a measurement could not be made.
@@ -60,19 +59,18 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Failure> {
-    let mut figures = Figures::default();
     let folder = tempfile::tempdir()?;
     for name in ["embedded + in-process", "Redis + RabbitMQ"] {
         let mode = open(name, args, folder.path()).await?;
         let commits = raw::commits(&mode.store).await?;
         let messages = raw::messages(&mode.bus).await?;
-        figures.title(&mode);
-        figures.rate("store: bare commits, 64 in flight", commits, None);
-        figures.rate("bus: publish, confirm, consume, ack, 128 in flight", messages, None);
-        pipelines::measure(&mode, args.pipelines, commits, &mut figures).await?;
+        figures::title(&mode);
+        figures::rate("store: bare commits, 64 in flight", commits, None);
+        figures::rate("bus: publish, confirm, consume, ack, 128 in flight", messages, None);
+        pipelines::measure(&mode, args.pipelines, commits).await?;
     }
-    bakes::measure(args.bakes, &mut figures).await?;
-    processes::measure(args, &mut figures).await?;
+    bakes::measure(args.bakes).await?;
+    processes::measure(args).await?;
     Ok(())
 }
 
@@ -89,12 +87,11 @@ async fn open(name: &'static str, args: &Args, folder: &std::path::Path) -> Resu
 
 impl Args {
     pub(crate) fn program(&self, name: &str) -> Result<PathBuf, Failure> {
-        let folder = match &self.programs {
-            Some(folder) => folder.clone(),
-            None => {
-                let own = std::env::current_exe()?;
-                own.parent().ok_or("this program has no folder")?.to_owned()
-            }
+        let folder = if let Some(folder) = &self.programs {
+            folder.clone()
+        } else {
+            let own = std::env::current_exe()?;
+            own.parent().ok_or("this program has no folder")?.to_owned()
         };
         let path = folder.join(name);
         if path.exists() {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use wire::{BakeResult, Capacity, DeployResult, Event, ManualStart, TaskOutcome};
 use worker::{Procedure, Stop, TaskContext, WorkerConfig};
 
-use crate::{Failure, Mode, figures::Figures, raw};
+use crate::{Failure, Mode, figures, raw};
 
 const PIPELINE: &str = "bench-pipeline";
 const GRACE: Duration = Duration::from_secs(10);
@@ -104,12 +104,7 @@ fn definition() -> Value {
     })
 }
 
-pub(crate) async fn measure(
-    mode: &Mode,
-    count: usize,
-    commits: f64,
-    figures: &mut Figures,
-) -> Result<(), Failure> {
+pub(crate) async fn measure(mode: &Mode, count: usize, commits: f64) -> Result<(), Failure> {
     let tasks = Tasks::new();
     let times = Arc::new(Mutex::new(Times::default()));
     let (done, mut finished) = mpsc::channel(1_024);
@@ -129,9 +124,9 @@ pub(crate) async fn measure(
     }
     drain(&mut finished, count).await?;
     let rate = raw::per_second(count, begun);
-    figures.rate("two-stage pipelines, workers that do nothing", rate, None);
+    figures::rate("two-stage pipelines, workers that do nothing", rate, None);
     // create, two results applied: three commits of the coordinator for each.
-    figures.rate("  commits of executions", rate * 3.0, Some((commits, "the store's bare rate")));
+    figures::rate("  commits of executions", rate * 3.0, Some((commits, "the store's bare rate")));
 
     times.lock().unwrap_or_else(PoisonError::into_inner).handed_over.clear();
     let pause = Duration::from_secs_f64(2.0 / rate);
@@ -146,9 +141,9 @@ pub(crate) async fn measure(
         let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut times.handed_over)
     };
-    figures.times("stage's result to next task's delivery, at half load", &mut handed_over);
+    figures::times("stage's result to next task's delivery, at half load", &mut handed_over);
     let unfinished = settled(mode, count + paced).await?;
-    figures.plain("executions that did not succeed", &unfinished.to_string());
+    figures::plain("executions that did not succeed", &unfinished.to_string());
     tasks.shut_down(GRACE).await;
     Ok(())
 }
@@ -186,7 +181,7 @@ async fn accept(mode: &Mode, key: &str) -> Result<(), Failure> {
 
 async fn drain(finished: &mut mpsc::Receiver<()>, count: usize) -> Result<(), Failure> {
     for seen in 0..count {
-        let next = tokio::time::timeout(Duration::from_secs(120), finished.recv()).await;
+        let next = tokio::time::timeout(Duration::from_mins(2), finished.recv()).await;
         if !matches!(next, Ok(Some(()))) {
             return Err(format!("only {seen} of {count} executions were deployed").into());
         }

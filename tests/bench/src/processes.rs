@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Args, Failure, figures::Figures};
+use crate::{Args, Failure, figures};
 
 /// The four roles, and where each is told to answer.
 const ROLES: [(&str, &str); 4] = [
@@ -33,8 +33,8 @@ impl Drop for Running {
     }
 }
 
-pub(crate) async fn measure(args: &Args, figures: &mut Figures) -> Result<(), Failure> {
-    figures.heading("processes, idle, next to nothing in the store");
+pub(crate) async fn measure(args: &Args) -> Result<(), Failure> {
+    figures::heading("processes, idle, next to nothing in the store");
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("bowline.toml");
     let text =
@@ -51,9 +51,9 @@ pub(crate) async fn measure(args: &Args, figures: &mut Figures) -> Result<(), Fa
     for (role, running) in &all {
         let resident = resident_kib(running.child.id())?;
         together += resident;
-        show(figures, role, running, resident);
+        show(role, running, resident);
     }
-    figures.plain("the four together", &mebibytes(together));
+    figures::plain("the four together", &mebibytes(together));
     drop(all);
 
     let mut command = Command::new(args.program("bowline")?);
@@ -61,13 +61,13 @@ pub(crate) async fn measure(args: &Args, figures: &mut Figures) -> Result<(), Fa
     let running = start(command, "BOWLINE__GATEWAY__LISTEN").await?;
     tokio::time::sleep(SETTLE).await;
     let resident = resident_kib(running.child.id())?;
-    show(figures, "bowline standalone", &running, resident);
+    show("bowline standalone", &running, resident);
     Ok(())
 }
 
-fn show(figures: &mut Figures, role: &str, running: &Running, resident: u64) {
+fn show(role: &str, running: &Running, resident: u64) {
     let ready = running.ready.as_millis();
-    figures.plain(role, &format!("ready in {ready} ms, {}", mebibytes(resident)));
+    figures::plain(role, &format!("ready in {ready} ms, {}", mebibytes(resident)));
 }
 
 fn mebibytes(kib: u64) -> String {

@@ -15,7 +15,6 @@ fn build(job: &str, number: u64) -> Reading {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one table")]
 fn builds_are_read_from_what_there_is() {
     for (body, job, number) in [
         // Everything a modern plugin sends.
@@ -116,7 +115,6 @@ fn other_phases_are_ignored_with_a_reason() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one table")]
 fn what_is_wrong_is_named() {
     let deep = "[".repeat(100_000);
     let long =

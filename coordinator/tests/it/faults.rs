@@ -51,7 +51,7 @@ fn run(nth: usize, counted: Counted, trip: Trip) -> Option<&'static str> {
                 (over || world.watched.tripped().is_some()).then_some(())
             })
             .await;
-            let other = world.coordinate_unwatched().await;
+            let other = world.coordinate_unharmed().await;
             until(&at(), async || finished(&world, &id).await.then_some(())).await;
             stop(other).await;
         } else {
@@ -64,7 +64,10 @@ fn run(nth: usize, counted: Counted, trip: Trip) -> Option<&'static str> {
             }
         }
         assert!(begun.elapsed() < PATIENCE, "{:?}: {}", begun.elapsed(), at());
-        assert_calm(&world.timeline(&id).await, &at());
+        // A publish that failed is tried again long before anybody gives the message up for lost.
+        let dies = matches!(trip, Trip::DiesBefore | Trip::DiesAfter);
+        let lost = usize::from(dies || world.watched.tripped() != Some("publish"));
+        assert_calm(&world.timeline(&id).await, lost, &at());
         assert_eq!(world.executions().await.len(), 1, "{}", at());
         assert_eq!(started(&world.outcome(&key).await), slice::from_ref(&id), "{}", at());
         assert_done_once(&world, &id, &crew.jobs(), &at()).await;
@@ -84,8 +87,8 @@ async fn finished(world: &World, id: &ExecutionId) -> bool {
 }
 
 /// The history is that of a calm run and has no holes; but a task whose message was hidden together
-/// with whoever had taken it may have been published again.
-fn assert_calm(timeline: &[String], at: &str) {
+/// with whoever had taken it may have been published again, `lost` times.
+fn assert_calm(timeline: &[String], lost: usize, at: &str) {
     let lines: Vec<(&str, &str)> =
         timeline.iter().map(|line| line.split_once(' ').unwrap()).collect();
     let mut versions: Vec<usize> = lines.iter().map(|line| line.0.parse().unwrap()).collect();
@@ -95,7 +98,7 @@ fn assert_calm(timeline: &[String], at: &str) {
     let (repeated, told): (Vec<&str>, Vec<&str>) = lines.iter().map(|line| line.1).partition(again);
     let calm = CALM.map(|line| line.split_once(' ').unwrap().1);
     assert_eq!(told, calm, "{at}");
-    assert!(repeated.len() <= 2, "{at}: {repeated:?}");
+    assert!(repeated.len() <= lost, "{at}: {repeated:?}");
 }
 
 /// Both tasks were claimed once; whatever else arrived was one of them again, and refused.

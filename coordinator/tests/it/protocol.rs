@@ -7,7 +7,7 @@ use runtime::JenkinsConfig;
 use serde_json::json;
 use store::Beat;
 use tokio::time::Instant;
-use wire::{FailureKind, Queue, ResultMessage, TaskMessage};
+use wire::{Event, FailureKind, Queue, ResultMessage, TaskMessage};
 
 use crate::{
     crew::{self, Crew, Manners, failure, finish, success, take, told},
@@ -135,6 +135,34 @@ async fn two_results_at_the_same_time_are_both_applied_at_once() {
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(1), "{apart} turns apart: {took:?}");
     }
+    stop(coordinator).await;
+}
+
+/// Both are computed from the same version: one is overtaken, and must be computed again.
+#[tokio::test(start_paused = true)]
+async fn cancel_and_result_that_meet_both_count() {
+    let world = World::paused(Trap::none());
+    world.define("p1", &ship("ship")).await;
+    let coordinator = world.coordinate(JenkinsConfig::default()).await;
+    for apart in 0..24 {
+        let execution = started(&world).await;
+        let message = take(&world, TaskKind::Bake).await;
+        let token = crew::claim(&world.store, &message, "w1").await.unwrap();
+        let (key, id) = (format!("cancel/{apart}"), execution.clone());
+        let cancel = Event::Cancel { execution, user: "bob".to_owned(), reason: None };
+        world.accept(&key, &cancel).await;
+        for _ in 0..apart {
+            tokio::task::yield_now().await;
+        }
+        assert!(finish(&world.store, &message, token, &success(&message)).await);
+        world.bus.publish(told(TaskKind::Bake, &result_of(&message))).await.unwrap();
+        assert_eq!(world.outcome(&key).await["result"], "canceled");
+        world.becomes(&id, ExecutionStatus::Canceled).await;
+        let lines = world.timeline(&id).await;
+        let count = |event: &str| lines.iter().filter(|line| line.contains(event)).count();
+        assert_eq!((count("cancel_requested"), count("task_succeeded 1<1")), (1, 1), "{lines:?}");
+    }
+    assert!(world.watched.conflicts() > 0, "they never met: nothing was proved");
     stop(coordinator).await;
 }
 

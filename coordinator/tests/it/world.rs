@@ -78,9 +78,11 @@ impl World {
         coordinator_on(store, bus, jenkins).await
     }
 
-    /// Starts a coordinator that nothing happens to.
-    pub(crate) async fn coordinate_unwatched(&self) -> Tasks {
-        let (store, bus) = (Arc::clone(&self.store), Arc::clone(&self.bus));
+    /// Starts another coordinator, one that nothing happens to.
+    pub(crate) async fn coordinate_unharmed(&self) -> Tasks {
+        let trap = Arc::new(Trap::none());
+        let store = WatchedStore::new(Arc::clone(&self.store), Arc::clone(&trap), &self.tasks);
+        let bus = WatchedBus::new(Arc::clone(&self.bus), trap);
         coordinator_on(store, bus, JenkinsConfig::default()).await
     }
 

@@ -182,10 +182,7 @@ impl Roles {
     pub(crate) fn read(settings: &mut Settings) -> Option<Self> {
         let gateway = trigger_gateway::Config::read(settings);
         let coordinator = settings.section("coordinator");
-        let pace: Option<WorkerPace> = settings.section("worker");
-        for (path, text) in pace.iter().flat_map(WorkerPace::problems) {
-            settings.problem(format!("worker.{path}"), text);
-        }
+        let pace = WorkerPace::read(settings);
         let mut bake: Option<BakeConfig> = settings.section("bake");
         for (path, text) in bake.iter().flat_map(BakeConfig::problems) {
             settings.problem(format!("bake.{path}"), text);

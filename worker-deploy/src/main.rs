@@ -2,10 +2,8 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use bus::SharedBus;
-use runtime::{Admin, Deployment, Metrics, Settings, Tasks, process};
-use store::SharedStore;
-use worker::{WorkerPace, aws::AwsConfig};
+use runtime::{Settings, Tasks, process};
+use worker::process::{Sections, open, show_health};
 use worker_deploy::{DeployConfig, aws::AwsCloud};
 
 fn main() -> ExitCode {
@@ -17,55 +15,18 @@ fn main() -> ExitCode {
 }
 
 async fn start(mut settings: Settings, tasks: Tasks) -> Result<(), process::Failure> {
-    let (deploy, aws) = sections(&mut settings);
-    let store = settings.store(Deployment::Distributed);
-    let bus = settings.bus(Deployment::Distributed);
-    settings.finish()?;
-    let (Some(deploy), Some(aws), Some(store), Some(bus)) = (deploy, aws, store, bus) else {
-        return Err("the settings were refused without a reason: please report this".into());
-    };
-    let store = store::open(store.url.expose()).await?;
-    let bus = bus::open(bus.url.expose(), bus::Options::default()).await?;
-    if let Some(address) = deploy.admin_listen {
-        let address = admin(&store, &bus, &tasks)?.serve(address).await?;
-        tracing::info!(%address, "health and metrics");
-    }
-    worker_deploy::run(deploy, Arc::new(AwsCloud::new(aws)), store, bus, tasks).await?;
-    Ok(())
-}
-
-fn sections(settings: &mut Settings) -> (Option<DeployConfig>, Option<AwsConfig>) {
-    let mut deploy: Option<DeployConfig> = settings.section("deploy");
-    let pace: Option<WorkerPace> = settings.section("worker");
-    for (path, text) in pace.iter().flat_map(WorkerPace::problems) {
-        settings.problem(format!("worker.{path}"), text);
-    }
-    if let (Some(deploy), Some(pace)) = (&mut deploy, pace) {
-        deploy.pace = pace;
-    }
+    let sections = Sections::read(&mut settings);
+    let deploy: Option<DeployConfig> = settings.section("deploy");
     for (path, text) in deploy.iter().flat_map(DeployConfig::problems) {
         settings.problem(format!("deploy.{path}"), text);
     }
-    let aws: Option<AwsConfig> = settings.section("aws");
-    for (path, text) in aws.iter().flat_map(AwsConfig::problems) {
-        settings.problem(format!("aws.{path}"), text);
-    }
-    (deploy, aws)
-}
-
-fn admin(store: &SharedStore, bus: &SharedBus, tasks: &Tasks) -> Result<Admin, process::Failure> {
-    let (store, bus) = (Arc::clone(store), Arc::clone(bus));
-    let admin =
-        Admin::new(Metrics::install()?, tasks)
-            .check("store", move || {
-                let store = Arc::clone(&store);
-                async move { store.now_ms().await.map(drop).map_err(|error| error.to_string()) }
-            })
-            .check("bus", move || {
-                let healthy = bus.healthy();
-                async move {
-                    if healthy { Ok(()) } else { Err("the broker does not answer".to_owned()) }
-                }
-            });
-    Ok(admin)
+    let (store, bus) = open(settings).await?;
+    let (Some(Sections { aws, pace }), Some(mut config)) = (sections, deploy) else {
+        return Err("the settings were refused without a reason: please report this".into());
+    };
+    config.pace = pace;
+    show_health(config.admin_listen, &store, &bus, &tasks).await?;
+    let cloud = Arc::new(AwsCloud::new(aws));
+    worker_deploy::run(config, cloud, store, bus, tasks).await?;
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod context;
 mod lease;
 mod metrics;
 mod pace;
+pub mod process;
 mod run;
 mod running;
 mod serve;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::limits;
+use runtime::Settings;
 use serde::Deserialize;
 
 use crate::WorkerConfig;
@@ -31,6 +32,16 @@ fn millis(duration: Duration) -> u64 {
 }
 
 impl WorkerPace {
+    /// Reads the section; `None` when something is wrong, which `settings.finish()` then tells.
+    pub fn read(settings: &mut Settings) -> Option<Self> {
+        let pace: Option<Self> = settings.section("worker");
+        let problems = pace.as_ref().map(Self::problems).unwrap_or_default();
+        for (path, text) in &problems {
+            settings.problem(format!("worker.{path}"), text.as_str());
+        }
+        pace.filter(|_| problems.is_empty())
+    }
+
     /// Everything that is wrong, as paths inside the section and texts.
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();

@@ -53,8 +53,8 @@ lint: ## Format, lints, documentation
 .PHONY: test
 test: install lint ## Everything: installs RabbitMQ, Redis and moto where missing, starts private ones, runs all checks
 	$(CARGO) build --workspace --all-features --bins
-	BOWLINE_TEST_MOTO="$$(deploy/dev/moto.sh)" deploy/dev/with-services.sh $(TEST) --workspace --all-features $(ARGS)
 	$(CARGO) test --workspace --all-features --doc --quiet
+	BOWLINE_TEST_MOTO="$$(deploy/dev/moto.sh)" deploy/dev/with-services.sh $(TEST) --workspace --all-features $(ARGS)
 
 .PHONY: e2e
 e2e: install ## Only the whole-system stories, with private services

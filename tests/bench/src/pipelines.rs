@@ -162,9 +162,9 @@ async fn start(
     let deploy = Arc::new(Deploy { times: Arc::clone(times), done });
     let config = |name: &str| WorkerConfig::new(name, 100);
     let (a, b) = (Arc::clone(store), Arc::clone(bus));
-    worker::serve(bake, config("bench-bake"), a, b, tasks.clone()).await?;
+    drop(tasks.spawn(worker::serve(bake, config("bench-bake"), a, b, tasks.clone())));
     let (a, b) = (Arc::clone(store), Arc::clone(bus));
-    worker::serve(deploy, config("bench-deploy"), a, b, tasks.clone()).await?;
+    drop(tasks.spawn(worker::serve(deploy, config("bench-deploy"), a, b, tasks.clone())));
     Ok(())
 }
 

@@ -82,6 +82,7 @@ impl Executions {
         let mut in_hand = FuturesUnordered::new();
         loop {
             tokio::select! {
+                biased;
                 Some(()) = in_hand.next() => {}
                 Some(id) = due.recv(), if in_hand.len() < LOOKS_AT_ONCE && !stop.is_cancelled() => {
                     in_hand.push(self.wake(id));

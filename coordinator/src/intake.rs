@@ -65,6 +65,7 @@ impl Intake {
         let mut in_hand = FuturesUnordered::new();
         loop {
             tokio::select! {
+                biased;
                 Some(()) = in_hand.next() => {}
                 Some(event) = due.recv(), if in_hand.len() < EVENTS_AT_ONCE && !stop.is_cancelled() => {
                     in_hand.push(self.handle(event));

@@ -1,27 +1,27 @@
 //! Asking Jenkins: the fact behind a hint. The address is always made from the configuration and
 //! the job's name, never taken from what somebody sent.
 
-use std::{collections::BTreeMap, time::Duration};
+mod fetch;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use engine::Build;
+pub use fetch::{Credentials, Fetch, FetchError, Fetched};
+use fetch::{ANSWER_BYTES_MAX, Http};
 use model::jenkins::JobName;
-use reqwest::{Client, StatusCode, redirect};
 use runtime::{JenkinsConfig, JenkinsController};
-use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-/// Longest answer read; a build with thousands of artifacts stays below.
-const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// What is asked of a build, and nothing else.
 const BUILD_TREE: &str = "number,result,building,timestamp,duration,url,fullDisplayName,description,\
 artifacts[displayPath,fileName,relativePath],\
 actions[remoteUrls,lastBuiltRevision[branch[name,SHA1]],build[revision[branch[name,SHA1]]]]";
 
-/// The configured controllers.
+/// The configured controllers, and how they are reached.
 #[derive(Clone, Debug)]
-pub(crate) struct Jenkins {
+pub struct Jenkins {
     controllers: BTreeMap<String, JenkinsController>,
-    client: Client,
+    fetch: Arc<dyn Fetch>,
 }
 
 /// What Jenkins says about a build.
@@ -44,10 +44,10 @@ pub(crate) enum JenkinsError {
     Unreachable {
         what: String,
         #[source]
-        cause: reqwest::Error,
+        cause: FetchError,
     },
     #[error("Jenkins answered {status} when asked for {what}")]
-    Status { what: String, status: StatusCode },
+    Status { what: String, status: u16 },
     #[error("Jenkins's answer about {what} is over {ANSWER_BYTES_MAX} bytes")]
     TooLarge { what: String },
     #[error("Jenkins's answer about {what} is not what it should be: {detail}")]
@@ -55,15 +55,18 @@ pub(crate) enum JenkinsError {
 }
 
 impl Jenkins {
-    pub(crate) fn new(config: JenkinsConfig) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(Duration::from_secs(20))
-            // A redirect would leave the configured host.
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("bowline/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { controllers: config.controllers, client })
+    /// Over HTTP, as configured.
+    ///
+    /// # Errors
+    ///
+    /// No HTTP client can be made.
+    pub fn over_http(config: JenkinsConfig) -> Result<Self, reqwest::Error> {
+        Ok(Self::through(config, Arc::new(Http::new()?)))
+    }
+
+    /// Another way to reach the configured controllers: a pretend one in the same process.
+    pub fn through(config: JenkinsConfig, fetch: Arc<dyn Fetch>) -> Self {
+        Self { controllers: config.controllers, fetch }
     }
 
     /// Asks about one build.
@@ -117,29 +120,21 @@ impl Jenkins {
         let known = self.controllers.get(controller);
         let config = known.ok_or_else(|| JenkinsError::UnknownController(controller.to_owned()))?;
         let url = format!("{}/{path}", config.url.trim_end_matches('/'));
-        let mut request = self.client.get(url);
-        if let (Some(user), Some(token)) = (&config.user, &config.api_token) {
-            request = request.basic_auth(user, Some(token.expose_secret()));
-        }
-        let failed = |cause: reqwest::Error| JenkinsError::Unreachable {
-            what: what.to_owned(),
-            cause: cause.without_url(),
+        let credentials = match (&config.user, &config.api_token) {
+            (Some(user), Some(token)) => Some(Credentials { user, token }),
+            (Some(_) | None, Some(_) | None) => None,
         };
-        let mut response = request.send().await.map_err(failed)?;
-        let status = response.status();
-        if status == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        if !status.is_success() {
-            return Err(JenkinsError::Status { what: what.to_owned(), status });
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(JenkinsError::TooLarge { what: what.to_owned() });
+        let fetched = self.fetch.get(&url, credentials).await;
+        match fetched {
+            Ok(Fetched { status: 404, body: _ }) => Ok(None),
+            Ok(Fetched { status: 200..=299, body }) => Ok(Some(body)),
+            Ok(Fetched { status, body: _ }) => {
+                Err(JenkinsError::Status { what: what.to_owned(), status })
             }
-            body.extend_from_slice(&chunk);
+            Err(FetchError::TooLarge) => Err(JenkinsError::TooLarge { what: what.to_owned() }),
+            Err(cause @ FetchError::Unreachable(_)) => {
+                Err(JenkinsError::Unreachable { what: what.to_owned(), cause })
+            }
         }
-        Ok(Some(body))
     }
 }

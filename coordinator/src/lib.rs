@@ -19,8 +19,9 @@ use store::SharedStore;
 use tokio::sync::{Notify, mpsc};
 
 pub use config::Config;
+pub use jenkins::{Credentials, Fetch, FetchError, Fetched, Jenkins};
 
-use crate::{executions::Executions, intake::Intake, jenkins::Jenkins, relay::Relay};
+use crate::{executions::Executions, intake::Intake, relay::Relay};
 
 /// A coordinator could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +46,22 @@ pub async fn run(
     bus: SharedBus,
     tasks: Tasks,
 ) -> Result<(), StartError> {
-    let jenkins = Jenkins::new(jenkins).map_err(StartError::HttpClient)?;
+    let jenkins = Jenkins::over_http(jenkins).map_err(StartError::HttpClient)?;
+    run_asking(config, jenkins, store, bus, tasks).await
+}
+
+/// As [`run`], asking Jenkins in another way than over HTTP.
+///
+/// # Errors
+///
+/// Fails when the result queues cannot be consumed; nothing runs then.
+pub async fn run_asking(
+    config: Config,
+    jenkins: Jenkins,
+    store: SharedStore,
+    bus: SharedBus,
+    tasks: Tasks,
+) -> Result<(), StartError> {
     let nudge = Arc::new(Notify::new());
     let executions = Executions::new(Arc::clone(&store), Arc::clone(&nudge));
     for kind in TaskKind::ALL {

@@ -32,6 +32,7 @@ pub(crate) async fn run(store: SharedStore, nudge: Arc<Notify>, due: Due, stop: 
     while !stop.is_cancelled() {
         let pause = look(&store, &due).await;
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = nudge.notified() => {}
             () = rung(&mut bell) => {}

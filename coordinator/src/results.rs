@@ -28,6 +28,7 @@ pub(crate) async fn start(
         let mut in_hand = FuturesUnordered::new();
         loop {
             tokio::select! {
+                biased;
                 Some(()) = in_hand.next() => {}
                 next = consumer.deliveries.recv(), if !stop.is_cancelled() => match next {
                     Some(delivery) => in_hand.push(settle(delivery, queue, &bus, &executions, &stop)),
@@ -66,8 +67,9 @@ async fn settle(
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            biased;
             () = stop.cancelled() => return,
+            () = tokio::time::sleep(PAUSE) => {}
         }
     }
     if !delivery.settle.ack().await {
@@ -95,8 +97,9 @@ async fn park(
             Err(error) => warn!(error = %Chain(&error), "message not parked, trying again"),
         }
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            biased;
             () = stop.cancelled() => return,
+            () = tokio::time::sleep(PAUSE) => {}
         }
     }
     if !delivery.settle.ack().await {

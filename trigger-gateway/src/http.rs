@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post, put},
 };
-use runtime::{Admin, WebhookTokens};
+use runtime::WebhookTokens;
 use serde_json::{Value, json};
 use store::SharedStore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -54,8 +54,9 @@ impl Gateway {
     }
 }
 
-/// The whole API. Paths and bodies are Gate's where Gate has them, `/api/v1` where it has not.
-pub(crate) fn router(gateway: Gateway, admin: Admin) -> Router {
+/// The whole API, and the paths of `admin`. Paths and bodies are Gate's where Gate has them,
+/// `/api/v1` where it has not.
+pub(crate) fn router(gateway: Gateway, admin: Router) -> Router {
     let gateway = Arc::new(gateway);
     let api = Router::new()
         .route("/version", get(version))
@@ -83,7 +84,7 @@ pub(crate) fn router(gateway: Gateway, admin: Admin) -> Router {
         .route("/api/v1/executions/{id}/timeline", get(executions::timeline))
         .route("/api/v1/events", get(events::newest))
         .with_state(Arc::clone(&gateway));
-    api.merge(admin.router())
+    api.merge(admin)
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(middleware::from_fn_with_state(gateway, guard::admit))

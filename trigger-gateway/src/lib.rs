@@ -73,8 +73,13 @@ pub async fn run(
         }
     }
     let listen = config.gateway.listen;
-    let router = http::router(Gateway::new(config, store), admin);
+    let router = http::router(Gateway::new(config, store), admin.router());
     let address = runtime::http::serve(listen, router, &tasks).await.map_err(StartError::Listen)?;
     tracing::info!(%address, "gateway listens");
     Ok(address)
+}
+
+/// The API without a listener, health and metrics: for who calls it in the same process.
+pub fn router(config: Config, store: SharedStore) -> axum::Router {
+    http::router(Gateway::new(config, store), axum::Router::new())
 }

@@ -58,6 +58,30 @@ impl InProcess {
     }
 }
 
+/// What can happen to a broker, for whoever plays its fate.
+#[derive(Clone, Debug)]
+pub struct BrokerControl {
+    broker: Arc<Mutex<Broker>>,
+}
+
+impl BrokerControl {
+    /// The broker loses everything it holds, as with its disk; its consumers stay.
+    pub fn wipe(&self) {
+        lock(&self.broker).wipe();
+    }
+
+    /// Every connection breaks and is made anew: unsettled deliveries are delivered again.
+    pub fn reconnect(&self) {
+        lock(&self.broker).reconnect();
+    }
+}
+
+impl InProcess {
+    pub(crate) fn control(&self) -> BrokerControl {
+        BrokerControl { broker: Arc::clone(&self.broker) }
+    }
+}
+
 impl Bus for InProcess {
     fn publish(&self, message: Message) -> BoxFuture<'_, Result<(), PublishError>> {
         async move { self.publish_now(message) }.boxed()

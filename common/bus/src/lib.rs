@@ -12,7 +12,8 @@ pub use api::{
     Bus, BusError, Consumer, Delivery, Message, ParkReason, PublishError, QueueDepth, Settle,
     SharedBus,
 };
-pub use open::{Options, in_process, open};
+pub use in_process::BrokerControl;
+pub use open::{Options, in_process, in_process_controlled, open};
 
 /// Times a message may be given back before it is parked: it is handed out once more often. Ten
 /// deaths of a worker before its claim are no coincidence.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{BusError, SharedBus, amqp::Amqp, in_process::InProcess};
+use crate::{BrokerControl, BusError, SharedBus, amqp::Amqp, in_process::InProcess};
 
 /// How a bus is opened.
 #[derive(Clone, Debug)]
@@ -44,6 +44,13 @@ pub async fn open(url: &str, options: Options) -> Result<SharedBus, BusError> {
         let detail = "it must begin with `amqp://` or `amqps://`, or be `in-process`".to_owned();
         Err(BusError::Address { detail })
     }
+}
+
+/// As [`in_process`], with a hold on the broker's fate.
+pub fn in_process_controlled() -> (SharedBus, BrokerControl) {
+    let bus = InProcess::default();
+    let control = bus.control();
+    (Arc::new(bus), control)
 }
 
 /// A new bus inside this process; who is to meet on it shares it.

@@ -9,6 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     stop: CancellationToken,
+    abandoned: CancellationToken,
     tracker: TaskTracker,
 }
 
@@ -34,7 +35,21 @@ impl Tasks {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        tokio::spawn(self.tracker.track_future(future))
+        let abandoned = self.abandoned.clone();
+        let until_abandoned = async move {
+            match abandoned.run_until_cancelled_owned(future).await {
+                Some(output) => output,
+                // Nobody hears of it again.
+                None => std::future::pending().await,
+            }
+        };
+        tokio::spawn(self.tracker.track_future(until_abandoned))
+    }
+
+    /// Drops every task where it stands, as a kill of the process does: none of them takes another
+    /// step, nothing is said to anybody. For tests of what is left behind.
+    pub fn abandon(&self) {
+        self.abandoned.cancel();
     }
 
     /// The token that says "take nothing new, finish what is in hand".

@@ -76,6 +76,7 @@ impl<P: Procedure> Worker<P> {
                 return Step::StoreAway;
             }
             tokio::select! {
+                biased;
                 // Unsettled, it goes back when the consumer is dropped.
                 () = self.tasks.stop().cancelled() => return Step::Settled,
                 () = sleep(pause) => {}
@@ -139,6 +140,7 @@ impl<P: Procedure> Worker<P> {
                 ) => warn!(error = %Chain(&error), "message not parked, trying again"),
             }
             tokio::select! {
+                biased;
                 () = self.tasks.stop().cancelled() => return Step::Settled,
                 () = sleep(pause) => {}
             }

@@ -248,6 +248,7 @@ impl Lease {
                 }
             };
             tokio::select! {
+                biased;
                 () = sleep(wait) => {}
                 () = self.nudge.notified() => {}
                 () = rung => {}

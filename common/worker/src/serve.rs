@@ -40,8 +40,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct WorkerConfig {
     /// Tasks at once; at least one.
     pub slots: usize,
-    /// Who this is, for people; made unique for the store.
-    pub name: String,
+    /// Who this is: a name for people, made unique for the store. A process that comes back under
+    /// its old name is somebody else.
+    pub holder: String,
     /// How long the worker may be silent before another takes its tasks over.
     pub ttl: Duration,
     /// How often it renews its leases.
@@ -55,7 +56,8 @@ impl WorkerConfig {
     pub fn new(name: &str, slots: usize) -> Self {
         let Rhythm { ttl, beat } = Rhythm::default();
         let store_patience = limits::WAKE_MAX;
-        Self { slots, name: name.to_owned(), ttl, beat, store_patience }
+        let holder = format!("{name}/{}", ulid::Ulid::new());
+        Self { slots, holder, ttl, beat, store_patience }
     }
 }
 
@@ -96,7 +98,7 @@ pub async fn serve<P: Procedure>(
     let slots = config.slots.clamp(1, Semaphore::MAX_PERMITS);
     let worker = Arc::new(Worker {
         procedure,
-        holder: format!("{}/{}", config.name, ulid::Ulid::new()),
+        holder: config.holder,
         rhythm: Rhythm { ttl: config.ttl, beat: config.beat },
         patience: config.store_patience,
         slots: Arc::new(Semaphore::new(slots)),
@@ -108,6 +110,7 @@ pub async fn serve<P: Procedure>(
     metrics::describe(P::KIND, slots);
     info!(kind = %P::KIND, slots, holder = worker.holder, "worker serves");
     let served = tokio::select! {
+        biased;
         served = worker.take() => served,
         never = worker.listen() => match never {},
     };
@@ -124,7 +127,7 @@ pub async fn serve<P: Procedure>(
 #[derive(Debug)]
 pub(crate) struct Worker<P> {
     pub(crate) procedure: Arc<P>,
-    /// Who we are to the store; a process that comes back under its old name is somebody else.
+    /// Who we are to the store.
     pub(crate) holder: String,
     pub(crate) rhythm: Rhythm,
     pub(crate) patience: Duration,
@@ -215,6 +218,7 @@ impl<P: Procedure> Worker<P> {
 
     async fn pause(&self) {
         tokio::select! {
+            biased;
             () = self.tasks.stop().cancelled() => {}
             () = sleep(PAUSE) => {}
         }

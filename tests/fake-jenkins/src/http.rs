@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     body::Body,
     extract::{Query, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    Build, Fault, Notice, Shared, Told, Trouble, api,
+    Build, Core, Fault, Notice, Shared, Told, Trouble, api,
     controller::{self, Controller},
     notification,
     path::{self, Part, Target},
@@ -31,7 +31,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/faults", post(order).delete(forget))
         .route("/requests", get(requests));
     let mut router = Router::new().nest("/_fake", control.clone());
-    let context_path = &shared.options().context_path;
+    let context_path = &shared.core().options().context_path;
     if !context_path.is_empty() {
         router = router.nest(&format!("{context_path}/_fake"), control);
     }
@@ -72,17 +72,29 @@ async fn api(
     Query(query): Query<ApiQuery>,
     request: Request<Body>,
 ) -> Response {
-    let path = request.uri().path().to_owned();
-    let authorized = authorized(&shared, request.headers());
+    respond(shared.core(), request.method(), request.uri(), query.tree.as_deref(), request.headers())
+        .await
+}
+
+/// The answer to one question.
+pub(crate) async fn respond(
+    core: &Core,
+    method: &Method,
+    uri: &Uri,
+    tree: Option<&str>,
+    headers: &HeaderMap,
+) -> Response {
+    let path = uri.path();
+    let authorized = authorized(core, headers);
     let trouble = {
-        let mut controller = shared.lock();
+        let mut controller = core.lock();
         controller.note(controller::Request {
-            method: request.method().to_string(),
-            path: path.clone(),
-            query: request.uri().query().map(str::to_owned),
+            method: method.to_string(),
+            path: path.to_owned(),
+            query: uri.query().map(str::to_owned),
             authorized,
         });
-        if authorized { controller.trouble(&path) } else { None }
+        if authorized { controller.trouble(path) } else { None }
     };
     if !authorized {
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"Jenkins\"")];
@@ -94,15 +106,15 @@ async fn api(
     {
         return answer;
     }
-    let inside = path.strip_prefix(shared.options().context_path.as_str());
+    let inside = path.strip_prefix(core.options().context_path.as_str());
     let Some(target) = inside.and_then(path::parse) else {
         return not_found();
     };
-    answer(&shared.lock(), &target, query.tree.as_deref(), trouble.as_ref())
+    answer(&core.lock(), &target, tree, trouble.as_ref())
 }
 
-fn authorized(shared: &Shared, headers: &HeaderMap) -> bool {
-    let options = shared.options();
+fn authorized(core: &Core, headers: &HeaderMap) -> bool {
+    let options = core.options();
     let text = format!("{}:{}", options.user, options.api_token);
     let wanted = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
     headers.get(header::AUTHORIZATION).is_some_and(|given| given.as_bytes() == wanted.as_bytes())

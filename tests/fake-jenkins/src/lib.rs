@@ -1,7 +1,8 @@
 //! A pretend Jenkins controller over real HTTP: jobs in folders, builds, artifacts, property files,
 //! the Notification plugin, and the ways in which all of these go wrong.
 //!
-//! Two faces: [`FakeJenkins`] for the same process, and `/_fake/…` for other processes.
+//! Three faces: [`FakeJenkins`] for the same process, `/_fake/…` for other processes, and
+//! [`InProcess`] without any socket, for simulations.
 //!
 //! | path | what |
 //! |---|---|
@@ -20,6 +21,7 @@ mod api;
 mod controller;
 mod fault;
 mod http;
+mod in_process;
 mod notification;
 mod path;
 mod tree;
@@ -31,6 +33,7 @@ use std::{
 
 pub use controller::{Build, Commit, Request};
 pub use fault::{Fault, Trouble};
+pub use in_process::{Answer, InProcess};
 pub use notification::{Notice, Phase, RootUrl, Told};
 use runtime::Tasks;
 use tokio::net::TcpListener;
@@ -104,11 +107,7 @@ impl FakeJenkins {
             .build()
             .map_err(StartError::Client)?;
         let root = format!("http://{addr}{}/", options.context_path);
-        let shared = Shared {
-            controller: Arc::new(Mutex::new(Controller::new(root))),
-            options: Arc::new(options),
-            client,
-        };
+        let shared = Shared { core: Core::new(root, options), client };
         let router = http::router(shared.clone());
         let stop = tasks.stop().clone();
         tasks.spawn(async move {
@@ -157,12 +156,37 @@ impl FakeJenkins {
 /// What handlers share.
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    controller: Arc<Mutex<Controller>>,
-    options: Arc<Options>,
+    core: Core,
     client: reqwest::Client,
 }
 
 impl Shared {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Controller> {
+        self.core.lock()
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+}
+
+/// The controller behind every face.
+#[derive(Clone, Debug)]
+pub(crate) struct Core {
+    controller: Arc<Mutex<Controller>>,
+    options: Arc<Options>,
+}
+
+impl Core {
+    pub(crate) fn new(root: String, options: Options) -> Self {
+        let controller = Arc::new(Mutex::new(Controller::new(root)));
+        Self { controller, options: Arc::new(options) }
+    }
+
     /// The state; a panic elsewhere does not make it unusable, because every change is one call.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Controller> {
         self.controller.lock().unwrap_or_else(PoisonError::into_inner)
@@ -170,10 +194,6 @@ impl Shared {
 
     pub(crate) fn options(&self) -> &Options {
         &self.options
-    }
-
-    pub(crate) fn client(&self) -> &reqwest::Client {
-        &self.client
     }
 }
 

@@ -351,6 +351,7 @@ impl Run<'_> {
         left: Duration,
     ) -> Result<(), End> {
         tokio::select! {
+            biased;
             changed = watching.changed() => match changed {
                 Ok(()) => Ok(()),
                 // The watcher is gone, which ends every process that it happens to.

@@ -132,6 +132,35 @@ impl Broker {
         true
     }
 
+    /// Forgets every message, also those in a consumer's hand.
+    pub(crate) fn wipe(&mut self) {
+        for waiting in self.queues.values_mut() {
+            waiting.ready.clear();
+            for subscriber in waiting.subscribers.values_mut() {
+                subscriber.in_hand.clear();
+            }
+        }
+    }
+
+    /// Takes back what every consumer has in hand and hands it out again, as after a connection that
+    /// broke and was made anew: what was delivered before can no longer be settled.
+    pub(crate) fn reconnect(&mut self) {
+        let queues: Vec<Queue> = self.queues.keys().copied().collect();
+        for queue in queues {
+            let mut back = Vec::new();
+            if let Some(waiting) = self.queues.get_mut(&queue) {
+                for subscriber in waiting.subscribers.values_mut() {
+                    back.extend(std::mem::take(&mut subscriber.in_hand));
+                }
+            }
+            back.sort_by_key(|(tag, _)| *tag);
+            for (_, message) in back.into_iter().rev() {
+                self.give_back(queue, message);
+            }
+            self.deliver(queue);
+        }
+    }
+
     pub(crate) fn listen(&mut self, listener: mpsc::Sender<Vec<u8>>) {
         if !self.closed {
             self.hints.push(listener);

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Document, Effects, Input, Lease, Rejection};
+use engine::{Document, Effects, Facts, Input, Lease, Rejection};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use metrics::counter;
 use model::{ExecutionId, TaskId};
@@ -106,8 +106,8 @@ impl Executions {
         effects: Effects,
         now_ms: u64,
     ) -> Result<(), ApplyError> {
-        let none = BTreeMap::new();
-        let basis = Basis { version: 0, input_id: "create".to_owned(), leases: &none, now_ms };
+        let none = Facts::default();
+        let basis = Basis { version: 0, input_id: "create".to_owned(), facts: &none, now_ms };
         let first = commit_of(document, effects, basis);
         let create = Create {
             id: document.id.clone(),
@@ -155,7 +155,7 @@ impl Executions {
             if stored.status.is_complete() {
                 return unchanged(Unchanged::Rejected(Rejection::AlreadyComplete));
             }
-            let Some((document, leases, decision)) = decide(&stored, input) else {
+            let Some((document, facts, decision)) = decide(&stored, input) else {
                 self.rewake(id, stored.now_ms + AFTER_BUG_MS).await?;
                 return unchanged(Unchanged::Stuck);
             };
@@ -163,7 +163,7 @@ impl Executions {
                 Ok(effects) => effects,
                 Err(rejection) => {
                     debug!(%rejection, "input changes nothing");
-                    self.rest(id, &stored, &document, &leases).await?;
+                    self.rest(id, &stored, &document, &facts).await?;
                     return unchanged(Unchanged::Rejected(rejection));
                 }
             };
@@ -172,7 +172,7 @@ impl Executions {
             let basis = Basis {
                 version: stored.version,
                 input_id: input_id.map_or_else(own, str::to_owned),
-                leases: &leases,
+                facts: &facts,
                 now_ms: stored.now_ms,
             };
             let commit = commit_of(&document, effects, basis);
@@ -214,9 +214,9 @@ impl Executions {
         id: &ExecutionId,
         stored: &StoredExecution,
         document: &Document,
-        leases: &BTreeMap<TaskId, Lease>,
+        facts: &Facts,
     ) -> Result<(), ApplyError> {
-        match engine::next_look(document, leases, stored.now_ms) {
+        match engine::next_look(document, facts, stored.now_ms) {
             Some(wake_ms) if stored.wake_ms != Some(wake_ms) => self.rewake(id, wake_ms).await,
             Some(_) | None => Ok(()),
         }
@@ -228,7 +228,7 @@ impl Executions {
     }
 }
 
-type Decision = (Document, BTreeMap<TaskId, Lease>, Result<Effects, Rejection>);
+type Decision = (Document, Facts, Result<Effects, Rejection>);
 
 /// Reads the stored form and takes a step; `None` when that is impossible by our own fault.
 fn decide(stored: &StoredExecution, input: &Input) -> Option<Decision> {
@@ -241,12 +241,13 @@ fn decide(stored: &StoredExecution, input: &Input) -> Option<Decision> {
     };
     let leases: BTreeMap<TaskId, Lease> =
         stored.leases.iter().map(|(task, row)| (task.clone(), lease_of(row))).collect();
-    let step = AssertUnwindSafe(|| engine::step(&mut document, input, &leases, stored.now_ms));
+    let facts = Facts { leases, ..Facts::default() };
+    let step = AssertUnwindSafe(|| engine::step(&mut document, input, &facts, stored.now_ms));
     let Ok(decision) = catch_unwind(step) else {
         error!(?input, "a step panicked, the execution is left as it was");
         return None;
     };
-    Some((document, leases, decision))
+    Some((document, facts, decision))
 }
 
 fn lease_of(row: &LeaseRow) -> Lease {
@@ -275,7 +276,7 @@ fn lease_of(row: &LeaseRow) -> Lease {
 struct Basis<'a> {
     version: u64,
     input_id: String,
-    leases: &'a BTreeMap<TaskId, Lease>,
+    facts: &'a Facts,
     now_ms: u64,
 }
 
@@ -327,7 +328,7 @@ fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>) -> Commit 
         outbox,
         tasks,
         unlock_owners: effects.unlock,
-        wake_ms: engine::next_look(document, basis.leases, basis.now_ms),
+        wake_ms: engine::next_look(document, basis.facts, basis.now_ms),
     }
 }
 

@@ -128,6 +128,10 @@ impl Intake {
                 let applied = self.executions.apply(&execution, &input, Some(&stored.key)).await?;
                 Ok(canceled(&execution, &applied))
             }
+            Event::Control { .. } | Event::StartChild(_) => {
+                let body = json!({ "result": "rejected", "reason": "not known to this version" });
+                Ok(Outcome::Settled("rejected", body))
+            }
         }
     }
 
@@ -223,6 +227,7 @@ impl Intake {
             event_key: build.event_key(),
             pipeline_id: row.id.clone(),
             trigger: engine::trigger_of_build(build, Some(trigger), &properties),
+            time_zone: None,
         };
         self.start(&pipeline, origin, now_ms).await.map_err(|error| match error {
             ApplyError::Refused { reason, .. } => Refused::Never(reason),
@@ -272,8 +277,12 @@ impl Intake {
                 "problems": parsed.problems, "started": [] });
             return Ok(Outcome::Settled("rejected", body));
         };
-        let origin =
-            |trigger| Origin { event_key: key.to_owned(), pipeline_id: row.id.clone(), trigger };
+        let origin = |trigger| Origin {
+            event_key: key.to_owned(),
+            pipeline_id: row.id.clone(),
+            trigger,
+            time_zone: None,
+        };
         let created = match self.chosen_build(start, age_ms).await {
             Err(Chosen::Later(why)) => return Ok(Outcome::Later(why)),
             Err(Chosen::Failed { trigger, reason }) => {
@@ -396,7 +405,9 @@ fn canceled(execution: &ExecutionId, applied: &Applied) -> Outcome {
         Applied::Unchanged(
             why @ (Unchanged::Unknown
             | Unchanged::Stuck
-            | Unchanged::Rejected(Rejection::AlreadyComplete | Rejection::NothingToDo)),
+            | Unchanged::Rejected(
+                Rejection::AlreadyComplete | Rejection::NothingToDo | Rejection::Unfit(_),
+            )),
         ) => ("ignored", Some(why)),
     };
     let mut body = json!({ "result": result, "execution": execution });

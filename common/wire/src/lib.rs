@@ -5,6 +5,7 @@
 //! is a new version.
 
 mod bake;
+mod control;
 mod deploy;
 mod event;
 mod task;
@@ -12,10 +13,11 @@ mod topology;
 mod view;
 
 pub use bake::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec};
+pub use control::{Control, Judgment};
 pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy};
-pub use event::{Event, ManualStart, ReportedBuild};
+pub use event::{Event, ManualStart, ReportedBuild, StartChild};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,
 };
 pub use topology::{Queue, Route};
-pub use view::{ExecutionView, StageView, TaskView};
+pub use view::{ExecutionView, PauseView, QueueView, StageView, TaskView};

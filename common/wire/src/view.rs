@@ -37,10 +37,56 @@ pub struct ExecutionView {
     /// Why it was canceled, or why it never started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cancellation_reason: Option<String>,
+    /// The latest pause, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PauseView>,
+    /// Where it stands among those that wait for a slot, while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<QueueView>,
+    /// One execution of the pipeline at a time.
+    #[serde(default)]
+    pub limit_concurrent: bool,
+    /// Executions of the pipeline at a time when `limit_concurrent` is off; 0 is no limit.
+    #[serde(default)]
+    pub max_concurrent_executions: u32,
+    /// Waiting executions all run, oldest first.
+    #[serde(default)]
+    pub keep_waiting_pipelines: bool,
+    /// When it is too late to begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time_expiry: Option<u64>,
     /// What started it.
     pub trigger: Map<String, Value>,
     /// Its stages, parents before their synthetic children.
     pub stages: Vec<StageView>,
+}
+
+/// A pause, as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseView {
+    /// Who paused it.
+    pub paused_by: String,
+    /// When.
+    pub pause_time: u64,
+    /// Who let it go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resumed_by: Option<String>,
+    /// When.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resume_time: Option<u64>,
+    /// Milliseconds in all pauses that are over.
+    pub paused_ms: u64,
+}
+
+/// A place in the queue for a slot, as the API shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueView {
+    /// Counted from 1, the oldest first.
+    pub position: usize,
+    /// The executions that hold the slots.
+    pub waiting_for: Vec<ExecutionId>,
 }
 
 /// A stage, as the API shows it.
@@ -69,7 +115,7 @@ pub struct StageView {
     /// The stage it is a part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_stage_id: Option<StageId>,
-    /// `STAGE_BEFORE` for such a part.
+    /// `STAGE_BEFORE` or `STAGE_AFTER` for such a part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synthetic_stage_owner: Option<String>,
     /// Its configuration and what was found out; `exception` when it failed.

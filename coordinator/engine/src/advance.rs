@@ -1,24 +1,14 @@
 //! The graph: what may start, what is over, what the whole has come to. Computed from the stages'
 //! states every time, never from counters.
 
-use model::{ExecutionStatus, StageId, TaskKind, pipeline::OnFailure};
-use serde_json::{Map, Value};
-use wire::TaskFailure;
+use model::{ExecutionStatus, StageId, pipeline::OnFailure};
 
 use crate::{
-    bake, deploy,
     document::{Document, Stage, StageState, Work},
     effects::Effects,
+    types::{self, Plan},
     work,
 };
-
-/// A synthetic stage to be: its label, its configuration, its task.
-pub(crate) struct Part {
-    pub(crate) name: String,
-    pub(crate) config: Map<String, Value>,
-    pub(crate) kind: TaskKind,
-    pub(crate) request: String,
-}
 
 /// Starts what may start, stops what must stop, settles parents, completes the whole.
 pub(crate) fn advance(document: &mut Document, now_ms: u64, effects: &mut Effects) {
@@ -103,7 +93,7 @@ fn start_ready(document: &mut Document, now_ms: u64, effects: &mut Effects) {
 /// Plans a stage's parts and hands them out; a plan that cannot be made fails the stage.
 fn begin(document: &mut Document, id: &StageId, now_ms: u64, effects: &mut Effects) {
     let Some(stage) = document.stages.iter().find(|stage| stage.id == *id) else { return };
-    let planned = plan(document, stage);
+    let planned = types::plan(document, stage);
     let execution = document.id.clone();
     let Some(place) = document.stages.iter().position(|stage| stage.id == *id) else { return };
     let Some(stage) = document.stages.get_mut(place) else { return };
@@ -114,50 +104,25 @@ fn begin(document: &mut Document, id: &StageId, now_ms: u64, effects: &mut Effec
             stage.failure = Some(failure);
             work::close(stage, ExecutionStatus::Terminal, now_ms, effects);
         }
-        Ok(parts) => {
+        Ok(Plan::Parts { before, .. }) => {
             stage.state = StageState::Running(Work::Children);
             let (parent, parent_ref) = (stage.id.clone(), stage.ref_id.clone());
-            for (number, part) in (1..).zip(parts) {
-                let ref_id = format!("{parent_ref}<{number}");
+            for (number, part) in (1..).zip(before) {
                 let mut child = Stage {
-                    id: StageId::of(&execution, &ref_id),
-                    ref_id,
-                    kind: part_type(part.kind).to_owned(),
+                    kind: part.kind,
                     name: part.name,
-                    requires: Vec::new(),
                     parent: Some(parent.clone()),
-                    on_failure: OnFailure::HaltPipeline,
                     config: part.config,
-                    state: StageState::NotStarted,
-                    started_ms: None,
-                    ended_ms: None,
-                    outputs: Map::new(),
-                    failure: None,
-                    attempts: Vec::new(),
+                    on_failure: part.on_failure,
+                    ..Stage::blank(&execution, &format!("{parent_ref}<{number}"))
                 };
-                work::begin(&mut child, &execution, (part.kind, part.request), now_ms, effects);
+                if let Plan::Task { kind, request } = part.plan {
+                    work::begin(&mut child, &execution, (kind, request), now_ms, effects);
+                }
                 document.stages.insert(place + usize::try_from(number).unwrap_or(1), child);
             }
         }
-    }
-}
-
-const fn part_type(kind: TaskKind) -> &'static str {
-    match kind {
-        TaskKind::Bake => "bake",
-        TaskKind::Deploy => "createServerGroup",
-    }
-}
-
-fn plan(document: &Document, stage: &Stage) -> Result<Vec<Part>, TaskFailure> {
-    match stage.kind.as_str() {
-        "bake" => bake::plan(document, stage),
-        "deploy" => deploy::plan(document, stage),
-        // `start` refuses a pipeline with other types before anything runs.
-        other => Err(crate::document::user_failure(
-            format!("stage type `{other}` cannot run here"),
-            None,
-        )),
+        Ok(_) => {}
     }
 }
 
@@ -171,10 +136,7 @@ fn settle_parents(document: &mut Document, now_ms: u64, effects: &mut Effects) {
         let parts: Vec<&Stage> = document.children(&stage.id).collect();
         let Some(status) = status_of_parts(&parts) else { continue };
         let failure = parts.iter().find_map(|part| part.failure.clone());
-        let outputs = match stage.kind.as_str() {
-            "bake" => bake::gather(&parts),
-            _ => deploy::gather(&parts),
-        };
+        let outputs = types::outputs(stage, &parts);
         let Some(stage) = document.stages.get_mut(index) else { continue };
         stage.failure = failure;
         stage.outputs = outputs;

@@ -1,12 +1,17 @@
 //! The document: everything known about one execution.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use model::{ExecutionId, ExecutionStatus, StageId, TaskId, TaskKind, pipeline::OnFailure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wire::{FailureKind, TaskFailure};
 
-/// Version of the document's form. A reader accepts this and the one before.
-pub const SCHEMA: u32 = 1;
+use crate::facts::Policy;
+
+/// Version of the document's form. A reader accepts this and the one before: what a newer form adds has a
+/// default that means what the older one meant.
+pub const SCHEMA: u32 = 2;
 
 /// One execution, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +30,9 @@ pub struct Document {
     pub status: ExecutionStatus,
     /// When it was created.
     pub created_ms: u64,
+    /// When it got its slot and began.
+    #[serde(default)]
+    pub started_ms: Option<u64>,
     /// When it ended.
     pub ended_ms: Option<u64>,
     /// Set once somebody asked it to stop.
@@ -33,8 +41,47 @@ pub struct Document {
     pub startup_failure: Option<String>,
     /// What started it; data, never evaluated.
     pub trigger: Map<String, Value>,
+    /// How many executions of the pipeline run at a time, as last read from its definition.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Its place among those that wait, while it waits.
+    #[serde(default)]
+    pub queue: Option<Queue>,
+    /// After this it does not begin any more.
+    #[serde(default)]
+    pub start_expiry_ms: Option<u64>,
+    /// The zone of time windows, an IANA name; `None` is Spinnaker's default.
+    #[serde(default)]
+    pub time_zone: Option<String>,
+    /// The latest pause.
+    #[serde(default)]
+    pub pause: Option<Pause>,
     /// Every stage; a synthetic one comes after the stage it is a part of.
     pub stages: Vec<Stage>,
+}
+
+/// A place among those that wait for a slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Counted from 1, the oldest first.
+    pub position: usize,
+    /// Those that hold the slots, oldest first.
+    pub waiting_for: Vec<ExecutionId>,
+}
+
+/// A pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who paused it.
+    pub by: String,
+    /// When.
+    pub at_ms: u64,
+    /// Who let it go on.
+    pub resumed_by: Option<String>,
+    /// When.
+    pub resumed_ms: Option<u64>,
+    /// Milliseconds in all pauses that are over.
+    pub total_ms: u64,
 }
 
 /// Who stopped it, and why.
@@ -67,6 +114,9 @@ pub struct Stage {
     pub on_failure: OnFailure,
     /// Its configuration as written; for a synthetic stage, what makes it this one.
     pub config: Map<String, Value>,
+    /// Its configuration with expressions evaluated, where that made a difference.
+    #[serde(default)]
+    pub evaluated: Option<Map<String, Value>>,
     /// Where it stands.
     pub state: StageState,
     /// When it began.
@@ -75,9 +125,49 @@ pub struct Stage {
     pub ended_ms: Option<u64>,
     /// What later stages may read.
     pub outputs: Map<String, Value>,
+    /// What was found out while it ran; shown, and read by nobody but its own stage.
+    #[serde(default)]
+    pub context: Map<String, Value>,
     /// Why it failed.
     pub failure: Option<TaskFailure>,
     /// Tries that are over, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// How long it may run, pauses and time windows not counted.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// Milliseconds that do not count for its timeout.
+    #[serde(default)]
+    pub held_ms: u64,
+    /// Least pause between two tries, where the definition says one.
+    #[serde(default)]
+    pub back_off_ms: Option<u64>,
+    /// Set once it ran out of time and its work was told to stop.
+    #[serde(default)]
+    pub timed_out: bool,
+    /// The highest number among tries of runs before the latest restart: new tries count on.
+    #[serde(default)]
+    pub tries_before: u32,
+    /// Runs that a restart has put an end to, oldest first.
+    #[serde(default)]
+    pub runs: Vec<Run>,
+    /// A person restarted another stage after this one failed: it still counts for how the execution ends,
+    /// and stops nothing.
+    #[serde(default)]
+    pub overruled: bool,
+}
+
+/// A run of a stage before it was restarted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// How it ended.
+    pub status: ExecutionStatus,
+    /// When it began.
+    pub started_ms: Option<u64>,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+    /// Why it failed.
+    pub failure: Option<TaskFailure>,
+    /// Its tries and those of its parts.
     pub attempts: Vec<Attempt>,
 }
 
@@ -97,8 +187,33 @@ pub enum StageState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
+    /// It waits until its time window, its part `1<0`, opens; nothing else is decided yet.
+    Held,
     /// Its synthetic stages work.
     Children,
+    /// It is such a time window.
+    Window {
+        /// When it opens.
+        opens_ms: u64,
+    },
+    /// It pauses.
+    Waiting {
+        /// Until then.
+        until_ms: u64,
+    },
+    /// A person decides.
+    Judging,
+    /// Another execution does it.
+    Child {
+        /// Which.
+        execution: ExecutionId,
+        /// Which try of the stage.
+        attempt: u32,
+        /// When the stage is over.
+        until: Until,
+        /// When the other one was told to stop.
+        canceling_ms: Option<u64>,
+    },
     /// A worker has its task, or will.
     Task {
         /// Who.
@@ -133,6 +248,16 @@ pub enum Work {
         /// When.
         due_ms: u64,
     },
+}
+
+/// When a stage that starts another pipeline is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// Once it exists.
+    Started,
+    /// Once it is over, and as it ended.
+    Complete,
 }
 
 /// A try that is over.
@@ -180,24 +305,41 @@ impl Document {
                 attempt: *attempt,
             }),
             StageState::NotStarted
-            | StageState::Running(Work::Children | Work::BackingOff { .. })
+            | StageState::Running(
+                Work::Held
+                | Work::Children
+                | Work::Window { .. }
+                | Work::Waiting { .. }
+                | Work::Judging
+                | Work::Child { .. }
+                | Work::BackingOff { .. },
+            )
             | StageState::Done(_) => None,
         }
     }
 
-    /// Stages this one builds on, nearest first, each once.
+    /// Stages this one builds on, nearest first, each once. A synthetic stage builds on the stage it is a
+    /// part of and on what that one builds on.
     pub fn ancestors<'a>(&'a self, stage: &'a Stage) -> Vec<&'a Stage> {
+        let by_ref: BTreeMap<&str, &Stage> =
+            self.top_level().map(|stage| (stage.ref_id.as_str(), stage)).collect();
         let mut found: Vec<&Stage> = Vec::new();
-        let mut next: Vec<&str> = stage.requires.iter().map(String::as_str).collect();
+        let mut owner = stage;
+        while let Some(parent) = &owner.parent {
+            let Some(above) = self.stages.iter().find(|above| above.id == *parent) else { break };
+            found.push(above);
+            owner = above;
+        }
+        let mut seen = BTreeSet::new();
+        let mut next: Vec<&str> = owner.requires.iter().map(String::as_str).collect();
         while !next.is_empty() {
             let mut after = Vec::new();
             for ref_id in next {
-                let Some(ancestor) = self.by_ref(ref_id) else { continue };
-                if found.iter().any(|seen| seen.id == ancestor.id) {
-                    continue;
+                let Some(ancestor) = by_ref.get(ref_id) else { continue };
+                if seen.insert(ref_id) {
+                    after.extend(ancestor.requires.iter().map(String::as_str));
+                    found.push(ancestor);
                 }
-                after.extend(ancestor.requires.iter().map(String::as_str));
-                found.push(ancestor);
             }
             next = after;
         }
@@ -206,6 +348,35 @@ impl Document {
 }
 
 impl Stage {
+    /// One that has not started, with nothing known but where it stands in the graph.
+    pub(crate) fn blank(execution: &ExecutionId, ref_id: &str) -> Self {
+        Self {
+            id: StageId::of(execution, ref_id),
+            ref_id: ref_id.to_owned(),
+            kind: String::new(),
+            name: String::new(),
+            requires: Vec::new(),
+            parent: None,
+            on_failure: OnFailure::HaltPipeline,
+            config: Map::new(),
+            evaluated: None,
+            state: StageState::NotStarted,
+            started_ms: None,
+            ended_ms: None,
+            outputs: Map::new(),
+            context: Map::new(),
+            failure: None,
+            attempts: Vec::new(),
+            timeout_ms: None,
+            held_ms: 0,
+            back_off_ms: None,
+            timed_out: false,
+            tries_before: 0,
+            runs: Vec::new(),
+            overruled: false,
+        }
+    }
+
     /// How it is shown and judged.
     pub const fn status(&self) -> ExecutionStatus {
         match &self.state {
@@ -213,6 +384,11 @@ impl Stage {
             StageState::Running(_) => ExecutionStatus::Running,
             StageState::Done(status) => *status,
         }
+    }
+
+    /// Its configuration as it counts: with expressions evaluated, once it has begun.
+    pub fn config(&self) -> &Map<String, Value> {
+        self.evaluated.as_ref().unwrap_or(&self.config)
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a step asks the shell to do, in the same write as the new document.
 
-use model::{TaskId, TaskKind};
+use model::{ExecutionId, TaskId, TaskKind};
 use serde::{Deserialize, Serialize};
 
 /// Everything a step causes outside the document.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects {
     /// Lines for the timeline.
     pub timeline: Vec<TimelineEvent>,
@@ -16,6 +16,36 @@ pub struct Effects {
     pub retire: Vec<TaskId>,
     /// Lock owners that are done.
     pub unlock: Vec<String>,
+    /// Events to accept in the same write, with their keys; a known key is ignored.
+    pub events: Vec<(String, wire::Event)>,
+    /// Executions to look at now.
+    pub notify: Vec<ExecutionId>,
+    /// What it does about its slot. The write fails when the slot cannot be had, and the step is taken again.
+    pub slot: Option<SlotChange>,
+    /// Whether a finished execution becomes a live one: a person restarted a stage of it.
+    pub reopen: Reopen,
+}
+
+/// What an execution does about its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotChange {
+    /// Takes one, if fewer than `limit` are held.
+    Take {
+        /// `None`: whoever holds one.
+        limit: Option<u32>,
+    },
+    /// Waits for one.
+    Wait,
+}
+
+/// Whether a write may change a finished execution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reopen {
+    /// It may not.
+    #[default]
+    No,
+    /// It does: a person restarted a stage.
+    Yes,
 }
 
 /// A task for a worker.

@@ -3,25 +3,28 @@
 //!
 //! [`start()`] makes the document of a new execution, [`step()`] moves it along, [`view()`] shows it. The
 //! engine looks at levels, not at edges: a step reads what the store says about every live task
-//! (its [`Lease`], with the result once there is one) and brings the document up to date. So late,
+//! (its [`Lease`], with the result once there is one), about slots and about children ([`Facts`]) and brings the document up to date. So late,
 //! doubled or lost messages make no difference.
 
 mod advance;
-mod bake;
 mod build;
-mod deploy;
 mod document;
 mod effects;
+mod facts;
 mod start;
 mod step;
+mod types;
 mod view;
 mod work;
 
 pub use build::{
     Build, BuildArtifact, Match, TriggerMiss, constraints_met, match_build, trigger_of_build,
 };
-pub use document::{Attempt, Canceled, Document, SCHEMA, Stage, StageState, Work};
-pub use effects::{Dispatch, Effects, TimelineEvent};
+pub use document::{
+    Attempt, Canceled, Document, Pause, Queue, Run, SCHEMA, Stage, StageState, Until, Work,
+};
+pub use effects::{Dispatch, Effects, Reopen, SlotChange, TimelineEvent};
+pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact};
 pub use start::{Origin, fail_on_startup, start};
-pub use step::{Input, Lease, Rejection, next_look, step};
+pub use step::{Input, Rejection, children_of, next_look, step};
 pub use view::view;

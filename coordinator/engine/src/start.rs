@@ -1,7 +1,7 @@
 //! The beginning of an execution.
 
 use model::{
-    ExecutionId, ExecutionStatus, StageId,
+    ExecutionId, ExecutionStatus,
     pipeline::{Pipeline, StageType, known_stage_types},
     stages::{BakeStage, DeployStage},
 };
@@ -9,9 +9,11 @@ use serde_json::{Map, Value};
 use wire::DeployStrategy;
 
 use crate::{
-    advance, bake,
-    document::{Document, Stage, StageState},
+    advance,
+    document::{Document, Stage},
     effects::Effects,
+    facts::Policy,
+    types::bake,
 };
 
 /// What an execution comes from.
@@ -23,6 +25,8 @@ pub struct Origin {
     pub pipeline_id: String,
     /// What started it.
     pub trigger: Map<String, Value>,
+    /// The zone of time windows, an IANA name; `None` is Spinnaker's default, America/Los_Angeles.
+    pub time_zone: Option<String>,
 }
 
 /// Makes the document of a new execution and takes its first step.
@@ -38,6 +42,7 @@ pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Eff
     let mut effects = Effects::default();
     effects.note("execution_started", None, None);
     document.status = ExecutionStatus::Running;
+    document.started_ms = Some(now_ms);
     advance::advance(&mut document, now_ms, &mut effects);
     (document, effects)
 }
@@ -61,20 +66,12 @@ pub fn fail_on_startup(
 fn blank(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> Document {
     let id = ExecutionId::of_event(&origin.event_key, &origin.pipeline_id);
     let stages = pipeline.stages.iter().map(|definition| Stage {
-        id: StageId::of(&id, &definition.ref_id),
-        ref_id: definition.ref_id.clone(),
         kind: definition.kind.clone(),
         name: definition.name.clone(),
         requires: definition.requires.clone(),
-        parent: None,
         on_failure: definition.on_failure,
         config: definition.config.clone(),
-        state: StageState::NotStarted,
-        started_ms: None,
-        ended_ms: None,
-        outputs: Map::<String, Value>::new(),
-        failure: None,
-        attempts: Vec::new(),
+        ..Stage::blank(&id, &definition.ref_id)
     });
     let stages = stages.collect();
     Document {
@@ -85,10 +82,16 @@ fn blank(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> Document {
         event_key: origin.event_key,
         status: ExecutionStatus::NotStarted,
         created_ms: now_ms,
+        started_ms: None,
         ended_ms: None,
         canceled: None,
         startup_failure: None,
         trigger: origin.trigger,
+        policy: Policy::of(pipeline),
+        queue: None,
+        start_expiry_ms: None,
+        time_zone: origin.time_zone,
+        pause: None,
         stages,
     }
 }

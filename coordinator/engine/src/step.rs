@@ -1,14 +1,13 @@
 //! One step: an input, the leases, the time; a new document and what follows from it.
 
-use std::collections::BTreeMap;
-
-use model::{TaskId, limits};
-use wire::TaskOutcome;
+use model::{ExecutionId, limits};
+use wire::Control;
 
 use crate::{
     advance,
-    document::{Canceled, Document, StageState, Work},
+    document::{Canceled, Document, Stage, StageState, Work},
     effects::Effects,
+    facts::Facts,
     work,
 };
 
@@ -24,21 +23,13 @@ pub enum Input {
         /// Why.
         reason: Option<String>,
     },
-}
-
-/// What the store says about a live task.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Lease {
-    /// Epoch that may be claimed or is held.
-    pub epoch: u32,
-    /// Until when it is held, if it is.
-    pub until_ms: Option<u64>,
-    /// Whether it was claimed in this epoch.
-    pub claimed: bool,
-    /// Checkpoints stored, over all epochs.
-    pub checkpoints: u64,
-    /// How it ended, once it has.
-    pub result: Option<TaskOutcome>,
+    /// Somebody tells it what to do.
+    Control {
+        /// Who.
+        user: String,
+        /// What.
+        control: Control,
+    },
 }
 
 /// Why an input was not applied. The document is unchanged.
@@ -53,6 +44,9 @@ pub enum Rejection {
     /// Nothing has happened.
     #[error("nothing to do")]
     NothingToDo,
+    /// An order does not fit where it stands; why, for people.
+    #[error("{0}")]
+    Unfit(String),
 }
 
 /// Takes one step, at `now_ms` by the store's clock.
@@ -63,7 +57,7 @@ pub enum Rejection {
 pub fn step(
     document: &mut Document,
     input: &Input,
-    leases: &BTreeMap<TaskId, Lease>,
+    facts: &Facts,
     now_ms: u64,
 ) -> Result<Effects, Rejection> {
     if document.is_complete() {
@@ -78,7 +72,10 @@ pub fn step(
             Some(Canceled { by: user.clone(), reason: reason.clone(), at_ms: now_ms });
         effects.note("cancel_requested", None, Some(said(user, reason.as_deref())));
     }
-    work::absorb(document, leases, now_ms, &mut effects);
+    if let Input::Control { control, .. } = input {
+        return Err(Rejection::Unfit(format!("{control:?} is not known yet")));
+    }
+    work::absorb(document, &facts.leases, now_ms, &mut effects);
     advance::advance(document, now_ms, &mut effects);
     // Every change leaves a line in the timeline; no line, no change.
     if effects.timeline.is_empty() {
@@ -95,11 +92,7 @@ fn said(user: &str, reason: Option<&str>) -> String {
 ///
 /// A result makes the store look earlier on its own, so this only has to catch what is lost: a task
 /// nobody claimed, a worker that fell silent, a pause that is over.
-pub fn next_look(
-    document: &Document,
-    leases: &BTreeMap<TaskId, Lease>,
-    now_ms: u64,
-) -> Option<u64> {
+pub fn next_look(document: &Document, facts: &Facts, now_ms: u64) -> Option<u64> {
     if document.is_complete() {
         return None;
     }
@@ -109,9 +102,37 @@ pub fn next_look(
         StageState::Running(Work::BackingOff { due_ms, .. }) => Some(*due_ms),
         StageState::Running(Work::Task { .. }) => {
             let task = document.task_of(stage)?;
-            Some(work::next_look(stage, leases.get(&task)))
+            Some(work::next_look(stage, facts.leases.get(&task)))
         }
-        StageState::NotStarted | StageState::Running(Work::Children) | StageState::Done(_) => None,
+        StageState::NotStarted
+        | StageState::Running(
+            Work::Held
+            | Work::Children
+            | Work::Window { .. }
+            | Work::Waiting { .. }
+            | Work::Judging
+            | Work::Child { .. },
+        )
+        | StageState::Done(_) => None,
     });
     Some(of_stages.fold(latest, u64::min).max(now_ms))
+}
+
+/// The executions whose [`crate::ChildFact`] a step of this document needs.
+pub fn children_of(document: &Document) -> Vec<ExecutionId> {
+    let child = |stage: &Stage| match &stage.state {
+        StageState::Running(Work::Child { execution, .. }) => Some(execution.clone()),
+        StageState::NotStarted
+        | StageState::Running(
+            Work::Held
+            | Work::Children
+            | Work::Window { .. }
+            | Work::Waiting { .. }
+            | Work::Judging
+            | Work::Task { .. }
+            | Work::BackingOff { .. },
+        )
+        | StageState::Done(_) => None,
+    };
+    document.stages.iter().filter_map(child).collect()
 }

@@ -2,9 +2,9 @@
 
 use model::ExecutionStatus;
 use serde_json::{Map, Value, json};
-use wire::{ExecutionView, StageView, TaskFailure, TaskView};
+use wire::{ExecutionView, PauseView, QueueView, StageView, TaskFailure, TaskView};
 
-use crate::document::{Document, Stage, StageState, Work};
+use crate::document::{Document, Pause, Queue, Stage, StageState, Work};
 
 /// Shows a document.
 pub fn view(document: &Document) -> ExecutionView {
@@ -19,7 +19,7 @@ pub fn view(document: &Document) -> ExecutionView {
         pipeline_config_id: document.pipeline_id.clone(),
         status: document.status,
         build_time: document.created_ms,
-        start_time: started.then_some(document.created_ms),
+        start_time: if started { document.started_ms } else { None },
         end_time: document.ended_ms,
         canceled: canceled.is_some() || !started,
         canceled_by: if started {
@@ -28,9 +28,29 @@ pub fn view(document: &Document) -> ExecutionView {
             Some("system".to_owned())
         },
         cancellation_reason: document.startup_failure.clone().or(why),
+        paused: document.pause.as_ref().map(pause_view),
+        queue: document.queue.as_ref().map(queue_view),
+        limit_concurrent: document.policy.limit == Some(1),
+        max_concurrent_executions: document.policy.limit.unwrap_or(0),
+        keep_waiting_pipelines: document.policy.keep_waiting,
+        start_time_expiry: document.start_expiry_ms,
         trigger: document.trigger.clone(),
         stages: document.stages.iter().map(stage_view).collect(),
     }
+}
+
+fn pause_view(pause: &Pause) -> PauseView {
+    PauseView {
+        paused_by: pause.by.clone(),
+        pause_time: pause.at_ms,
+        resumed_by: pause.resumed_by.clone(),
+        resume_time: pause.resumed_ms,
+        paused_ms: pause.total_ms,
+    }
+}
+
+fn queue_view(queue: &Queue) -> QueueView {
+    QueueView { position: queue.position, waiting_for: queue.waiting_for.clone() }
 }
 
 fn stage_view(stage: &Stage) -> StageView {
@@ -100,7 +120,16 @@ fn tasks(stage: &Stage) -> Vec<TaskView> {
             end_time: None,
             failure: None,
         }),
-        StageState::NotStarted | StageState::Running(Work::Children) | StageState::Done(_) => None,
+        StageState::NotStarted
+        | StageState::Running(
+            Work::Held
+            | Work::Children
+            | Work::Window { .. }
+            | Work::Waiting { .. }
+            | Work::Judging
+            | Work::Child { .. },
+        )
+        | StageState::Done(_) => None,
     };
     past.chain(now).collect()
 }

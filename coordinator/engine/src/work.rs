@@ -6,10 +6,10 @@ use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind, limits, pipeline::On
 use wire::{FailureKind, TaskFailure, TaskOutcome};
 
 use crate::{
-    bake, deploy,
     document::{Attempt, Document, Stage, StageState, Work},
     effects::{Dispatch, Effects},
-    step::Lease,
+    facts::Lease,
+    types::{bake, deploy},
 };
 
 /// How long a task that was told to stop, and that nobody holds, is given to be claimed by a worker
@@ -308,7 +308,16 @@ pub(crate) fn cancel(stage: &mut Stage, task: Option<TaskId>, now_ms: u64, effec
             effects.unlock.extend(task.map(|task| task.owner()));
             close(stage, ExecutionStatus::Canceled, now_ms, effects);
         }
-        StageState::NotStarted | StageState::Running(Work::Children) | StageState::Done(_) => {}
+        StageState::NotStarted
+        | StageState::Running(
+            Work::Held
+            | Work::Children
+            | Work::Window { .. }
+            | Work::Waiting { .. }
+            | Work::Judging
+            | Work::Child { .. },
+        )
+        | StageState::Done(_) => {}
     }
 }
 

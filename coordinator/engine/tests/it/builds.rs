@@ -101,7 +101,12 @@ fn constraints_are_found_in_properties() {
 fn planned(json: &Value) -> engine::Document {
     let build = build(json).unwrap();
     let trigger = trigger_of_build(&build, None, &BTreeMap::new());
-    let origin = Origin { event_key: build.event_key(), pipeline_id: "p1".to_owned(), trigger };
+    let origin = Origin {
+        event_key: build.event_key(),
+        pipeline_id: "p1".to_owned(),
+        trigger,
+        time_zone: None,
+    };
     engine::start(&pipeline(&self::trigger()), origin, 1).0
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::{Dispatch, Document, Effects, Input, Lease, Origin, Rejection};
+use engine::{Dispatch, Document, Effects, Facts, Input, Lease, Origin, Rejection};
 use model::{ExecutionStatus, TaskId, pipeline::Pipeline};
 use serde_json::{Map, json};
 use wire::{BakeResult, DeployResult, FailureKind, TaskFailure, TaskOutcome};
@@ -99,6 +99,7 @@ impl World {
             event_key: "manual/1".to_owned(),
             pipeline_id: "p1".to_owned(),
             trigger: Map::new(),
+            time_zone: None,
         };
         let (document, effects) = engine::start(pipeline, origin, 1_000);
         let mut world = Self {
@@ -114,10 +115,15 @@ impl World {
         world
     }
 
+    fn facts(&self) -> Facts {
+        Facts { leases: self.leases.clone(), ..Facts::default() }
+    }
+
     /// Takes a step and holds the rules against it.
     pub(crate) fn step(&mut self, input: &Input) -> Result<Effects, Rejection> {
         let before = self.document.clone();
-        let result = engine::step(&mut self.document, input, &self.leases, self.now_ms);
+        let facts = self.facts();
+        let result = engine::step(&mut self.document, input, &facts, self.now_ms);
         match &result {
             Err(_) => assert_eq!(self.document, before, "a rejected input changes nothing"),
             Ok(effects) => {
@@ -125,7 +131,7 @@ impl World {
                 self.take(effects.clone());
                 // What was just looked at leaves nothing to do.
                 let mut again = self.document.clone();
-                let second = engine::step(&mut again, &Input::Look, &self.leases, self.now_ms);
+                let second = engine::step(&mut again, &Input::Look, &self.facts(), self.now_ms);
                 assert!(second.is_err(), "a second look finds more to do: {second:?}");
                 assert_eq!(again, self.document);
             }
@@ -166,7 +172,7 @@ impl World {
             assert_eq!(self.ends, 1, "it ends once");
             assert!(self.leases.is_empty(), "a complete execution has live tasks");
         } else {
-            let wake = engine::next_look(&self.document, &self.leases, self.now_ms);
+            let wake = engine::next_look(&self.document, &self.facts(), self.now_ms);
             let wake = wake.expect("a live execution is looked at again");
             assert!(wake <= self.now_ms + 300_000, "it sleeps too long");
         }

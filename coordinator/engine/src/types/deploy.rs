@@ -2,26 +2,27 @@
 
 use model::{
     TaskKind,
+    pipeline::OnFailure,
     stages::{Cluster, DeployStage},
 };
 use serde_json::{Map, Value};
 use wire::{Capacity, DeployRequest, DeployResult, DeployStrategy, TaskFailure};
 
 use crate::{
-    advance::Part,
-    bake, build,
+    build,
     document::{Document, Stage, user_failure},
+    types::{Part, Plan, bake},
 };
 
-pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Vec<Part>, TaskFailure> {
-    let deploy = DeployStage::read(&stage.config).map_err(|problems| bake::fields(&problems))?;
+pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
+    let deploy = DeployStage::read(stage.config()).map_err(|problems| bake::fields(&problems))?;
     let mut parts = Vec::new();
     for cluster in &deploy.clusters {
         for region in &cluster.regions {
             parts.push(part(document, stage, cluster, region)?);
         }
     }
-    Ok(parts)
+    Ok(Plan::parts(parts))
 }
 
 fn part(
@@ -85,9 +86,10 @@ fn part(
     put("imageId", image.into());
     Ok(Part {
         name: format!("Deploy in {region}"),
+        kind: "createServerGroup".to_owned(),
         config,
-        kind: TaskKind::Deploy,
-        request: build::text_of(&request),
+        on_failure: OnFailure::HaltPipeline,
+        plan: Plan::Task { kind: TaskKind::Deploy, request: build::text_of(&request) },
     })
 }
 

@@ -5,23 +5,24 @@ use std::collections::BTreeSet;
 use model::{
     TaskKind,
     package::{self, Resolved},
+    pipeline::OnFailure,
     stages::{BakeStage, DeployStage},
 };
 use serde_json::{Map, Value, json};
 use wire::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec, TaskFailure};
 
 use crate::{
-    advance::Part,
     build,
     document::{Document, Stage, user_failure},
+    types::{Part, Plan},
 };
 
-pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Vec<Part>, TaskFailure> {
-    let bake = BakeStage::read(&stage.config).map_err(|problems| fields(&problems))?;
+pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
+    let bake = BakeStage::read(stage.config()).map_err(|problems| fields(&problems))?;
     let packages = packages(document, &bake)?;
     let regions = regions(document, stage, &bake);
     let parts = regions.iter().map(|region| part(document, &bake, &packages, region));
-    Ok(parts.collect())
+    Ok(Plan::parts(parts.collect()))
 }
 
 fn part(document: &Document, bake: &BakeStage, packages: &[PackageSpec], region: &str) -> Part {
@@ -54,9 +55,10 @@ fn part(document: &Document, bake: &BakeStage, packages: &[PackageSpec], region:
     config.insert("vmType".to_owned(), bake.vm_type.as_str().into());
     Part {
         name: format!("Bake in {region}"),
+        kind: "bake".to_owned(),
         config,
-        kind: TaskKind::Bake,
-        request: build::text_of(&request),
+        on_failure: OnFailure::HaltPipeline,
+        plan: Plan::Task { kind: TaskKind::Bake, request: build::text_of(&request) },
     }
 }
 
@@ -72,7 +74,7 @@ fn pinned(packages: &[PackageSpec]) -> String {
 /// The stage's regions, and those of deploys that build on it, unless it says not to look.
 fn regions(document: &Document, stage: &Stage, bake: &BakeStage) -> Vec<String> {
     let mut regions = bake.regions.clone();
-    let skip = stage.config.get("skipRegionDetection").and_then(Value::as_bool).unwrap_or(false);
+    let skip = stage.config().get("skipRegionDetection").and_then(Value::as_bool).unwrap_or(false);
     if skip || regions.iter().any(|region| region == "global") {
         return regions;
     }

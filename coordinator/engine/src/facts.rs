@@ -1,0 +1,115 @@
+//! What a step may know beside the document: everything the store says at this moment.
+
+use std::collections::BTreeMap;
+
+use model::{ExecutionId, ExecutionStatus, TaskId, pipeline::Pipeline};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use wire::{ExecutionView, TaskOutcome};
+
+/// What is true around a document.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Its live tasks.
+    pub leases: BTreeMap<TaskId, Lease>,
+    /// Who runs and who waits of its pipeline. Needed while it waits, and for a restart of a finished
+    /// execution.
+    pub slot: Option<SlotFact>,
+    /// The policy of its pipeline's current definition. Needed while it waits, and for a restart of a
+    /// finished execution; `None` when the definition is gone or cannot be read: then the last one
+    /// counts.
+    pub policy: Option<Policy>,
+    /// The executions its stages wait for ([`crate::children_of`] names them).
+    pub children: BTreeMap<ExecutionId, ChildFact>,
+}
+
+/// What the store says about a live task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    /// Epoch that may be claimed or is held.
+    pub epoch: u32,
+    /// Until when it is held, if it is.
+    pub until_ms: Option<u64>,
+    /// Whether it was claimed in this epoch.
+    pub claimed: bool,
+    /// Checkpoints stored, over all epochs.
+    pub checkpoints: u64,
+    /// How it ended, once it has.
+    pub result: Option<TaskOutcome>,
+}
+
+/// Who runs and who waits of one pipeline. The execution itself is in one of the lists while it is live.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlotFact {
+    /// Those that hold a slot, oldest first.
+    pub holders: Vec<Place>,
+    /// Those that wait for one, oldest first.
+    pub waiting: Vec<Place>,
+}
+
+/// An execution in the order in which those of its pipeline were registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which.
+    pub execution: ExecutionId,
+    /// Larger for the newer one.
+    pub order: u64,
+}
+
+/// How many executions of a pipeline run at a time, and what becomes of those that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// At most so many; `None` is no limit.
+    pub limit: Option<u32>,
+    /// Waiting executions all run, oldest first; otherwise only the newest does.
+    pub keep_waiting: bool,
+}
+
+/// What became of an execution that a stage started.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChildFact {
+    /// It could not be made.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// It exists.
+    Known {
+        /// The pipeline's name.
+        name: String,
+        /// Where it stands.
+        status: ExecutionStatus,
+        /// Why it was canceled or never started.
+        reason: Option<String>,
+        /// What its stages gave, merged; later stages win.
+        outputs: Map<String, Value>,
+    },
+}
+
+impl Policy {
+    /// The policy of a definition. Source: Orca; `limitConcurrent` wins, a maximum of 0 is no limit.
+    pub const fn of(pipeline: &Pipeline) -> Self {
+        let limit = match (pipeline.limit_concurrent, pipeline.max_concurrent_executions) {
+            (true, _) => Some(1),
+            (false, 0) => None,
+            (false, max) => Some(max),
+        };
+        Self { limit, keep_waiting: pipeline.keep_waiting_pipelines }
+    }
+}
+
+impl ChildFact {
+    /// The fact that a stored view tells.
+    pub fn of(view: &ExecutionView) -> Self {
+        let mut outputs = Map::new();
+        for stage in view.stages.iter().filter(|stage| stage.parent_stage_id.is_none()) {
+            outputs.extend(stage.outputs.clone());
+        }
+        Self::Known {
+            name: view.name.clone(),
+            status: view.status,
+            reason: view.cancellation_reason.clone(),
+            outputs,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Stage types: what a stage of each type comes to when it begins, and what its parts come to.
+//!
+//! A type is a pure function from the document and the stage to a [`Plan`]; the graph does the rest. To add
+//! one: a variant of `model::pipeline::StageType`, a module here with its `plan`, an arm in [`plan`].
+
+pub(crate) mod bake;
+pub(crate) mod deploy;
+
+use model::{
+    ExecutionStatus, TaskKind,
+    pipeline::{OnFailure, StageType},
+};
+use serde_json::{Map, Value};
+use wire::TaskFailure;
+
+use crate::document::{Document, Stage, user_failure};
+
+/// What a stage does once it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Plan {
+    /// Synthetic stages do the work: those before side by side, then those after one by one. The stage is
+    /// over when they are; [`outputs`] gathers what came of them.
+    Parts {
+        /// All at once.
+        before: Vec<Part>,
+        /// In order, once every part before is over and none of them halts.
+        after: Vec<Part>,
+    },
+    /// Nothing to wait for.
+    Done {
+        /// How it ends; `TERMINAL` becomes what "if stage fails" says.
+        status: ExecutionStatus,
+        /// What later stages may read.
+        outputs: Map<String, Value>,
+        /// Why it failed.
+        failure: Option<TaskFailure>,
+    },
+    /// A worker does it.
+    Task {
+        /// Which.
+        kind: TaskKind,
+        /// JSON text of the request.
+        request: String,
+    },
+    /// A pause, which a person may cut short.
+    Wait {
+        /// Milliseconds.
+        time_ms: u64,
+    },
+    /// A person decides.
+    Judge,
+    /// Another pipeline does it.
+    Child(Child),
+}
+
+/// Another pipeline to start.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Child {
+    /// Its id.
+    pub(crate) pipeline_id: String,
+    /// Its owner.
+    pub(crate) application: String,
+    /// Its parameters.
+    pub(crate) parameters: Map<String, Value>,
+    /// When the stage is over.
+    pub(crate) until: crate::document::Until,
+}
+
+/// A synthetic stage to be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Part {
+    /// Its label.
+    pub(crate) name: String,
+    /// Its type, as shown.
+    pub(crate) kind: String,
+    /// What makes it this one.
+    pub(crate) config: Map<String, Value>,
+    /// What its failure means to its siblings and its parent.
+    pub(crate) on_failure: OnFailure,
+    /// What it does.
+    pub(crate) plan: Plan,
+}
+
+/// What a stage that begins does.
+///
+/// # Errors
+///
+/// A stage that cannot be planned fails with this.
+pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
+    match StageType::of(&stage.kind) {
+        Some(StageType::Bake) => bake::plan(document, stage),
+        Some(StageType::Deploy) => deploy::plan(document, stage),
+        // `start` refuses a pipeline with other types before anything runs.
+        None => Err(user_failure(format!("stage type `{}` cannot run here", stage.kind), None)),
+    }
+}
+
+/// What a stage made of parts gives to others, once the parts are over.
+pub(crate) fn outputs(stage: &Stage, parts: &[&Stage]) -> Map<String, Value> {
+    match StageType::of(&stage.kind) {
+        Some(StageType::Bake) => bake::gather(parts),
+        Some(StageType::Deploy) => deploy::gather(parts),
+        None => Map::new(),
+    }
+}
+
+impl Plan {
+    /// Side by side, and nothing after.
+    pub(crate) const fn parts(before: Vec<Part>) -> Self {
+        Self::Parts { before, after: Vec::new() }
+    }
+}

@@ -12,8 +12,8 @@ use metrics::counter;
 use model::{ExecutionId, TaskId};
 use runtime::Chain;
 use store::{
-    Commit, Committed, Create, Created, LeaseRow, OutboxRow, SharedStore, StoreError,
-    StoredExecution, TaskChange,
+    Commit, Committed, Create, Created, LeaseRow, OutboxRow, Reopen, SharedStore, SlotRequest,
+    StoreError, StoredExecution, TaskChange,
 };
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -115,6 +115,7 @@ impl Executions {
             pipeline_id: document.pipeline_id.clone(),
             event_key: document.event_key.clone(),
             first,
+            slot: SlotRequest { limit: None },
         };
         let failed = |cause| ApplyError::Store { doing: "create", id: document.id.clone(), cause };
         match self.store.execution_create(create).await.map_err(failed)? {
@@ -156,7 +157,7 @@ impl Executions {
                 return unchanged(Unchanged::Rejected(Rejection::AlreadyComplete));
             }
             let Some((document, facts, decision)) = decide(&stored, input) else {
-                self.rewake(id, stored.now_ms + AFTER_BUG_MS).await?;
+                self.rewake(id, &stored, stored.now_ms + AFTER_BUG_MS).await?;
                 return unchanged(Unchanged::Stuck);
             };
             let effects = match decision {
@@ -195,12 +196,12 @@ impl Executions {
                 // Another look at the same version was quicker. It may have been taken before the
                 // result came in for whose sake we look: so look again, at the newer version.
                 Committed::Duplicate => {}
-                Committed::Conflict { .. } => {
+                Committed::NoSlot | Committed::Conflict { .. } => {
                     counter!("bowline_commit_conflicts_total").increment(1);
                 }
                 Committed::Refused { reason } => {
                     error!(reason, "the store refused a transition: this is a bug in the engine");
-                    self.rewake(id, stored.now_ms + AFTER_BUG_MS).await?;
+                    self.rewake(id, &stored, stored.now_ms + AFTER_BUG_MS).await?;
                     return unchanged(Unchanged::Stuck);
                 }
             }
@@ -217,14 +218,21 @@ impl Executions {
         facts: &Facts,
     ) -> Result<(), ApplyError> {
         match engine::next_look(document, facts, stored.now_ms) {
-            Some(wake_ms) if stored.wake_ms != Some(wake_ms) => self.rewake(id, wake_ms).await,
+            Some(wake_ms) if stored.wake_ms != Some(wake_ms) => {
+                self.rewake(id, stored, wake_ms).await
+            }
             Some(_) | None => Ok(()),
         }
     }
 
-    async fn rewake(&self, id: &ExecutionId, wake_ms: u64) -> Result<(), ApplyError> {
+    async fn rewake(
+        &self,
+        id: &ExecutionId,
+        seen: &StoredExecution,
+        wake_ms: u64,
+    ) -> Result<(), ApplyError> {
         let failed = |cause| ApplyError::Store { doing: "rewake", id: id.clone(), cause };
-        self.store.execution_rewake(id, wake_ms).await.map_err(failed)
+        self.store.execution_rewake(id, seen.wake_ms, wake_ms).await.map_err(failed)
     }
 }
 
@@ -329,6 +337,10 @@ fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>) -> Commit 
         tasks,
         unlock_owners: effects.unlock,
         wake_ms: engine::next_look(document, basis.facts, basis.now_ms),
+        slot: None,
+        events: Vec::new(),
+        notify: Vec::new(),
+        reopen: Reopen::Never,
     }
 }
 

@@ -6,8 +6,8 @@ mod fetch;
 use std::{collections::BTreeMap, sync::Arc};
 
 use engine::Build;
-pub use fetch::{Credentials, Fetch, FetchError, Fetched};
 use fetch::{ANSWER_BYTES_MAX, Http};
+pub use fetch::{Credentials, Fetch, FetchError, Fetched};
 use model::jenkins::JobName;
 use runtime::{JenkinsConfig, JenkinsController};
 use serde_json::Value;

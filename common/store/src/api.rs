@@ -12,8 +12,9 @@ use tokio::sync::watch;
 
 use crate::{
     Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Locked, PipelinePut, PipelineRow, PipelineWritten, Stats, StoreError,
-    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    ExecutionRow, Expired, Expiry, FinishedFilter, FinishedPage, Locked, PipelinePut, PipelineRow,
+    PipelineWritten, Removed, Stats, StoreError, StoredEvent, StoredExecution, TaskClaim,
+    TimelineRow,
 };
 
 /// A store behind its seam; cheap to clone.
@@ -26,13 +27,15 @@ pub trait Store: Debug + Send + Sync + 'static {
     // Definitions.
 
     /// Writes a pipeline definition. With `expected_version`, only over exactly that version
-    /// (0: only if it does not exist). Names are unique inside an application.
+    /// (0: only if it does not exist). Names are unique inside an application. Whoever waits for a
+    /// slot of the pipeline looks at once: the limit may be another one now.
     fn pipeline_put(&self, put: PipelinePut) -> Answer<'_, PipelineWritten>;
     /// Reads one definition by its id.
     fn pipeline_get<'a>(&'a self, id: &'a str) -> Answer<'a, Option<PipelineRow>>;
     /// Reads every definition, of one application or of all, ordered by application, index and name.
     fn pipeline_list<'a>(&'a self, application: Option<&'a str>) -> Answer<'a, Vec<PipelineRow>>;
-    /// Removes a definition; false when there was none.
+    /// Removes a definition; false when there was none. Whoever waits for a slot of it looks at
+    /// once.
     fn pipeline_delete<'a>(&'a self, id: &'a str) -> Answer<'a, bool>;
 
     // Intake. An event is anything from outside that the coordinator must act on: a finished build,
@@ -53,11 +56,16 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     // Executions.
 
-    /// Creates an execution once per id.
+    /// Creates an execution once per id, also when the first of that id was removed since.
     fn execution_create(&self, create: Create) -> Answer<'_, Created>;
-    /// Reads the snapshot, with the leases of its live tasks.
+    /// Reads the snapshot, with the leases of its live tasks and the slots of its pipeline.
     fn execution_load<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Option<StoredExecution>>;
     /// The transition: applies everything in `commit`, or nothing.
+    ///
+    /// When an execution gives up its slot or its place among the waiters, and when a waiter takes
+    /// a slot, the wakes of the pipeline's other waiters are brought forward to now. A transition
+    /// computed before a wake was brought forward does not overwrite it: the first one after that
+    /// keeps the earlier of both.
     fn execution_commit(&self, commit: Commit) -> Answer<'_, Committed>;
     /// Reads public views, newest first.
     fn execution_list(&self, filter: ExecutionFilter) -> Answer<'_, Vec<ExecutionRow>>;
@@ -65,8 +73,25 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn execution_view<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Option<ExecutionRow>>;
     /// Reads the timeline of an execution, oldest first.
     fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>>;
-    /// Moves the wake of a live execution without a transition; ignored when it is terminal or gone.
-    fn execution_rewake<'a>(&'a self, id: &'a ExecutionId, wake_ms: u64) -> Answer<'a, ()>;
+    /// Moves the wake of a live execution without a transition, if it is still the one that the
+    /// caller saw when it decided: a wake that was brought forward since stays.
+    fn execution_rewake<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        seen_ms: Option<u64>,
+        wake_ms: u64,
+    ) -> Answer<'a, ()>;
+
+    // Retention.
+
+    /// Looks through old executions, the oldest by creation first, for those that are complete and
+    /// may be removed.
+    fn executions_finished(&self, filter: FinishedFilter) -> Answer<'_, FinishedPage>;
+    /// Removes a complete execution with everything about it. Its id is remembered, so that a build
+    /// which is told again does not run again ([`Created::Exists`]).
+    fn execution_remove<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Removed>;
+    /// Forgets old settled events and ids of removed executions. Pending events stay.
+    fn expire(&self, expiry: Expiry) -> Answer<'_, Expired>;
 
     // Due work, for coordinators.
 

@@ -8,7 +8,9 @@ mod due;
 mod executions;
 mod intake;
 mod leases;
+mod retention;
 mod seam;
+mod slots;
 mod tables;
 mod writer;
 

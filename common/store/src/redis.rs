@@ -59,8 +59,10 @@ impl fmt::Debug for RedisStore {
 pub fn functions_text() -> String {
     const SOURCES: &str = concat!(
         include_str!("redis/functions/base.lua"),
+        include_str!("redis/functions/slots.lua"),
         include_str!("redis/functions/intake.lua"),
         include_str!("redis/functions/executions.lua"),
+        include_str!("redis/functions/retention.lua"),
         include_str!("redis/functions/due.lua"),
         include_str!("redis/functions/leases.lua"),
         include_str!("redis/functions/whole.lua"),
@@ -199,7 +201,7 @@ mod tests {
     #[test]
     fn the_library_has_no_open_places() {
         let text = functions_text();
-        assert!(text.starts_with("#!lua name=bowline_v1\n"), "the first line names the library");
+        assert!(text.starts_with("#!lua name=bowline_v2\n"), "the first line names the library");
         for place in ["@WAKE_MAX_MS@", "@DOCUMENT_BYTES_MAX@", "@OVERDUE_MS@", "@FINGERPRINT@"] {
             assert!(!text.contains(place), "`{place}` was not filled in");
         }

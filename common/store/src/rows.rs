@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind};
 use serde::{Deserialize, Serialize};
 
-use crate::Fence;
 #[cfg(doc)]
 use crate::Store;
+use crate::{Fence, SlotChange, SlotRequest, SlotRow};
 
 /// A definition to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,8 +123,11 @@ pub struct Create {
     /// The event it came from; for lists.
     pub event_key: String,
     /// The first transition. `expect_version` and `input_id` are not looked at: creation is
-    /// idempotent by id, and the created execution has version 1.
+    /// idempotent by id, and the created execution has version 1. Its `slot` is not looked at
+    /// either: `slot` beside it is asked for.
     pub first: Commit,
+    /// What it needs before it may run. One that is complete from the start gets nothing.
+    pub slot: SlotRequest,
 }
 
 /// Answer to [`Store::execution_create`].
@@ -132,7 +135,7 @@ pub struct Create {
 pub enum Created {
     /// Created now.
     New,
-    /// It was there.
+    /// It is there, or was there and was removed.
     Exists,
     /// The rules forbid it.
     Refused {
@@ -168,6 +171,25 @@ pub struct Commit {
     pub unlock_owners: Vec<String>,
     /// When to look at it again. A live execution needs one at most five minutes ahead.
     pub wake_ms: Option<u64>,
+    /// A change to its slot. A terminal transition frees slot or place in any case.
+    pub slot: Option<SlotChange>,
+    /// Events accepted with it; known keys change nothing.
+    pub events: Vec<EventRow>,
+    /// Other executions that must look at what this one did: the wakes of the live ones are brought
+    /// forward to now.
+    pub notify: Vec<ExecutionId>,
+    /// Whether it may start from a terminal state.
+    pub reopen: Reopen,
+}
+
+/// Whether a transition may change a terminal execution.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reopen {
+    /// It may not: terminal is final.
+    #[default]
+    Never,
+    /// It may: a person restarts a stage, an input of its own. It must ask for a slot.
+    ByRestart,
 }
 
 /// A message to publish, stored with the state that caused it.
@@ -237,6 +259,8 @@ pub enum Committed {
     },
     /// No such execution.
     Gone,
+    /// It must take a slot and there is none; nothing was changed. Load and decide again.
+    NoSlot,
     /// The rules forbid it; nothing was changed. A bug in the caller.
     Refused {
         /// Which rule.
@@ -259,6 +283,8 @@ pub struct StoredExecution {
     pub leases: BTreeMap<TaskId, LeaseRow>,
     /// When it will be looked at again.
     pub wake_ms: Option<u64>,
+    /// The slots of its pipeline.
+    pub slot: SlotRow,
     /// The store's clock at the read.
     pub now_ms: u64,
 }
@@ -419,8 +445,12 @@ pub struct TimelineRow {
 /// Figures for gauges.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Executions by status; terminal ones are counted too.
+    /// Executions by status; terminal ones are counted until they are removed.
     pub executions: BTreeMap<ExecutionStatus, u64>,
+    /// Executions that wait for a slot.
+    pub executions_waiting: u64,
+    /// For how long the one waits that has waited longest.
+    pub executions_waiting_oldest_ms: u64,
     /// Leases held now, by kind of task.
     pub leases_running: BTreeMap<TaskKind, u64>,
     /// Tasks dispatched and not yet claimed or finished, by kind.

@@ -31,17 +31,20 @@ pub(crate) enum Refusal {
     ForeignTask,
     /// The first transition names another execution than the one created.
     OtherId,
+    /// A restart that asks for no slot.
+    Unregistered,
 }
 
 impl Refusal {
     /// Every refusal.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Terminal,
         Self::SchemaBack,
         Self::TooLarge,
         Self::NoWake,
         Self::ForeignTask,
         Self::OtherId,
+        Self::Unregistered,
     ];
 
     /// The word by which `functions.lua` names it.
@@ -53,6 +56,7 @@ impl Refusal {
             Self::NoWake => "NO_WAKE",
             Self::ForeignTask => "FOREIGN_TASK",
             Self::OtherId => "OTHER_ID",
+            Self::Unregistered => "UNREGISTERED",
         }
     }
 
@@ -60,7 +64,8 @@ impl Refusal {
     pub(crate) fn reason(self) -> String {
         match self {
             Self::Terminal => {
-                "the execution is complete, and nothing changes after that".to_owned()
+                "the execution is complete, and only a restart changes anything after that"
+                    .to_owned()
             }
             Self::SchemaBack => {
                 "the stored snapshot has a newer format than this one: this program is too old"
@@ -76,6 +81,9 @@ impl Refusal {
             ),
             Self::ForeignTask => "a task change names a task of another execution".to_owned(),
             Self::OtherId => "the first transition names another execution".to_owned(),
+            Self::Unregistered => {
+                "a complete execution that is opened again must ask for a slot".to_owned()
+            }
         }
     }
 }

@@ -53,6 +53,7 @@ impl TestTask {
             pipeline_id: "test".to_owned(),
             event_key: format!("test/{}", task.execution),
             first: commit(&store, &task, 0, dispatch).await,
+            slot: store::SlotRequest { limit: None },
         };
         let created = store.execution_create(create).await.expect("the store answers");
         assert_eq!(created, Created::New, "a new execution");
@@ -200,5 +201,9 @@ async fn commit(store: &SharedStore, task: &TaskId, version: u64, change: TaskCh
         tasks: vec![change],
         unlock_owners: Vec::new(),
         wake_ms: Some(now_ms + WAKE_MS),
+        slot: None,
+        events: Vec::new(),
+        notify: Vec::new(),
+        reopen: store::Reopen::Never,
     }
 }

@@ -61,6 +61,10 @@ async fn unreadable(world: &World) -> ExecutionId {
         tasks: Vec::new(),
         unlock_owners: Vec::new(),
         wake_ms: Some(world.store.now_ms().await.unwrap()),
+        slot: None,
+        events: Vec::new(),
+        notify: Vec::new(),
+        reopen: store::Reopen::Never,
     };
     let create = Create {
         id: id.clone(),
@@ -68,6 +72,7 @@ async fn unreadable(world: &World) -> ExecutionId {
         pipeline_id: "p0".to_owned(),
         event_key: "odd".to_owned(),
         first,
+        slot: store::SlotRequest { limit: None },
     };
     assert_eq!(world.store.execution_create(create).await.unwrap(), Created::New);
     id

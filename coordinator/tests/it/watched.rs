@@ -13,8 +13,9 @@ use model::{ExecutionId, TaskId};
 use runtime::Tasks;
 use store::{
     Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Fence, Locked, PipelinePut, PipelineRow, PipelineWritten,
-    SharedStore, Stats, Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store, StoreError,
+    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -181,8 +182,22 @@ impl Store for WatchedStore {
     fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>> {
         self.pass("execution_timeline", || self.inner.execution_timeline(id))
     }
-    fn execution_rewake<'a>(&'a self, id: &'a ExecutionId, wake_ms: u64) -> Answer<'a, ()> {
-        self.pass("execution_rewake", move || self.inner.execution_rewake(id, wake_ms))
+    fn execution_rewake<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        seen_ms: Option<u64>,
+        wake_ms: u64,
+    ) -> Answer<'a, ()> {
+        self.pass("execution_rewake", move || self.inner.execution_rewake(id, seen_ms, wake_ms))
+    }
+    fn executions_finished(&self, filter: FinishedFilter) -> Answer<'_, FinishedPage> {
+        self.pass("executions_finished", move || self.inner.executions_finished(filter))
+    }
+    fn execution_remove<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Removed> {
+        self.pass("execution_remove", || self.inner.execution_remove(id))
+    }
+    fn expire(&self, expiry: Expiry) -> Answer<'_, Expired> {
+        self.pass("expire", move || self.inner.expire(expiry))
     }
     fn due(&self, limit: u32, hide_ms: u64) -> Answer<'_, Due> {
         self.pass("due", move || self.inner.due(limit, hide_ms))

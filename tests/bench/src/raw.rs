@@ -42,6 +42,10 @@ async fn one_execution(store: SharedStore, number: usize) -> Result<(), Failure>
         tasks: Vec::new(),
         unlock_owners: Vec::new(),
         wake_ms,
+        slot: None,
+        events: Vec::new(),
+        notify: Vec::new(),
+        reopen: store::Reopen::Never,
     };
     let wake_ms = Some(now_ms + 250_000);
     let create = Create {
@@ -50,6 +54,7 @@ async fn one_execution(store: SharedStore, number: usize) -> Result<(), Failure>
         pipeline_id: "raw".to_owned(),
         event_key: key,
         first: commit(0, ExecutionStatus::Running, wake_ms),
+        slot: store::SlotRequest { limit: None },
     };
     if store.execution_create(create).await? != Created::New {
         return Err("the store is not empty: the figures would be of something else".into());

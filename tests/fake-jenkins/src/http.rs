@@ -72,8 +72,14 @@ async fn api(
     Query(query): Query<ApiQuery>,
     request: Request<Body>,
 ) -> Response {
-    respond(shared.core(), request.method(), request.uri(), query.tree.as_deref(), request.headers())
-        .await
+    respond(
+        shared.core(),
+        request.method(),
+        request.uri(),
+        query.tree.as_deref(),
+        request.headers(),
+    )
+    .await
 }
 
 /// The answer to one question.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use model::{ExecutionId, TaskId};
 use store::{
     Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Fence, Locked, PipelinePut, PipelineRow, PipelineWritten, SharedStore, Stats,
-    Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelinePut,
+    PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store, StoreError, StoredEvent,
+    StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::sync::watch;
 
@@ -57,7 +58,10 @@ impl Store for Away {
         execution_list(ExecutionFilter) -> Vec<ExecutionRow>;
         execution_view(&'a ExecutionId) -> Option<ExecutionRow>;
         execution_timeline(&'a ExecutionId) -> Vec<TimelineRow>;
-        execution_rewake(&'a ExecutionId, u64) -> ();
+        execution_rewake(&'a ExecutionId, Option<u64>, u64) -> ();
+        executions_finished(FinishedFilter) -> FinishedPage;
+        execution_remove(&'a ExecutionId) -> Removed;
+        expire(Expiry) -> Expired;
         due(u32, u64) -> Due;
         outbox_done(&'a [String]) -> ();
         outbox_defer(&'a [String], u64) -> ();

@@ -134,6 +134,10 @@ async fn create(
         tasks: Vec::new(),
         unlock_owners: Vec::new(),
         wake_ms: (!status.is_complete()).then_some(wake_ms),
+        slot: None,
+        events: Vec::new(),
+        notify: Vec::new(),
+        reopen: store::Reopen::Never,
     };
     let create = Create {
         id: id.clone(),
@@ -141,6 +145,7 @@ async fn create(
         pipeline_id: pipeline_id.to_owned(),
         event_key: event_key.to_owned(),
         first,
+        slot: store::SlotRequest { limit: None },
     };
     store.execution_create(create).await.unwrap()
 }

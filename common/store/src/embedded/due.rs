@@ -138,6 +138,9 @@ pub(super) fn stats(transaction: &ReadTransaction, now_ms: u64) -> Result<Stats,
     let event_age = transaction.open_table(tables::EVENT_AGE)?;
     stats.events_pending = event_age.len()?;
     stats.events_oldest_ms = age(event_age.first()?.map(|(key, _)| key.value().0));
+    let waiting_age = transaction.open_table(tables::WAITING_AGE)?;
+    stats.executions_waiting = waiting_age.len()?;
+    stats.executions_waiting_oldest_ms = age(waiting_age.first()?.map(|(key, _)| key.value().0));
     let overdue = now_ms.saturating_sub(crate::rules::OVERDUE_MS);
     let wakes = transaction.open_table(tables::WAKES)?;
     for entry in wakes.range(..(overdue, ""))? {

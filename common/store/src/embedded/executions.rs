@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use model::{ExecutionId, TaskId};
 use redb::{ReadTransaction, ReadableTable};
 
-use super::tables::{self, ExecutionRecord, Fault, LeaseRecord, OutboxRecord, Tables};
+use super::{
+    intake, slots,
+    tables::{self, ExecutionRecord, Fault, LeaseRecord, OutboxRecord, Tables},
+};
 use crate::{
-    Commit, Committed, Create, Created, ExecutionFilter, ExecutionRow, LeaseRow, OutboxRow,
-    StoredExecution, TaskChange, TimelineRow, index,
+    Commit, Committed, Create, Created, ExecutionFilter, ExecutionRow, LeaseRow, OutboxRow, Reopen,
+    SlotChange, StoredExecution, TaskChange, TimelineRow, index,
     rules::{self, Refusal},
 };
 
 pub(super) fn create(tables: &mut Tables<'_>, create: &Create) -> Result<Created, Fault> {
     let id = create.id.as_str();
-    if tables.executions.get(id)?.is_some() {
+    if tables.executions.get(id)?.is_some() || tables.removed.get(id)?.is_some() {
         return Ok(Created::Exists);
     }
     let other = (create.first.id != create.id).then_some(Refusal::OtherId);
@@ -30,13 +33,17 @@ pub(super) fn create(tables: &mut Tables<'_>, create: &Create) -> Result<Created
         schema: create.first.schema,
         created_ms: tables.now_ms,
         wake_ms: None,
+        notice_ms: None,
+        slot: None,
+        ended_ms: None,
         timeline_rows: 0,
     };
     for name in record.indexes() {
         tables.index.insert((name.as_str(), record.created_ms, id), ())?;
     }
     tables.count(&tables::status_count(record.status))?;
-    apply(tables, record, &create.first)?;
+    let slot = slots::answer(tables, &record.pipeline_id, create.slot)?;
+    apply(tables, record, &create.first, Some(slot))?;
     Ok(Created::New)
 }
 
@@ -53,8 +60,8 @@ pub(super) fn commit(tables: &mut Tables<'_>, commit: &Commit) -> Result<Committ
     if record.version != commit.expect_version {
         return Ok(Committed::Conflict { version: record.version });
     }
-    let refusal = if record.status.is_complete() {
-        Some(Refusal::Terminal)
+    let refusal = if let Some(refusal) = refusal_of_reopening(&record, commit) {
+        Some(refusal)
     } else if commit.schema < record.schema {
         Some(Refusal::SchemaBack)
     } else {
@@ -63,9 +70,23 @@ pub(super) fn commit(tables: &mut Tables<'_>, commit: &Commit) -> Result<Committ
     if let Some(refusal) = refusal {
         return Ok(Committed::Refused { reason: refusal.reason() });
     }
+    if slots::is_refused(tables, &record, commit.slot)? {
+        return Ok(Committed::NoSlot);
+    }
     tables.inputs.insert(input, ())?;
-    let version = apply(tables, record, commit)?;
+    let version = apply(tables, record, commit, commit.slot)?;
     Ok(Committed::Applied { version })
+}
+
+fn refusal_of_reopening(record: &ExecutionRecord, commit: &Commit) -> Option<Refusal> {
+    if !record.status.is_complete() {
+        return None;
+    }
+    match (commit.reopen, commit.slot) {
+        (Reopen::Never, _) => Some(Refusal::Terminal),
+        (Reopen::ByRestart, None) => Some(Refusal::Unregistered),
+        (Reopen::ByRestart, Some(_)) => None,
+    }
 }
 
 /// Writes everything a transition carries; all rules were checked before.
@@ -73,6 +94,7 @@ fn apply(
     tables: &mut Tables<'_>,
     mut record: ExecutionRecord,
     commit: &Commit,
+    slot: Option<SlotChange>,
 ) -> Result<u64, Fault> {
     let id = commit.id.as_str();
     record.version = record.version.saturating_add(1);
@@ -99,12 +121,24 @@ fn apply(
     for row in &commit.outbox {
         put_message(tables, row)?;
     }
+    for event in &commit.events {
+        intake::event_accept(tables, event)?;
+    }
+    let now = tables.now_ms;
+    for other in commit.notify.iter().filter(|other| **other != commit.id) {
+        nudge(tables, other.as_str(), now)?;
+    }
     let wake_ms = if commit.status.is_complete() {
         release_everything(tables, &commit.id)?;
+        slots::leave(tables, id, &mut record)?;
+        record.notice_ms = None;
+        record.ended_ms = Some(now);
         None
     } else {
         unlock_owners(tables, &commit.id, &commit.unlock_owners)?;
-        let notice = take_notices(tables, &commit.id)?;
+        slots::change(tables, id, &mut record, slot)?;
+        record.ended_ms = None;
+        let notice = take_notices(tables, &commit.id, &mut record)?;
         commit.wake_ms.map(|wake| notice.map_or(wake, |notice| wake.min(notice)))
     };
     set_wake(tables, id, &mut record, wake_ms)?;
@@ -185,11 +219,15 @@ fn put_message(tables: &mut Tables<'_>, row: &OutboxRow) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The earliest notice of a result or a release that came after the state this transition was
-/// computed from. Only the first transition after it can be blind to it, so it is taken once: later
-/// ones saw the lease as it is.
-fn take_notices(tables: &mut Tables<'_>, id: &ExecutionId) -> Result<Option<u64>, Fault> {
-    let mut earliest: Option<u64> = None;
+/// The earliest notice of a result, a release or a nudge that came after the state this transition
+/// was computed from. Only the first transition after it can be blind to it, so it is taken once:
+/// later ones saw the lease as it is. The caller writes the record.
+fn take_notices(
+    tables: &mut Tables<'_>,
+    id: &ExecutionId,
+    record: &mut ExecutionRecord,
+) -> Result<Option<u64>, Fault> {
+    let mut earliest = record.notice_ms.take();
     for (task, mut record) in tables::leases_of(&tables.leases, id)? {
         let Some(notice) = record.notice_ms.take() else {
             continue;
@@ -261,16 +299,38 @@ pub(super) fn set_wake(
     Ok(())
 }
 
-/// Moves the wake of a live execution, at most as late as the rule allows.
-pub(super) fn rewake(tables: &mut Tables<'_>, id: &str, wake_ms: u64) -> Result<(), Fault> {
-    let Some(mut record) = tables::row::<ExecutionRecord>(&tables.executions, id)? else {
+/// Moves the wake of a live execution that the caller saw, at most as late as the rule allows.
+pub(super) fn rewake(
+    tables: &mut Tables<'_>,
+    id: &ExecutionId,
+    seen_ms: Option<u64>,
+    wake_ms: u64,
+) -> Result<(), Fault> {
+    let Some(mut record) = tables::row::<ExecutionRecord>(&tables.executions, id.as_str())? else {
         return Ok(());
     };
-    if record.status.is_complete() {
+    if record.wake_ms.is_none() || record.wake_ms != seen_ms {
         return Ok(());
     }
     let latest = tables.now_ms.saturating_add(rules::wake_max_ms());
-    set_wake(tables, id, &mut record, Some(wake_ms.min(latest)))?;
+    // The same wake may have been set once more since: then the notice says so.
+    let notice = take_notices(tables, id, &mut record)?.unwrap_or(u64::MAX);
+    set_wake(tables, id.as_str(), &mut record, Some(wake_ms.min(latest).min(notice)))?;
+    tables.rings = true;
+    tables::put(&mut tables.executions, id.as_str(), &record)
+}
+
+/// Brings the wake of a live execution forward. The notice makes it last: a transition that was
+/// computed before and comes after takes it up.
+pub(super) fn nudge(tables: &mut Tables<'_>, id: &str, by_ms: u64) -> Result<(), Fault> {
+    let Some(mut record) = tables::row::<ExecutionRecord>(&tables.executions, id)? else {
+        return Ok(());
+    };
+    let Some(wake) = record.wake_ms else {
+        return Ok(());
+    };
+    record.notice_ms = Some(record.notice_ms.map_or(by_ms, |notice| notice.min(by_ms)));
+    set_wake(tables, id, &mut record, Some(wake.min(by_ms)))?;
     tables.rings = true;
     tables::put(&mut tables.executions, id, &record)
 }
@@ -302,6 +362,7 @@ pub(super) fn load(
     let leases = tables::leases_of(&transaction.open_table(tables::LEASES)?, id)?;
     let leases: BTreeMap<TaskId, LeaseRow> =
         leases.into_iter().map(|(task, record)| (task, record.row)).collect();
+    let slot = slots::row(transaction, id, &record)?;
     Ok(Some(StoredExecution {
         version: record.version,
         schema: record.schema,
@@ -309,6 +370,7 @@ pub(super) fn load(
         status: record.status,
         leases,
         wake_ms: record.wake_ms,
+        slot,
         now_ms,
     }))
 }

@@ -2,7 +2,10 @@
 
 use redb::{ReadTransaction, ReadableTable};
 
-use super::tables::{self, EventRecord, Fault, Tables};
+use super::{
+    slots,
+    tables::{self, EventRecord, Fault, Tables},
+};
 use crate::{
     EventAccepted, EventRow, PipelinePut, PipelineRow, PipelineWritten, StoredEvent, rules,
 };
@@ -44,6 +47,7 @@ pub(super) fn pipeline_put(
     };
     tables.pipeline_names.insert(name, put.id.as_str())?;
     tables::put(&mut tables.pipelines, &put.id, &row)?;
+    slots::wake_waiters(tables, &put.id)?;
     tables.rings = true;
     Ok(PipelineWritten::Saved { version: row.version, updated_ms: row.updated_ms })
 }
@@ -54,6 +58,7 @@ pub(super) fn pipeline_delete(tables: &mut Tables<'_>, id: &str) -> Result<bool,
     };
     tables.pipelines.remove(id)?;
     tables.pipeline_names.remove((row.application.as_str(), row.name.as_str()))?;
+    slots::wake_waiters(tables, id)?;
     tables.rings = true;
     Ok(true)
 }

@@ -3,11 +3,12 @@
 use model::{ExecutionId, TaskId};
 use tokio::sync::watch;
 
-use super::{EmbeddedStore, due, executions, intake, leases, tables};
+use super::{EmbeddedStore, due, executions, intake, leases, retention, tables};
 use crate::{
     Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Fence, Locked, PipelinePut, PipelineRow, PipelineWritten, Stats, Store,
-    StoredEvent, StoredExecution, TaskClaim, TimelineRow, api::Answer, rules,
+    ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelinePut,
+    PipelineRow, PipelineWritten, Removed, Stats, Store, StoredEvent, StoredExecution, TaskClaim,
+    TimelineRow, api::Answer, rules,
 };
 
 impl Store for EmbeddedStore {
@@ -94,10 +95,30 @@ impl Store for EmbeddedStore {
         self.read("read a timeline", move |transaction, _| executions::timeline(transaction, &id))
     }
 
-    fn execution_rewake<'a>(&'a self, id: &'a ExecutionId, wake_ms: u64) -> Answer<'a, ()> {
+    fn execution_rewake<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        seen_ms: Option<u64>,
+        wake_ms: u64,
+    ) -> Answer<'a, ()> {
         let id = id.clone();
         let wake_ms = rules::instant(wake_ms);
-        self.write("moved a wake", move |tables| executions::rewake(tables, id.as_str(), wake_ms))
+        self.write("moved a wake", move |tables| executions::rewake(tables, &id, seen_ms, wake_ms))
+    }
+
+    fn executions_finished(&self, filter: FinishedFilter) -> Answer<'_, FinishedPage> {
+        self.read("looked for old executions", move |transaction, _| {
+            retention::finished(transaction, filter)
+        })
+    }
+
+    fn execution_remove<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Removed> {
+        let id = id.clone();
+        self.write("removed an execution", move |tables| retention::remove(tables, id.as_str()))
+    }
+
+    fn expire(&self, expiry: Expiry) -> Answer<'_, Expired> {
+        self.write("forgot old events", move |tables| retention::expire(tables, expiry))
     }
 
     fn due(&self, limit: u32, hide_ms: u64) -> Answer<'_, Due> {

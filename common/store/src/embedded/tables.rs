@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{LeaseRow, OutboxRow, StoreError, StoredEvent, index};
 
 /// Format of the file; a file of a newer format is not opened.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 type Text = &'static str;
 /// Something due: when, and what.
 type DueKey = (u64, &'static str);
+/// Pipeline id and number to execution id.
+type SlotTable<'a> = TableDefinition<'a, (Text, u64), Text>;
 
 /// Counters and the clock, by name.
 pub(super) const META: TableDefinition<'_, Text, u64> = TableDefinition::new("meta");
@@ -45,6 +47,17 @@ pub(super) const TIMELINE: TableDefinition<'_, (Text, u64), (u64, u64, Text)> =
 pub(super) const INDEX: TableDefinition<'_, (Text, u64, Text), ()> = TableDefinition::new("index");
 /// Live executions by when they are looked at.
 pub(super) const WAKES: TableDefinition<'_, DueKey, ()> = TableDefinition::new("wakes");
+/// Pipeline id and number: executions that hold a slot.
+pub(super) const HOLDERS: SlotTable<'_> = TableDefinition::new("slot_holders");
+/// Pipeline id and number: executions that wait for a slot.
+pub(super) const WAITERS: SlotTable<'_> = TableDefinition::new("slot_waiters");
+/// Executions that wait for a slot, by when they began to.
+pub(super) const WAITING_AGE: TableDefinition<'_, DueKey, ()> =
+    TableDefinition::new("slot_waiting_age");
+/// Ids of removed executions, and when they were.
+pub(super) const REMOVED: TableDefinition<'_, Text, u64> = TableDefinition::new("removed");
+/// Removed executions by when they were.
+pub(super) const REMOVED_AGE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("removed_age");
 /// Task id to [`LeaseRecord`].
 pub(super) const LEASES: TableDefinition<'_, Text, Text> = TableDefinition::new("leases");
 /// Resource to [`LockRecord`].
@@ -99,7 +112,20 @@ pub(super) struct ExecutionRecord {
     pub(super) schema: u32,
     pub(super) created_ms: u64,
     pub(super) wake_ms: Option<u64>,
+    /// The earliest time its wake was brought forward to, until a commit has taken it up.
+    pub(super) notice_ms: Option<u64>,
+    pub(super) slot: Option<SlotRecord>,
+    /// When it became complete, if it is.
+    pub(super) ended_ms: Option<u64>,
     pub(super) timeline_rows: u64,
+}
+
+/// The slot of a live execution, or its place among those that wait.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct SlotRecord {
+    pub(super) number: u64,
+    /// Since when it waits; `None`: it holds one.
+    pub(super) waits_since_ms: Option<u64>,
 }
 
 impl ExecutionRecord {
@@ -239,6 +265,11 @@ pub(super) struct Tables<'t> {
     pub(super) timeline: Table<'t, (Text, u64), (u64, u64, Text)>,
     pub(super) index: Table<'t, (Text, u64, Text), ()>,
     pub(super) wakes: Table<'t, DueKey, ()>,
+    pub(super) holders: Table<'t, (Text, u64), Text>,
+    pub(super) waiters: Table<'t, (Text, u64), Text>,
+    pub(super) waiting_age: Table<'t, DueKey, ()>,
+    pub(super) removed: Table<'t, Text, u64>,
+    pub(super) removed_age: Table<'t, DueKey, ()>,
     pub(super) leases: Table<'t, Text, Text>,
     pub(super) locks: Table<'t, Text, Text>,
     pub(super) locks_of: Table<'t, (Text, Text), ()>,
@@ -269,6 +300,11 @@ impl<'t> Tables<'t> {
             timeline: transaction.open_table(TIMELINE)?,
             index: transaction.open_table(INDEX)?,
             wakes: transaction.open_table(WAKES)?,
+            holders: transaction.open_table(HOLDERS)?,
+            waiters: transaction.open_table(WAITERS)?,
+            waiting_age: transaction.open_table(WAITING_AGE)?,
+            removed: transaction.open_table(REMOVED)?,
+            removed_age: transaction.open_table(REMOVED_AGE)?,
             leases: transaction.open_table(LEASES)?,
             locks: transaction.open_table(LOCKS)?,
             locks_of: transaction.open_table(LOCKS_OF)?,

@@ -10,9 +10,9 @@ use ::redis::Value;
 use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind};
 
 use crate::{
-    Beat, Claim, Committed, Created, Due, EventAccepted, EventState, ExecutionRow, LeaseRow,
-    Locked, OutboxRow, PipelineRow, PipelineWritten, Stats, StoredEvent, StoredExecution,
-    TimelineRow, rules::Refusal,
+    Beat, Claim, Committed, Created, Due, EventAccepted, EventState, ExecutionRow, Expired,
+    FinishedPage, LeaseRow, Locked, OutboxRow, PipelineRow, PipelineWritten, Removed, SlotEntry,
+    SlotRow, SlotState, Stats, StoredEvent, StoredExecution, TimelineRow, rules::Refusal,
 };
 
 /// What was expected and what came.
@@ -212,6 +212,7 @@ pub(super) fn committed(value: Value) -> Decoded<Committed> {
         "DUPLICATE" => Ok(Committed::Duplicate),
         "CONFLICT" => Ok(Committed::Conflict { version: reply.number()? }),
         "GONE" => Ok(Committed::Gone),
+        "NO_SLOT" => Ok(Committed::NoSlot),
         "REFUSED" => Ok(Committed::Refused { reason: refused(&mut reply)? }),
         other => Err(unknown(other)),
     }
@@ -220,9 +221,29 @@ pub(super) fn committed(value: Value) -> Decoded<Committed> {
 pub(super) fn execution(mut reply: Reply) -> Decoded<StoredExecution> {
     let (version, schema, document) = (reply.number()?, reply.small()?, reply.text()?);
     let (status, wake_ms, now_ms) = (reply.parsed()?, reply.maybe_number()?, reply.number()?);
+    let slot = slots(Reply::new(reply.part()?)?)?;
     let leases: Decoded<BTreeMap<TaskId, LeaseRow>> =
         reply.0.map(|part| lease(Reply::new(part)?)).collect();
-    Ok(StoredExecution { version, schema, document, status, leases: leases?, wake_ms, now_ms })
+    let leases = leases?;
+    Ok(StoredExecution { version, schema, document, status, leases, wake_ms, slot, now_ms })
+}
+
+fn slots(mut reply: Reply) -> Decoded<SlotRow> {
+    let own = match reply.text()?.as_str() {
+        "HOLDS" => SlotState::Holds,
+        "WAITS" => SlotState::Waits,
+        "NONE" => SlotState::None,
+        other => return Err(unknown(other)),
+    };
+    let entries = |part: Value| {
+        let (mut parts, mut entries) = (Reply::new(part)?, Vec::new());
+        while let Some(id) = parts.0.next() {
+            let execution = text(id)?.parse().map_err(|cause| format!("a slot: {cause}"))?;
+            entries.push(SlotEntry { number: parts.number()?, execution });
+        }
+        Ok::<_, String>(entries)
+    };
+    Ok(SlotRow { own, holders: entries(reply.part()?)?, waiting: entries(reply.part()?)? })
 }
 
 fn lease(mut reply: Reply) -> Decoded<(TaskId, LeaseRow)> {
@@ -270,11 +291,33 @@ pub(super) fn due(value: Value) -> Decoded<Due> {
     let mut reply = Reply::new(value)?;
     let (now_ms, next_ms) = (reply.number()?, reply.maybe_number()?);
     let (events, outbox) = (reply.rows(event)?, reply.rows(message)?);
-    let wakes: Decoded<Vec<ExecutionId>> = Reply::new(reply.part()?)?
-        .0
-        .map(|part| text(part)?.parse().map_err(|cause| format!("a wake: {cause}")))
-        .collect();
-    Ok(Due { events, outbox, wakes: wakes?, now_ms, next_ms })
+    let wakes = executions(reply.part()?)?;
+    Ok(Due { events, outbox, wakes, now_ms, next_ms })
+}
+
+/// A list of ids.
+fn executions(value: Value) -> Decoded<Vec<ExecutionId>> {
+    let id = |part| text(part)?.parse().map_err(|cause| format!("an execution: {cause}"));
+    Reply::new(value)?.0.map(id).collect()
+}
+
+pub(super) fn finished(value: Value) -> Decoded<FinishedPage> {
+    let mut reply = Reply::new(value)?;
+    Ok(FinishedPage { looked_at: reply.small()?, ids: executions(reply.part()?)? })
+}
+
+pub(super) fn removed(value: Value) -> Decoded<Removed> {
+    match Reply::new(value)?.text()?.as_str() {
+        "DONE" => Ok(Removed::Done),
+        "LIVE" => Ok(Removed::Live),
+        "GONE" => Ok(Removed::Gone),
+        other => Err(unknown(other)),
+    }
+}
+
+pub(super) fn expired(value: Value) -> Decoded<Expired> {
+    let mut reply = Reply::new(value)?;
+    Ok(Expired { events: reply.small()?, tombstones: reply.small()? })
 }
 
 fn message(mut reply: Reply) -> Decoded<OutboxRow> {
@@ -331,6 +374,8 @@ pub(super) fn stats(value: Value) -> Decoded<Stats> {
         events_pending: reply.number()?,
         events_oldest_ms: reply.number()?,
         wakes_overdue: reply.number()?,
+        executions_waiting: reply.number()?,
+        executions_waiting_oldest_ms: reply.number()?,
         ..Stats::default()
     };
     for kind in TaskKind::ALL {

@@ -2,7 +2,9 @@
 
 use ::redis::{Cmd, cmd};
 
-use crate::{Commit, ExecutionFilter, OutboxRow, TaskChange, index, rules};
+use crate::{
+    Commit, ExecutionFilter, OutboxRow, Reopen, SlotChange, SlotRequest, TaskChange, index, rules,
+};
 
 /// One function call being put together.
 pub(super) struct Call {
@@ -14,7 +16,7 @@ impl Call {
     /// A call without arguments.
     pub(super) fn new(doing: &'static str, name: &str, prefix: &str) -> Self {
         let mut command = cmd("FCALL");
-        command.arg(format!("bowline_v1_{name}")).arg(1).arg(prefix);
+        command.arg(format!("bowline_v2_{name}")).arg(1).arg(prefix);
         Self { doing, command }
     }
 
@@ -71,6 +73,28 @@ impl Call {
             .list(&commit.outbox, Self::message)
             .list(&commit.tasks, Self::task_change)
             .list(&commit.unlock_owners, |call, owner| call.text(owner))
+            .slot_change(commit.slot)
+            .list(&commit.events, |call, event| call.text(&event.key).text(&event.body))
+            .list(&commit.notify, |call, id| call.text(id.as_str()))
+            .text(match commit.reopen {
+                Reopen::Never => "FINAL",
+                Reopen::ByRestart => "REOPEN",
+            })
+    }
+
+    /// Adds what a new execution needs.
+    pub(super) fn slot_request(self, request: SlotRequest) -> Self {
+        self.maybe_number(request.limit.map(u64::from))
+    }
+
+    fn slot_change(self, change: Option<SlotChange>) -> Self {
+        match change {
+            None => self.maybe(None).maybe(None),
+            Some(SlotChange::Take { limit }) => {
+                self.maybe(Some("TAKE")).maybe_number(limit.map(u64::from))
+            }
+            Some(SlotChange::Wait) => self.maybe(Some("WAIT")).maybe(None),
+        }
     }
 
     fn message(self, row: &OutboxRow) -> Self {

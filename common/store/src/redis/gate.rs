@@ -83,9 +83,9 @@ pub(super) async fn check_functions(connection: &ConnectionManager) -> Result<()
     }
     Err(StoreError::Unfit {
         detail: format!(
-            "the server has other Functions under the name bowline_v1 (theirs {found}): another \
+            "the server has other Functions under the name bowline_v2 (theirs {found}): another \
              build of this program runs on it. Run the same build everywhere, or stop all of them \
-             and `redis-cli FUNCTION DELETE bowline_v1`"
+             and `redis-cli FUNCTION DELETE bowline_v2`"
         ),
     })
 }
@@ -106,7 +106,7 @@ async fn load(connection: &ConnectionManager, text: &str) -> Result<(), StoreErr
 
 fn function_about() -> Cmd {
     let mut about = cmd("FCALL");
-    about.arg("bowline_v1_about").arg(0);
+    about.arg("bowline_v2_about").arg(0);
     about
 }
 

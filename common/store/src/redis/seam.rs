@@ -8,8 +8,9 @@ use tokio::sync::watch;
 use super::{RedisStore, decode, encode::Call};
 use crate::{
     Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Fence, Locked, PipelinePut, PipelineRow, PipelineWritten, Stats, Store,
-    StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelinePut,
+    PipelineRow, PipelineWritten, Removed, Stats, Store, StoreError, StoredEvent, StoredExecution,
+    TaskClaim, TimelineRow,
     api::Answer,
     rules::{self, Refusal},
 };
@@ -102,6 +103,7 @@ impl Store for RedisStore {
             .text(&create.application)
             .text(&create.pipeline_id)
             .text(&create.event_key)
+            .slot_request(create.slot)
             .transition(&create.first);
         if other_id {
             let reason = Refusal::OtherId.reason();
@@ -140,12 +142,42 @@ impl Store for RedisStore {
         self.ask(call, decode::timeline)
     }
 
-    fn execution_rewake<'a>(&'a self, id: &'a ExecutionId, wake_ms: u64) -> Answer<'a, ()> {
+    fn execution_rewake<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        seen_ms: Option<u64>,
+        wake_ms: u64,
+    ) -> Answer<'a, ()> {
         let call = self
             .function("moved a wake", "execution_rewake")
             .text(id.as_str())
+            .maybe_number(seen_ms)
             .number(rules::instant(wake_ms));
         self.ask(call, decode::done)
+    }
+
+    fn executions_finished(&self, filter: FinishedFilter) -> Answer<'_, FinishedPage> {
+        let call = self
+            .function("looked for old executions", "executions_finished")
+            .number(rules::instant(filter.before_ms))
+            .number(u64::from(filter.keep_per_pipeline))
+            .number(u64::from(filter.skip))
+            .number(u64::from(filter.limit));
+        self.ask(call, decode::finished)
+    }
+
+    fn execution_remove<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Removed> {
+        let call = self.function("removed an execution", "execution_remove").text(id.as_str());
+        self.ask(call, decode::removed)
+    }
+
+    fn expire(&self, expiry: Expiry) -> Answer<'_, Expired> {
+        let call = self
+            .function("forgot old events", "expire")
+            .number(rules::instant(expiry.events_before_ms))
+            .number(rules::instant(expiry.tombstones_before_ms))
+            .number(u64::from(expiry.limit));
+        self.ask(call, decode::expired)
     }
 
     fn due(&self, limit: u32, hide_ms: u64) -> Answer<'_, Due> {

@@ -295,7 +295,11 @@ impl Model {
         if let Some(execution) = self.executions.get_mut(id)
             && !execution.status.is_complete()
         {
-            execution.wake = Some(wake.min(latest));
+            let mut wake = wake.min(latest);
+            for (_, lease) in self.leases.iter_mut().filter(|(task, _)| task.execution == *id) {
+                wake = wake.min(lease.notice.take().unwrap_or(wake));
+            }
+            execution.wake = Some(wake);
         }
     }
 

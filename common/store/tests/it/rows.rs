@@ -28,6 +28,10 @@ pub(crate) fn commit(execution: &str, expect_version: u64, input: &str) -> Commi
         tasks: Vec::new(),
         unlock_owners: Vec::new(),
         wake_ms: Some(START + 60_000),
+        slot: None,
+        events: Vec::new(),
+        notify: Vec::new(),
+        reopen: store::Reopen::Never,
     }
 }
 
@@ -46,6 +50,7 @@ pub(crate) fn create(execution: &str) -> Create {
         pipeline_id: "p1".to_owned(),
         event_key: "e1".to_owned(),
         first: commit(execution, 0, "create"),
+        slot: store::SlotRequest { limit: None },
     }
 }
 
@@ -89,4 +94,12 @@ pub(crate) async fn granted(store: &SharedStore, epoch: u32, holder: &str) -> u6
     let answer = store.lease_claim(claim("E/s/1", epoch, holder)).await.unwrap();
     let Claim::Granted { token, .. } = answer else { panic!("was not granted: {answer:?}") };
     token
+}
+
+/// Moves the wake of an execution, whatever it is now.
+pub(crate) async fn rewake(store: &SharedStore, execution: &str, wake_ms: u64) {
+    let execution = id(execution);
+    let stored = store.execution_load(&execution).await.unwrap();
+    let seen = stored.and_then(|stored| stored.wake_ms);
+    store.execution_rewake(&execution, seen, wake_ms).await.unwrap();
 }

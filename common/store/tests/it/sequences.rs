@@ -20,7 +20,7 @@ use store::{
 
 use crate::{
     plain::{Loaded, Model},
-    rows::{commit, create, dispatch, id, message, task},
+    rows::{commit, create, dispatch, id, message, rewake, task},
     server::Server,
     worlds::World,
 };
@@ -211,7 +211,7 @@ async fn both(model: &mut Model, world: &World, op: &Op) -> (String, String) {
         Op::Rewake { execution, ahead } => {
             let (execution, wake) = (id(&name(*execution)), model.now + ahead);
             model.rewake(&execution, wake);
-            store.execution_rewake(&execution, wake).await.unwrap();
+            rewake(store, execution.as_str(), wake).await;
             (String::new(), String::new())
         }
         Op::Load(execution) => loaded(model, world, &name(*execution)).await,
@@ -318,6 +318,7 @@ fn plain_committed(committed: Committed) -> Committed {
         other @ (Committed::Applied { .. }
         | Committed::Duplicate
         | Committed::Conflict { .. }
+        | Committed::NoSlot
         | Committed::Gone) => other,
     }
 }

@@ -9,8 +9,9 @@ use futures::FutureExt as _;
 use model::{ExecutionId, TaskId};
 use store::{
     Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Fence, Locked, PipelinePut, PipelineRow, PipelineWritten,
-    SharedStore, Stats, Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store, StoreError,
+    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::sync::watch;
 
@@ -95,8 +96,22 @@ impl Store for Flaky {
     fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>> {
         self.inner.execution_timeline(id)
     }
-    fn execution_rewake<'a>(&'a self, id: &'a ExecutionId, wake_ms: u64) -> Answer<'a, ()> {
-        self.inner.execution_rewake(id, wake_ms)
+    fn execution_rewake<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        seen_ms: Option<u64>,
+        wake_ms: u64,
+    ) -> Answer<'a, ()> {
+        self.inner.execution_rewake(id, seen_ms, wake_ms)
+    }
+    fn executions_finished(&self, filter: FinishedFilter) -> Answer<'_, FinishedPage> {
+        self.inner.executions_finished(filter)
+    }
+    fn execution_remove<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Removed> {
+        self.inner.execution_remove(id)
+    }
+    fn expire(&self, expiry: Expiry) -> Answer<'_, Expired> {
+        self.inner.expire(expiry)
     }
     fn due(&self, limit: u32, hide_ms: u64) -> Answer<'_, Due> {
         self.inner.due(limit, hide_ms)

@@ -69,6 +69,7 @@ impl World {
             pipeline_id: "p1".to_owned(),
             event_key: name.to_owned(),
             first: self.commit_of(&message.task, 0, dispatched(&message)).await,
+            slot: store::SlotRequest { limit: None },
         };
         assert_eq!(self.store.shared().execution_create(create).await.unwrap(), Created::New);
         message
@@ -137,6 +138,10 @@ impl World {
             tasks: vec![change],
             unlock_owners: Vec::new(),
             wake_ms: Some(now_ms + 60_000),
+            slot: None,
+            events: Vec::new(),
+            notify: Vec::new(),
+            reopen: store::Reopen::Never,
         }
     }
 }

@@ -1,22 +1,25 @@
-#!lua name=bowline_v1
+#!lua name=bowline_v2
 -- The store's rules on Redis. Every function is one atomic step of the protocol.
 --
--- Called as FCALL bowline_v1_<name> 1 <prefix> <arguments>. The prefix ends with ':' and carries
+-- Called as FCALL bowline_v2_<name> 1 <prefix> <arguments>. The prefix ends with ':' and carries
 -- the hash tag {bowline}; every key begins with it, so that an ACL can be written by key and all of
 -- a world lies in one slot. Replies are arrays that begin with a word, or rows; absent text is nil.
 -- A text that may be absent is sent as '' (absent) or '=' and the text.
 --
 -- Keys (after the prefix):
---   clock token fence event          STRING  latest time written; counters
+--   clock token fence event slot     STRING  latest time written; counters
 --   pipeline:<id>                    HASH    application name body version updated
 --   pipelines                        SET     ids             names:<application> HASH name -> id
 --   event:<key>                      HASH    body accepted tries note outcome
 --   events | events-due | events-age ZSET    by acceptance | unsettled by due time | by age
 --   execution:<id>                   HASH    application pipeline event status live version schema
---                                            document view created
+--                                            document view created ended notice
 --   inputs:<id> SET   timeline:<id> LIST "version time body"   tasks:<id> SET   locks:<id> SET
 --   index:<name>                     ZSET    execution ids by creation time
 --   wakes                            ZSET    live executions by wake
+--   holders:<pipeline> waiters:<pipeline>    ZSET    live executions by number
+--   waiting-age                      ZSET    waiters of all pipelines by when they began to wait
+--   removed                          ZSET    ids of removed executions by when that was
 --   lease:<task>                     HASH    execution kind digest epoch dispatched claimed holder
 --                                            until token checkpoints checkpoint result cancel notice
 --   waiting:<kind> running:<kind>    ZSET    tasks by dispatch time | by end of lease

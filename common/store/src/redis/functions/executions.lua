@@ -14,6 +14,10 @@ local function read_commit(r)
     return { change = r.text(), task = r.text(), kind = r.text(), epoch = r.number(), digest = r.text() }
   end)
   c.unlock = r.list(r.text)
+  c.slot, c.limit = r.maybe(), tonumber(r.maybe() or nil)
+  c.events = r.list(function() return { key = r.text(), body = r.text() } end)
+  c.notify = r.list(r.text)
+  c.reopens = r.text() == 'REOPEN'
   return c
 end
 
@@ -95,10 +99,11 @@ local function free_locks(p, id, owners)
   end
 end
 
--- The earliest notice of a result or a release that came after the state this transition was
--- computed from. Only the first transition after it can be blind to it, so it is taken once.
+-- The earliest notice of a result, a release or a nudge that came after the state this transition
+-- was computed from. Only the first transition after it can be blind to it, so it is taken once.
 local function take_notices(p, id)
-  local earliest = nil
+  local earliest = number(p .. 'execution:' .. id, 'notice')
+  if earliest then call('HDEL', p .. 'execution:' .. id, 'notice') end
   for _, task in ipairs(call('SMEMBERS', p .. 'tasks:' .. id)) do
     local notice = number(p .. 'lease:' .. task, 'notice')
     if notice then
@@ -110,7 +115,7 @@ local function take_notices(p, id)
 end
 
 -- Writes everything a transition carries; all rules were checked before.
-local function apply(p, now, id, c, version)
+local function apply(p, now, id, pipeline, c, version)
   call('HSET', p .. 'execution:' .. id, 'version', version, 'schema', c.schema, 'status', c.status,
     'live', c.live and 1 or 0, 'document', c.document, 'view', c.view)
   for _, body in ipairs(c.timeline) do
@@ -118,68 +123,93 @@ local function apply(p, now, id, c, version)
   end
   for _, change in ipairs(c.tasks) do change_task(p, now, id, change) end
   for _, row in ipairs(c.outbox) do put_message(p, now, row) end
+  for _, event in ipairs(c.events) do accept(p, now, event.key, event.body) end
+  for _, other in ipairs(c.notify) do
+    if other ~= id then nudge(p, other, now) end
+  end
   if c.live then
     free_locks(p, id, c.unlock)
+    if c.reopens then call('HDEL', p .. 'execution:' .. id, 'ended') end
+    change_slot(p, now, id, pipeline, c.slot)
     local notice = take_notices(p, id)
     call('ZADD', p .. 'wakes', math.min(c.wake, notice or c.wake), id)
   else
     for _, task in ipairs(call('SMEMBERS', p .. 'tasks:' .. id)) do forget_lease(p, task) end
     free_locks(p, id, nil)
+    call('HDEL', p .. 'execution:' .. id, 'notice')
+    call('HSET', p .. 'execution:' .. id, 'ended', now)
     call('ZREM', p .. 'wakes', id)
+    leave_slot(p, now, id, pipeline)
   end
   ring(p)
 end
 
--- id application pipeline event transition -> NEW | EXISTS | REFUSED rule
+-- The indexes an execution is found by.
+local function indexes(application, pipeline, event, status)
+  return { 'all', 'application/' .. application, 'pipeline/' .. pipeline, 'event/' .. event,
+    'status/' .. status }
+end
+
+-- id application pipeline event limit? transition -> NEW | EXISTS | REFUSED rule
 local function execution_create(keys, args)
   local p, now, r = keys[1], clock(keys[1]), reader(args)
   local id, application, pipeline, event = r.text(), r.text(), r.text(), r.text()
-  local key = p .. 'execution:' .. id
-  if call('EXISTS', key) == 1 then return { 'EXISTS' } end
+  local limit, key = tonumber(r.maybe() or nil), p .. 'execution:' .. id
+  if call('EXISTS', key) == 1 or call('ZSCORE', p .. 'removed', id) then return { 'EXISTS' } end
   local c = read_commit(r)
   local refused = refusal(c, id, now)
   if refused then return { 'REFUSED', refused } end
   call('HSET', key, 'application', application, 'pipeline', pipeline, 'event', event, 'created', now)
-  for _, index in ipairs({ 'all', 'application/' .. application, 'pipeline/' .. pipeline,
-    'event/' .. event, 'status/' .. c.status }) do
+  for _, index in ipairs(indexes(application, pipeline, event, c.status)) do
     call('ZADD', p .. 'index:' .. index, now, id)
   end
-  apply(p, now, id, c, 1)
+  local free = call('ZCARD', p .. 'waiters:' .. pipeline) == 0 and has_free_slot(p, pipeline, limit)
+  c.slot = (free or not limit) and 'TAKE' or 'WAIT'
+  apply(p, now, id, pipeline, c, 1)
   return { 'NEW' }
 end
 
 -- id version input transition
---   -> APPLIED version | DUPLICATE | CONFLICT version | GONE | REFUSED rule
+--   -> APPLIED version | DUPLICATE | CONFLICT version | GONE | NO_SLOT | REFUSED rule
 local function execution_commit(keys, args)
   local p, now, r = keys[1], clock(keys[1]), reader(args)
   local id, expected, input = r.text(), r.number(), r.text()
-  local stored = call('HMGET', p .. 'execution:' .. id, 'version', 'live', 'schema', 'status', 'created')
+  local stored = call('HMGET', p .. 'execution:' .. id, 'version', 'live', 'schema', 'status',
+    'created', 'pipeline')
   if not stored[1] then return { 'GONE' } end
   -- Before the version: a repeat after an ambiguous reply finds the version it made itself.
   if call('SISMEMBER', p .. 'inputs:' .. id, input) == 1 then return { 'DUPLICATE' } end
   local version = tonumber(stored[1])
   if version ~= expected then return { 'CONFLICT', version } end
-  if stored[2] ~= '1' then return { 'REFUSED', 'TERMINAL' } end
-  local c = read_commit(r)
+  local c, pipeline = read_commit(r), stored[6]
+  if stored[2] ~= '1' then
+    if not c.reopens then return { 'REFUSED', 'TERMINAL' } end
+    if not c.slot then return { 'REFUSED', 'UNREGISTERED' } end
+  end
   if c.schema < tonumber(stored[3]) then return { 'REFUSED', 'SCHEMA_BACK' } end
   local refused = refusal(c, id, now)
   if refused then return { 'REFUSED', refused } end
+  if c.slot == 'TAKE' and slot_state(p, pipeline, id) ~= 'HOLDS'
+    and not has_free_slot(p, pipeline, c.limit) then
+    return { 'NO_SLOT' }
+  end
   call('SADD', p .. 'inputs:' .. id, input)
   if stored[4] ~= c.status then
     call('ZREM', p .. 'index:status/' .. stored[4], id)
     call('ZADD', p .. 'index:status/' .. c.status, tonumber(stored[5]), id)
   end
-  apply(p, now, id, c, version + 1)
+  apply(p, now, id, pipeline, c, version + 1)
   return { 'APPLIED', version + 1 }
 end
 
--- id -> nil | version schema document status wake now, then per lease: task epoch holder until
---   dispatched claimed checkpoints result cancel
+-- id -> nil | version schema document status wake now slots, then per lease: task epoch holder
+--   until dispatched claimed checkpoints result cancel
 local function execution_load(keys, args)
   local p, id = keys[1], args[1]
-  local row = call('HMGET', p .. 'execution:' .. id, 'version', 'schema', 'document', 'status')
+  local row = call('HMGET', p .. 'execution:' .. id, 'version', 'schema', 'document', 'status', 'pipeline')
   if not row[1] then return nil end
-  local reply = { row[1], row[2], row[3], row[4], call('ZSCORE', p .. 'wakes', id), peek(p) }
+  local reply = { row[1], row[2], row[3], row[4], call('ZSCORE', p .. 'wakes', id), peek(p),
+    slot_row(p, row[5], id) }
   for _, task in ipairs(call('SMEMBERS', p .. 'tasks:' .. id)) do
     local lease = call('HMGET', p .. 'lease:' .. task, 'epoch', 'holder', 'until', 'dispatched',
       'claimed', 'checkpoints', 'result', 'cancel')
@@ -247,11 +277,15 @@ local function execution_timeline(keys, args)
   return call('LRANGE', keys[1] .. 'timeline:' .. args[1], 0, -1)
 end
 
--- id time -> DONE
+-- id seen? time -> DONE
 local function execution_rewake(keys, args)
-  local p, now, id = keys[1], clock(keys[1]), args[1]
-  if call('ZSCORE', p .. 'wakes', id) then
-    call('ZADD', p .. 'wakes', math.min(tonumber(args[2]), now + WAKE_MAX), id)
+  local p, now, r = keys[1], clock(keys[1]), reader(args)
+  local id, seen, time = r.text(), r.maybe(), r.number()
+  local wake = call('ZSCORE', p .. 'wakes', id)
+  if wake and seen and tonumber(wake) == tonumber(seen) then
+    -- The same wake may have been set once more since: then the notice says so.
+    local notice = take_notices(p, id)
+    call('ZADD', p .. 'wakes', math.min(time, now + WAKE_MAX, notice or time), id)
     ring(p)
   end
   return { 'DONE' }

@@ -26,6 +26,7 @@ local function pipeline_put(keys, args)
   call('SADD', p .. 'pipelines', id)
   call('HSET', p .. 'pipeline:' .. id, 'application', application, 'name', name, 'body', body,
     'version', version + 1, 'updated', now)
+  wake_waiters(p, now, id)
   ring(p)
   return { 'SAVED', version + 1, now }
 end
@@ -45,12 +46,13 @@ end
 
 -- id -> 1 | 0
 local function pipeline_delete(keys, args)
-  local p, id = keys[1], args[1]
+  local p, now, id = keys[1], clock(keys[1]), args[1]
   local row = pipeline_row(p, id)
   if not row then return 0 end
   call('HDEL', p .. 'names:' .. row[2], row[3])
   call('SREM', p .. 'pipelines', id)
   call('DEL', p .. 'pipeline:' .. id)
+  wake_waiters(p, now, id)
   ring(p)
   return 1
 end
@@ -68,16 +70,20 @@ local function is_pending(p, key)
   return row and not row[6]
 end
 
--- key body -> NEW | DUPLICATE
-local function event_accept(keys, args)
-  local p, now, key = keys[1], clock(keys[1]), args[1]
-  if call('EXISTS', p .. 'event:' .. key) == 1 then return { 'DUPLICATE' } end
-  call('HSET', p .. 'event:' .. key, 'body', args[2], 'accepted', now, 'tries', 0)
+-- NEW | DUPLICATE
+local function accept(p, now, key, body)
+  if call('EXISTS', p .. 'event:' .. key) == 1 then return 'DUPLICATE' end
+  call('HSET', p .. 'event:' .. key, 'body', body, 'accepted', now, 'tries', 0)
   call('ZADD', p .. 'events', call('INCR', p .. 'event'), key)
   call('ZADD', p .. 'events-due', now, key)
   call('ZADD', p .. 'events-age', now, key)
   ring(p)
-  return { 'NEW' }
+  return 'NEW'
+end
+
+-- key body -> NEW | DUPLICATE
+local function event_accept(keys, args)
+  return { accept(keys[1], clock(keys[1]), args[1], args[2]) }
 end
 
 -- key outcome -> DONE

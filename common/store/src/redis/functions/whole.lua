@@ -1,7 +1,7 @@
 -- The whole.
 
--- kinds statuses -> outbox depth, outbox age, events pending, events age, overdue wakes, then
---   { running waiting age } per kind, then the count per status
+-- kinds statuses -> outbox depth, outbox age, events pending, events age, overdue wakes, waiters,
+--   waiters age, then { running waiting age } per kind, then the count per status
 local function stats(keys, args)
   local p, now, r = keys[1], peek(keys[1]), reader(args)
   local function age(name)
@@ -12,6 +12,7 @@ local function stats(keys, args)
     call('ZCARD', p .. 'outbox-age'), age('outbox-age'),
     call('ZCARD', p .. 'events-age'), age('events-age'),
     call('ZCOUNT', p .. 'wakes', '-inf', '(' .. string.format('%.0f', now - OVERDUE)),
+    call('ZCARD', p .. 'waiting-age'), age('waiting-age'),
   }
   r.list(function()
     local kind = r.text()
@@ -29,7 +30,7 @@ local function now_ms(keys) return peek(keys[1]) end
 local function about() return FINGERPRINT end
 
 local function register(name, callback, flags)
-  redis.register_function({ function_name = 'bowline_v1_' .. name, callback = callback, flags = flags })
+  redis.register_function({ function_name = 'bowline_v2_' .. name, callback = callback, flags = flags })
 end
 
 register('pipeline_put', pipeline_put, {})
@@ -49,6 +50,8 @@ register('lease_release', lease_release, {})
 register('lock', lock, {})
 -- These only free memory, so they work when it is full.
 register('outbox_done', outbox_done, { 'allow-oom' })
+register('execution_remove', execution_remove, { 'allow-oom' })
+register('expire', expire, { 'allow-oom' })
 register('unlock', unlock, { 'allow-oom' })
 -- A replica may answer these.
 register('pipeline_get', pipeline_get, { 'no-writes' })
@@ -59,6 +62,7 @@ register('execution_load', execution_load, { 'no-writes' })
 register('execution_view', execution_view, { 'no-writes' })
 register('execution_list', execution_list, { 'no-writes' })
 register('execution_timeline', execution_timeline, { 'no-writes' })
+register('executions_finished', executions_finished, { 'no-writes' })
 register('lock_held', lock_held, { 'no-writes' })
 register('stats', stats, { 'no-writes' })
 register('now_ms', now_ms, { 'no-writes' })

@@ -3,7 +3,7 @@
 use store::{Commit, OutboxRow, TaskChange};
 
 use crate::{
-    rows::{commit, create, dispatch, dispatched, ended, granted, id, message, task},
+    rows::{commit, create, dispatch, dispatched, ended, granted, id, message, rewake, task},
     worlds::{START, World},
 };
 
@@ -31,7 +31,7 @@ async fn outbox(world: &World, execution: &str, rows: Vec<OutboxRow>) {
 async fn what_is_handed_out_is_hidden_and_comes_again(world: World) {
     let store = &world.store;
     outbox(&world, "E", vec![message("m1")]).await;
-    store.execution_rewake(&id("E"), START).await.unwrap();
+    rewake(store, "E", START).await;
     let due = store.due(9, 30_000).await.unwrap();
     assert_eq!((bodies(&due.outbox), due.wakes.len()), (vec!["m1"], 1));
     assert_eq!((due.now_ms, due.next_ms), (START, Some(START + 30_000)));

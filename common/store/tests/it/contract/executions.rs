@@ -4,7 +4,7 @@ use model::{ExecutionStatus, limits};
 use store::{Commit, Committed, Create, Created, Locked, TaskChange};
 
 use crate::{
-    rows::{claim, commit, create, dispatch, dispatched, ended, granted, id, task},
+    rows::{claim, commit, create, dispatch, dispatched, ended, granted, id, rewake, task},
     worlds::{START, World},
 };
 
@@ -209,14 +209,14 @@ async fn the_terminal_commit_frees_locks_and_deletes_leases(world: World) {
 async fn rewake_moves_live_executions_only(world: World) {
     let store = &world.store;
     store.execution_create(create("E")).await.unwrap();
-    store.execution_rewake(&id("E"), START).await.unwrap();
+    rewake(store, "E", START).await;
     assert_eq!(store.due(9, 1_000).await.unwrap().wakes, [id("E")]);
-    store.execution_rewake(&id("E"), u64::MAX).await.unwrap();
+    rewake(store, "E", u64::MAX).await;
     let stored = store.execution_load(&id("E")).await.unwrap().unwrap();
     assert_eq!(stored.wake_ms, Some(START + 300_000), "not later than the rule allows");
     store.execution_commit(ended("E", 1, "end")).await.unwrap();
-    store.execution_rewake(&id("E"), START).await.unwrap();
-    store.execution_rewake(&id("F"), START).await.unwrap();
+    rewake(store, "E", START).await;
+    rewake(store, "F", START).await;
     assert!(store.due(9, 1_000).await.unwrap().wakes.is_empty());
 }
 

@@ -4,7 +4,7 @@ use model::{TaskKind, digest};
 use store::{Beat, Claim, Commit, TaskChange, TaskClaim};
 
 use crate::{
-    rows::{claim, commit, create, dispatch, dispatched, granted, id, task},
+    rows::{claim, commit, create, dispatch, dispatched, granted, id, rewake, task},
     worlds::{START, World},
 };
 
@@ -141,7 +141,7 @@ async fn a_result_brings_the_wake_forward_and_never_back(world: World) {
     let store = &world.store;
     dispatched(store).await;
     let token = granted(store, 1, "w1").await;
-    store.execution_rewake(&id("E"), START + 2_000).await.unwrap();
+    rewake(store, "E", START + 2_000).await;
     store.lease_finish(&task("E/s/1"), token, "done", 5_000).await.unwrap();
     let stored = store.execution_load(&id("E")).await.unwrap().unwrap();
     assert_eq!(stored.wake_ms, Some(START + 2_000));

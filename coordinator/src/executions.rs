@@ -1,24 +1,24 @@
 //! Load, step, commit.
 
 use std::{
-    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-use engine::{Document, Effects, Facts, Input, Lease, Rejection};
+use engine::{Document, Effects, Facts, Input, Rejection};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use metrics::counter;
-use model::{ExecutionId, TaskId};
+use model::ExecutionId;
 use runtime::Chain;
-use store::{
-    Commit, Committed, Create, Created, LeaseRow, OutboxRow, Reopen, SharedStore, SlotRequest,
-    StoreError, StoredExecution, TaskChange,
-};
+use store::{Committed, Create, Created, SharedStore, SlotRequest, StoreError, StoredExecution};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, instrument, warn};
-use wire::{CancelHint, Route, TaskMessage, TaskOutcome};
+
+use crate::{
+    facts,
+    transition::{Basis, commit_of},
+};
 
 /// Tries to commit before it is left to the next wake.
 const CONFLICTS_MAX: u32 = 8;
@@ -115,7 +115,10 @@ impl Executions {
             pipeline_id: document.pipeline_id.clone(),
             event_key: document.event_key.clone(),
             first,
-            slot: SlotRequest { limit: None },
+            // One that has begun cannot wait any more.
+            slot: SlotRequest {
+                limit: document.policy.limit.filter(|_| document.started_ms.is_none()),
+            },
         };
         let failed = |cause| ApplyError::Store { doing: "create", id: document.id.clone(), cause };
         match self.store.execution_create(create).await.map_err(failed)? {
@@ -153,10 +156,18 @@ impl Executions {
                 debug!("no such execution");
                 return unchanged(Unchanged::Unknown);
             };
-            if stored.status.is_complete() {
+            if stored.status.is_complete() && !may_open_again(input) {
                 return unchanged(Unchanged::Rejected(Rejection::AlreadyComplete));
             }
-            let Some((document, facts, decision)) = decide(&stored, input) else {
+            let Some(mut document) = document_of(&stored) else {
+                self.rewake(id, &stored, stored.now_ms + AFTER_BUG_MS).await?;
+                return unchanged(Unchanged::Stuck);
+            };
+            let failed =
+                |cause| ApplyError::Store { doing: "read what is around", id: id.clone(), cause };
+            let facts =
+                facts::read(&self.store, &stored, &document, input).await.map_err(failed)?;
+            let Some(decision) = decide(&mut document, input, &facts, stored.now_ms) else {
                 self.rewake(id, &stored, stored.now_ms + AFTER_BUG_MS).await?;
                 return unchanged(Unchanged::Stuck);
             };
@@ -196,7 +207,9 @@ impl Executions {
                 // Another look at the same version was quicker. It may have been taken before the
                 // result came in for whose sake we look: so look again, at the newer version.
                 Committed::Duplicate => {}
-                Committed::NoSlot | Committed::Conflict { .. } => {
+                // Another one took it; what is known now says who.
+                Committed::NoSlot => {}
+                Committed::Conflict { .. } => {
                     counter!("bowline_commit_conflicts_total").increment(1);
                 }
                 Committed::Refused { reason } => {
@@ -236,118 +249,36 @@ impl Executions {
     }
 }
 
-type Decision = (Document, Facts, Result<Effects, Rejection>);
+/// Only a person's order can make something of an execution that is over.
+fn may_open_again(input: &Input) -> bool {
+    match input {
+        Input::Control { .. } => true,
+        Input::Look | Input::Cancel { .. } => false,
+    }
+}
 
-/// Reads the stored form and takes a step; `None` when that is impossible by our own fault.
-fn decide(stored: &StoredExecution, input: &Input) -> Option<Decision> {
-    let mut document: Document = match serde_json::from_str(&stored.document) {
-        Ok(document) => document,
+/// Reads the stored form; `None` when that is impossible by our own fault.
+fn document_of(stored: &StoredExecution) -> Option<Document> {
+    match serde_json::from_str(&stored.document) {
+        Ok(document) => Some(document),
         Err(cause) => {
             error!(%cause, schema = stored.schema, "stored document is unreadable, left as it is");
-            return None;
+            None
         }
-    };
-    let leases: BTreeMap<TaskId, Lease> =
-        stored.leases.iter().map(|(task, row)| (task.clone(), lease_of(row))).collect();
-    let facts = Facts { leases, ..Facts::default() };
-    let step = AssertUnwindSafe(|| engine::step(&mut document, input, &facts, stored.now_ms));
-    let Ok(decision) = catch_unwind(step) else {
-        error!(?input, "a step panicked, the execution is left as it was");
-        return None;
-    };
-    Some((document, facts, decision))
-}
-
-fn lease_of(row: &LeaseRow) -> Lease {
-    let result = row.result.as_ref().map(|text| {
-        serde_json::from_str(text).unwrap_or_else(|cause: serde_json::Error| {
-            let message = format!("the worker's result is unreadable: {cause}");
-            let failure = wire::TaskFailure {
-                kind: wire::FailureKind::Bug,
-                message,
-                detail: None,
-                hint: Some("coordinator and workers may be too far apart in version".to_owned()),
-            };
-            TaskOutcome::Failed { failure }
-        })
-    });
-    Lease {
-        epoch: row.epoch,
-        until_ms: row.until_ms,
-        claimed: row.claimed,
-        checkpoints: row.checkpoints,
-        result,
     }
 }
 
-/// What a transition was computed from.
-struct Basis<'a> {
-    version: u64,
-    input_id: String,
-    facts: &'a Facts,
+/// Takes a step; `None` when that is impossible by our own fault.
+fn decide(
+    document: &mut Document,
+    input: &Input,
+    facts: &Facts,
     now_ms: u64,
-}
-
-/// The one write of a transition.
-fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>) -> Commit {
-    let mut tasks = Vec::new();
-    let mut outbox = Vec::new();
-    for dispatch in effects.dispatch {
-        let message = TaskMessage {
-            v: TaskMessage::VERSION,
-            task: dispatch.task.clone(),
-            kind: dispatch.kind,
-            epoch: dispatch.epoch,
-            request: dispatch.request,
-        };
-        tasks.push(TaskChange::Dispatch {
-            task: dispatch.task.clone(),
-            kind: dispatch.kind,
-            epoch: dispatch.epoch,
-            digest: model::digest(&message.request),
-        });
-        outbox.push(OutboxRow {
-            message_id: message.message_id(),
-            route: Route::Task(dispatch.kind).to_string(),
-            body: text_of(&message),
-            only_if: Some((dispatch.task, dispatch.epoch)),
-        });
+) -> Option<Result<Effects, Rejection>> {
+    let step = AssertUnwindSafe(|| engine::step(document, input, facts, now_ms));
+    let decision = catch_unwind(step);
+    if decision.is_err() {
+        error!(?input, "a step panicked, the execution is left as it was");
     }
-    if !effects.cancel.is_empty() {
-        let hint = CancelHint { execution: document.id.clone() };
-        outbox.push(OutboxRow {
-            message_id: format!("{}/cancel/{}", document.id, basis.version),
-            route: Route::Cancel.to_string(),
-            body: text_of(&hint),
-            only_if: None,
-        });
-    }
-    tasks.extend(effects.cancel.into_iter().map(|task| TaskChange::Cancel { task }));
-    tasks.extend(effects.retire.into_iter().map(|task| TaskChange::Retire { task }));
-    Commit {
-        id: document.id.clone(),
-        expect_version: basis.version,
-        input_id: basis.input_id,
-        document: text_of(document),
-        schema: engine::SCHEMA,
-        view: text_of(&engine::view(document)),
-        status: document.status,
-        timeline: effects.timeline.iter().map(text_of).collect(),
-        outbox,
-        tasks,
-        unlock_owners: effects.unlock,
-        wake_ms: engine::next_look(document, basis.facts, basis.now_ms),
-        slot: None,
-        events: Vec::new(),
-        notify: Vec::new(),
-        reopen: Reopen::Never,
-    }
-}
-
-/// Our own types are plain data: writing them as JSON does not fail.
-fn text_of<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_else(|cause| {
-        error!(%cause, "could not write our own data as JSON");
-        String::new()
-    })
+    decision.ok()
 }

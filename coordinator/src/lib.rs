@@ -4,11 +4,13 @@
 
 mod config;
 mod executions;
+mod facts;
 mod intake;
 mod jenkins;
 mod pulse;
 mod relay;
 mod results;
+mod transition;
 
 use std::sync::Arc;
 

@@ -98,7 +98,12 @@ pub struct StartChild {
 impl StartChild {
     /// The key under which this start is known, however often it is told.
     pub fn key(&self) -> String {
-        format!("child/{}/{}/{}", self.parent, self.stage, self.attempt)
+        Self::key_of(&self.parent, &self.stage, self.attempt)
+    }
+
+    /// The key of the start by this try of a stage.
+    pub fn key_of(parent: &ExecutionId, stage: &StageId, attempt: u32) -> String {
+        format!("child/{parent}/{stage}/{attempt}")
     }
 
     /// The execution it makes: known before it is made.

@@ -6,6 +6,9 @@ mod intake;
 mod leases;
 mod lists;
 mod locks;
+mod retention;
+mod slots;
+mod told;
 
 /// Runs each rule in memory, in a file, on Redis.
 macro_rules! on_every_store {

@@ -2,12 +2,15 @@
 //!
 //! No indexes, no bytes, no speed: whatever is asked is answered by looking at everything.
 
+mod queues;
+mod slots;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{ExecutionId, ExecutionStatus, TaskId};
 use store::{
-    Beat, Claim, Commit, Committed, Create, Created, Due, EventState, LeaseRow, Locked, OutboxRow,
-    StoredEvent, TaskChange, TaskClaim,
+    Beat, Claim, Commit, Committed, Create, Created, LeaseRow, Locked, OutboxRow, Reopen,
+    SlotChange, SlotRow, StoredEvent, TaskChange, TaskClaim,
 };
 
 use crate::worlds::START;
@@ -22,8 +25,12 @@ pub(crate) struct Model {
     locks: BTreeMap<String, (ExecutionId, String, u64)>,
     messages: BTreeMap<String, (u64, OutboxRow)>,
     events: BTreeMap<String, (u64, StoredEvent)>,
+    /// Event keys in the order of their acceptance.
+    order: Vec<String>,
+    removed: BTreeMap<ExecutionId, u64>,
     tokens: u64,
     fences: u64,
+    numbers: u64,
 }
 
 struct Execution {
@@ -33,6 +40,18 @@ struct Execution {
     document: String,
     inputs: BTreeSet<String>,
     wake: Option<u64>,
+    notice: Option<u64>,
+    pipeline: String,
+    created: u64,
+    ended: u64,
+    slot: Option<Slot>,
+}
+
+/// Held, or waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    number: u64,
+    waits_since: Option<u64>,
 }
 
 #[derive(Clone)]
@@ -46,7 +65,7 @@ struct Lease {
 
 /// What a load shows, without bodies the model does not keep.
 pub(crate) type Loaded =
-    (u64, ExecutionStatus, u32, String, Option<u64>, BTreeMap<TaskId, LeaseRow>);
+    (u64, ExecutionStatus, u32, String, Option<u64>, BTreeMap<TaskId, LeaseRow>, SlotRow);
 
 impl Model {
     pub(crate) fn new() -> Self {
@@ -61,7 +80,7 @@ impl Model {
     }
 
     pub(crate) fn create(&mut self, create: &Create) -> Created {
-        if self.executions.contains_key(&create.id) {
+        if self.executions.contains_key(&create.id) || self.removed.contains_key(&create.id) {
             return Created::Exists;
         }
         if self.breaks_a_rule(&create.first) {
@@ -74,9 +93,15 @@ impl Model {
             document: String::new(),
             inputs: BTreeSet::new(),
             wake: None,
+            notice: None,
+            pipeline: create.pipeline_id.clone(),
+            created: self.now,
+            ended: 0,
+            slot: None,
         };
+        let slot = self.granted(&create.pipeline_id, create.slot);
         self.executions.insert(create.id.clone(), execution);
-        self.apply(&create.first);
+        self.apply(&create.first, Some(slot));
         Created::New
     }
 
@@ -90,17 +115,30 @@ impl Model {
         if execution.version != commit.expect_version {
             return Committed::Conflict { version: execution.version };
         }
-        let over = execution.status.is_complete();
+        let over = execution.status.is_complete()
+            && (commit.reopen == Reopen::Never || commit.slot.is_none());
         if over || commit.schema < execution.schema || self.breaks_a_rule(commit) {
             return Committed::Refused { reason: String::new() };
         }
-        let version = self.apply(commit);
+        if let Some(SlotChange::Take { limit }) = commit.slot
+            && !self.holds(&commit.id)
+            && !self.has_free(&self.executions[&commit.id].pipeline, limit)
+        {
+            return Committed::NoSlot;
+        }
+        let version = self.apply(commit, commit.slot);
         let execution = self.executions.get_mut(&commit.id).unwrap();
         execution.inputs.insert(commit.input_id.clone());
         Committed::Applied { version }
     }
 
-    fn apply(&mut self, commit: &Commit) -> u64 {
+    fn apply(&mut self, commit: &Commit, slot: Option<SlotChange>) -> u64 {
+        for event in &commit.events {
+            self.accept(&event.key);
+        }
+        for other in commit.notify.iter().filter(|other| **other != commit.id) {
+            self.nudge(other, self.now);
+        }
         for change in &commit.tasks {
             self.change(change);
         }
@@ -113,7 +151,12 @@ impl Model {
             wake = None;
             self.leases.retain(|task, _| task.execution != *id);
             self.locks.retain(|_, (execution, _, _)| execution != id);
+            self.leave(id);
         } else {
+            self.change_slot(id, slot);
+            if let Some(notice) = self.executions.get_mut(id).unwrap().notice.take() {
+                wake = wake.map(|wake| wake.min(notice));
+            }
             self.locks.retain(|_, (execution, owner, _)| {
                 execution != id || !commit.unlock_owners.contains(owner)
             });
@@ -129,6 +172,10 @@ impl Model {
         execution.schema = commit.schema;
         execution.document.clone_from(&commit.document);
         execution.wake = wake;
+        if commit.status.is_complete() {
+            execution.notice = None;
+            execution.ended = self.now;
+        }
         execution.version
     }
 
@@ -179,7 +226,8 @@ impl Model {
         let mine = self.leases.iter().filter(|(task, _)| task.execution == *id);
         let leases = mine.map(|(task, lease)| (task.clone(), lease.row.clone())).collect();
         let document = found.document.clone();
-        Some((found.version, found.status, found.schema, document, found.wake, leases))
+        let slots = self.slots(id);
+        Some((found.version, found.status, found.schema, document, found.wake, leases, slots))
     }
 
     /// The newest epoch of a task; 1 for a task that was never dispatched.
@@ -290,17 +338,19 @@ impl Model {
         execution.wake = execution.wake.map(|wake| wake.min(time));
     }
 
-    pub(crate) fn rewake(&mut self, id: &ExecutionId, wake: u64) {
+    pub(crate) fn rewake(&mut self, id: &ExecutionId, seen: Option<u64>, wake: u64) {
         let latest = self.now + FIVE_MINUTES;
-        if let Some(execution) = self.executions.get_mut(id)
-            && !execution.status.is_complete()
-        {
-            let mut wake = wake.min(latest);
-            for (_, lease) in self.leases.iter_mut().filter(|(task, _)| task.execution == *id) {
-                wake = wake.min(lease.notice.take().unwrap_or(wake));
-            }
-            execution.wake = Some(wake);
+        let Some(execution) = self.executions.get_mut(id) else {
+            return;
+        };
+        if execution.wake.is_none() || execution.wake != seen {
+            return;
         }
+        let mut wake = wake.min(latest).min(execution.notice.take().unwrap_or(wake));
+        for (_, lease) in self.leases.iter_mut().filter(|(task, _)| task.execution == *id) {
+            wake = wake.min(lease.notice.take().unwrap_or(wake));
+        }
+        execution.wake = Some(wake);
     }
 
     pub(crate) fn lock(&mut self, resource: &str, id: &ExecutionId, owner: &str) -> Locked {
@@ -323,105 +373,4 @@ impl Model {
         self.locks
             .retain(|name, (_, of, held)| !(name == resource && of == owner && *held == fence));
     }
-
-    pub(crate) fn accept(&mut self, key: &str) -> bool {
-        if self.events.contains_key(key) {
-            return false;
-        }
-        let event = StoredEvent {
-            key: key.to_owned(),
-            body: "body".to_owned(),
-            accepted_ms: self.now,
-            tries: 0,
-            state: EventState::Pending { note: None },
-        };
-        self.events.insert(key.to_owned(), (self.now, event));
-        true
-    }
-
-    fn pending(&mut self, key: &str) -> Option<&mut (u64, StoredEvent)> {
-        let event = self.events.get_mut(key)?;
-        matches!(event.1.state, EventState::Pending { .. }).then_some(event)
-    }
-
-    pub(crate) fn settle(&mut self, key: &str) {
-        if let Some((_, event)) = self.pending(key) {
-            event.state = EventState::Settled { outcome: "outcome".to_owned() };
-        }
-    }
-
-    pub(crate) fn defer(&mut self, key: &str, time: u64) {
-        if let Some((due, event)) = self.pending(key) {
-            *due = time;
-            event.state = EventState::Pending { note: Some("note".to_owned()) };
-        }
-    }
-
-    pub(crate) fn messages_done(&mut self, id: &str) {
-        self.messages.remove(id);
-    }
-
-    pub(crate) fn due(&mut self, limit: usize, hide: u64) -> Due {
-        let (now, again) = (self.now, self.now + hide);
-        let mut due = Due { now_ms: now, ..Due::default() };
-        for key in first(self.events.iter().filter_map(|(key, (at, event))| {
-            let pending = matches!(event.state, EventState::Pending { .. });
-            (pending && *at <= now).then(|| (*at, key.clone()))
-        }))
-        .into_iter()
-        .take(limit)
-        {
-            let (at, event) = self.events.get_mut(&key).unwrap();
-            *at = again;
-            event.tries += 1;
-            due.events.push(event.clone());
-        }
-        for id in first(
-            self.messages
-                .iter()
-                .filter(|(_, (at, _))| *at <= now)
-                .map(|(id, (at, _))| (*at, id.clone())),
-        ) {
-            if due.outbox.len() == limit {
-                break;
-            }
-            let row = self.messages[&id].1.clone();
-            let live = row.only_if.as_ref().is_none_or(|(task, epoch)| {
-                let lease = self.leases.get(task);
-                lease.is_some_and(|it| it.row.epoch == *epoch && it.row.result.is_none())
-            });
-            if live {
-                self.messages.insert(id, (again, row.clone()));
-                due.outbox.push(row);
-            } else {
-                self.messages.remove(&id);
-            }
-        }
-        for id in first(self.executions.iter().filter_map(|(id, execution)| {
-            execution.wake.filter(|wake| *wake <= now).map(|wake| (wake, id.clone()))
-        }))
-        .into_iter()
-        .take(limit)
-        {
-            self.executions.get_mut(&id).unwrap().wake = Some(again);
-            due.wakes.push(id);
-        }
-        let pending = self
-            .events
-            .values()
-            .filter(|(_, event)| matches!(event.state, EventState::Pending { .. }));
-        due.next_ms = pending
-            .map(|(at, _)| *at)
-            .chain(self.messages.values().map(|(at, _)| *at))
-            .chain(self.executions.values().filter_map(|execution| execution.wake))
-            .min();
-        due
-    }
-}
-
-/// The longest overdue first, then by name.
-fn first<T: Ord>(due: impl Iterator<Item = (u64, T)>) -> Vec<T> {
-    let mut due: Vec<(u64, T)> = due.collect();
-    due.sort();
-    due.into_iter().map(|(_, name)| name).collect()
 }

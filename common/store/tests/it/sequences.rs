@@ -1,5 +1,7 @@
 //! Random sequences of calls: memory, file and Redis answer like the plain model, call by call.
 
+mod ops;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -14,111 +16,20 @@ use proptest::{
     test_runner::{Config, FileFailurePersistence, TestRunner},
 };
 use store::{
-    Claim, Commit, Committed, Create, Created, EventAccepted, EventRow, Locked, OutboxRow,
-    TaskChange, TaskClaim,
+    Claim, Commit, Committed, Create, Created, EventAccepted, EventRow, Expiry, FinishedFilter,
+    Locked, OutboxRow, Reopen, SlotRequest, TaskChange, TaskClaim,
 };
 
+use self::ops::{LeaseOp, OldOp, Op, QueueOp, Transition, op};
 use crate::{
     plain::{Loaded, Model},
-    rows::{commit, create, dispatch, id, message, rewake, task},
+    rows::{commit, create, dispatch, id, message, task},
     server::Server,
     worlds::World,
 };
 
 /// How long every lease lasts in these sequences.
 pub(crate) const TTL: u64 = 3_000;
-
-/// One call, or a step of the clock. Small numbers pick among few names, so that calls meet.
-#[derive(Clone, Debug)]
-enum Op {
-    Advance(u64),
-    Create(u8),
-    Commit { execution: u8, stale: bool, input: u8, change: u8, ahead: u32, shape: u8, wake: u64 },
-    Lease(LeaseOp),
-    Lock { resource: u8, execution: u8, stage: u8 },
-    Unlock { resource: u8, execution: u8, stage: u8, fence: u64 },
-    Rewake { execution: u8, ahead: u64 },
-    Load(u8),
-    Queue(QueueOp),
-}
-
-/// One call of a worker.
-#[derive(Clone, Debug)]
-enum LeaseOp {
-    Claim { execution: u8, ahead: u32, holder: u8, forged: bool },
-    Beat { execution: u8, behind: u64, checkpoint: Option<u8> },
-    Finish { execution: u8, behind: u64 },
-    Release { execution: u8, behind: u64, checkpoint: Option<u8> },
-}
-
-/// One call about events, messages and what is due.
-#[derive(Clone, Debug)]
-enum QueueOp {
-    Accept(u8),
-    Settle(u8),
-    Defer(u8, u64),
-    Due { limit: u32, hide: u64 },
-    OutboxDone(u8),
-}
-
-fn op() -> impl Strategy<Value = Op> {
-    let one = 0_u8..2;
-    let flag = prop::bool::weighted(0.1);
-    prop_oneof![
-        3 => (0_u64..4_000).prop_map(Op::Advance),
-        1 => (0_u8..3).prop_map(Op::Create),
-        8 => (one.clone(), flag, 0_u8..40, 0_u8..6, ahead(), 0_u8..32, 0_u64..320_000)
-            .prop_map(|(execution, stale, input, change, ahead, shape, wake)| {
-                Op::Commit { execution, stale, input, change, ahead, shape, wake }
-            }),
-        15 => lease_op().prop_map(Op::Lease),
-        3 => (0_u8..2, 0_u8..3, 0_u8..2)
-            .prop_map(|(resource, execution, stage)| Op::Lock { resource, execution, stage }),
-        2 => (0_u8..2, 0_u8..3, 0_u8..2, 1_u64..4).prop_map(|(resource, execution, stage, fence)| {
-            Op::Unlock { resource, execution, stage, fence }
-        }),
-        1 => (0_u8..3, 0_u64..400_000)
-            .prop_map(|(execution, ahead)| Op::Rewake { execution, ahead }),
-        10 => queue_op().prop_map(Op::Queue),
-        3 => one.prop_map(Op::Load),
-    ]
-}
-
-fn lease_op() -> impl Strategy<Value = LeaseOp> {
-    let one = 0_u8..2;
-    let forged = prop::bool::weighted(0.1);
-    let checkpoint = || prop::option::of(0_u8..3);
-    prop_oneof![
-        6 => (one.clone(), ahead(), 0_u8..2, forged).prop_map(|(execution, ahead, holder, forged)| {
-            LeaseOp::Claim { execution, ahead, holder, forged }
-        }),
-        4 => (one.clone(), behind(), checkpoint())
-            .prop_map(|(execution, behind, checkpoint)| LeaseOp::Beat { execution, behind, checkpoint }),
-        3 => (one.clone(), behind()).prop_map(|(execution, behind)| LeaseOp::Finish { execution, behind }),
-        2 => (one.clone(), behind(), checkpoint())
-            .prop_map(|(execution, behind, checkpoint)| LeaseOp::Release { execution, behind, checkpoint }),
-    ]
-}
-
-/// Added to the epoch before the task's own: 1 is the current one.
-fn ahead() -> impl Strategy<Value = u32> {
-    prop_oneof![1 => Just(0), 6 => Just(1), 2 => Just(2)]
-}
-
-/// Taken from the task's current token.
-fn behind() -> impl Strategy<Value = u64> {
-    prop_oneof![6 => Just(0), 1 => Just(1)]
-}
-
-fn queue_op() -> impl Strategy<Value = QueueOp> {
-    prop_oneof![
-        2 => (0_u8..4).prop_map(QueueOp::Accept),
-        1 => (0_u8..4).prop_map(QueueOp::Settle),
-        1 => (0_u8..4, 0_u64..5_000).prop_map(|(key, ahead)| QueueOp::Defer(key, ahead)),
-        5 => (0_u32..4, 0_u64..3_000).prop_map(|(limit, hide)| QueueOp::Due { limit, hide }),
-        1 => (0_u8..8).prop_map(QueueOp::OutboxDone),
-    ]
-}
 
 fn name(execution: u8) -> String {
     format!("E{execution}")
@@ -129,10 +40,8 @@ fn epoch(model: &Model, task: &TaskId, ahead: u32) -> u32 {
 }
 
 /// The transition an operation stands for, given the version the model has.
-fn transition(model: &Model, op: &Op) -> Option<Commit> {
-    let Op::Commit { execution, stale, input, change, ahead, shape, wake } = op else {
-        return None;
-    };
+fn transition(model: &Model, op: &Transition) -> Commit {
+    let Transition { execution, stale, input, change, ahead, shape, wake, slot, told } = op;
     let name = name(*execution);
     let version = model.load(&id(&name)).map_or(1, |loaded| loaded.0);
     let here = format!("{name}/s/1");
@@ -140,7 +49,7 @@ fn transition(model: &Model, op: &Op) -> Option<Commit> {
     let mut next = commit(&name, version + u64::from(*stale), &format!("i{input}"));
     next.wake_ms = Some(model.now + wake);
     next.schema = u32::from(*shape != 15);
-    if *shape == 14 {
+    if matches!(shape, 12 | 14) {
         next.status = ExecutionStatus::Terminal;
     }
     next.tasks = match change {
@@ -162,7 +71,17 @@ fn transition(model: &Model, op: &Op) -> Option<Commit> {
     if *shape % 5 == 0 {
         next.outbox.push(message(&format!("m{}", shape % 8)));
     }
-    Some(next)
+    next.slot = *slot;
+    if *told < 5 {
+        next.notify = vec![id(&format!("E{told}"))];
+    }
+    if *told < 4 {
+        next.events = vec![EventRow { key: format!("k{told}"), body: "body".to_owned() }];
+    }
+    if *told > 12 {
+        next.reopen = Reopen::ByRestart;
+    }
+    next
 }
 
 /// Both replies as text.
@@ -182,15 +101,16 @@ async fn both(model: &mut Model, world: &World, op: &Op) -> (String, String) {
             model.now += ms;
             compared!(model.now, store.now_ms().await.unwrap())
         }
-        Op::Create(execution) => {
+        Op::Create { execution, limit } => {
             let mut row: Create = create(&name(*execution));
             row.first.wake_ms = Some(model.now + 1_000);
+            row.slot = SlotRequest { limit: *limit };
             compared!(plain_created(model.create(&row)), {
                 plain_created(store.execution_create(row).await.unwrap())
             })
         }
-        Op::Commit { .. } => {
-            let next = transition(model, op).unwrap();
+        Op::Commit(op) => {
+            let next = transition(model, op);
             compared!(plain_committed(model.commit(&next)), {
                 plain_committed(store.execution_commit(next).await.unwrap())
             })
@@ -208,14 +128,44 @@ async fn both(model: &mut Model, world: &World, op: &Op) -> (String, String) {
             store.unlock(&resource, &owner, *fence).await.unwrap();
             (String::new(), String::new())
         }
-        Op::Rewake { execution, ahead } => {
+        Op::Rewake { execution, stale, ahead } => {
             let (execution, wake) = (id(&name(*execution)), model.now + ahead);
-            model.rewake(&execution, wake);
-            rewake(store, execution.as_str(), wake).await;
+            let seen = model.load(&execution).and_then(|loaded| loaded.4);
+            let seen = seen.filter(|_| !stale);
+            model.rewake(&execution, seen, wake);
+            store.execution_rewake(&execution, seen, wake).await.unwrap();
             (String::new(), String::new())
         }
         Op::Load(execution) => loaded(model, world, &name(*execution)).await,
         Op::Queue(op) => on_queues(model, world, op).await,
+        Op::Old(op) => on_old(model, world, op).await,
+    }
+}
+
+async fn on_old(model: &mut Model, world: &World, op: &OldOp) -> (String, String) {
+    let (store, before) = (&world.store, |age: &u64| model.now.saturating_sub(*age));
+    match op {
+        OldOp::Finished { age, keep, skip, limit } => {
+            let filter = FinishedFilter {
+                before_ms: before(age),
+                keep_per_pipeline: *keep,
+                skip: *skip,
+                limit: *limit,
+            };
+            compared!(model.finished(filter), store.executions_finished(filter).await.unwrap())
+        }
+        OldOp::Remove(execution) => {
+            let execution = id(&name(*execution));
+            compared!(model.remove(&execution), store.execution_remove(&execution).await.unwrap())
+        }
+        OldOp::Expire { events_age, tombstones_age, limit } => {
+            let expiry = Expiry {
+                events_before_ms: before(events_age),
+                tombstones_before_ms: before(tombstones_age),
+                limit: *limit,
+            };
+            compared!(model.expire(expiry), store.expire(expiry).await.unwrap())
+        }
     }
 }
 
@@ -262,12 +212,10 @@ async fn on_leases(model: &mut Model, world: &World, op: &LeaseOp) -> (String, S
 async fn loaded(model: &Model, world: &World, execution: &str) -> (String, String) {
     let execution = id(execution);
     let expected: Option<Loaded> = model.load(&execution);
-    let found: Option<Loaded> = world
-        .store
-        .execution_load(&execution)
-        .await
-        .unwrap()
-        .map(|it| (it.version, it.status, it.schema, it.document, it.wake_ms, it.leases));
+    let found: Option<Loaded> =
+        world.store.execution_load(&execution).await.unwrap().map(|it| {
+            (it.version, it.status, it.schema, it.document, it.wake_ms, it.leases, it.slot)
+        });
     (format!("{expected:?}"), format!("{found:?}"))
 }
 
@@ -328,7 +276,7 @@ type Seen = Mutex<BTreeMap<String, u32>>;
 
 async fn run(world: &World, ops: &[Op], seen: &Seen) -> Result<(), TestCaseError> {
     let mut model = Model::new();
-    for op in [Op::Create(0), Op::Create(1)] {
+    for op in [0, 1].map(|execution| Op::Create { execution, limit: None }) {
         both(&mut model, world, &op).await;
     }
     for (step, op) in ops.iter().enumerate() {
@@ -337,7 +285,7 @@ async fn run(world: &World, ops: &[Op], seen: &Seen) -> Result<(), TestCaseError
         *seen.lock().unwrap().entry(answer.to_owned()).or_insert(0_u32) += 1;
         prop_assert_eq!(expected, found, "step {} of {:#?}", step, ops);
     }
-    for execution in 0..3 {
+    for execution in 0..5 {
         let (expected, found) = loaded(&model, world, &name(execution)).await;
         prop_assert_eq!(expected, found, "at the end of {:#?}", ops);
     }
@@ -374,6 +322,11 @@ fn any_sequence_in_memory_answers_like_the_model() {
     let seen = seen.into_inner().unwrap();
     for answer in [
         "Applied",
+        "NoSlot",
+        "Done",
+        "Live",
+        "FinishedPage",
+        "Expired",
         "Duplicate",
         "Conflict",
         "Gone",

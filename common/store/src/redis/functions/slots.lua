@@ -49,6 +49,7 @@ end
 
 -- Frees slot or place.
 local function leave_slot(p, now, id, pipeline)
+  if slot_state(p, pipeline, id) == 'NONE' then return end
   call('ZREM', p .. 'holders:' .. pipeline, id)
   call('ZREM', p .. 'waiters:' .. pipeline, id)
   call('ZREM', p .. 'waiting-age', id)

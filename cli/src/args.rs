@@ -1,11 +1,14 @@
 //! What can be typed.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+mod execution;
+mod pipeline;
+
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use model::ExecutionId;
 
-use crate::span;
+pub(crate) use execution::{Decision, Execution, Stage, Target};
+pub(crate) use pipeline::{Pipeline, Run};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,6 +50,14 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// Who asks; shown in the history, and believed as far as the token goes.
+#[derive(Debug, Args)]
+pub(crate) struct Who {
+    /// Who asks, for the history.
+    #[arg(long, env = "USER", default_value = "anonymous", hide_env = true)]
+    pub(crate) user: String,
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -67,10 +78,10 @@ pub(crate) enum Command {
     /// Checks pipeline definitions without a server
     #[command(after_help = VALIDATE_HELP)]
     Validate(Validate),
-    /// Saves, reads, removes and runs pipelines
+    /// Saves, reads, compares, removes and runs pipelines
     #[command(subcommand)]
     Pipeline(Pipeline),
-    /// Looks at, waits for and cancels executions
+    /// Looks at, waits for and controls executions
     #[command(subcommand)]
     Execution(Execution),
 }
@@ -130,120 +141,10 @@ pub(crate) struct Validate {
     pub(crate) files: Vec<PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Pipeline {
-    /// Lists pipelines, of one application or of all
-    List {
-        /// Only this application's.
-        application: Option<String>,
-    },
-    /// Prints a definition as it was saved
-    Get {
-        /// Its application.
-        application: String,
-        /// Its name.
-        name: String,
-    },
-    /// Creates or replaces pipelines; a definition without id replaces the one of its name
-    Save {
-        /// Definitions; `-` is standard input.
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-    },
-    /// Removes a pipeline; its executions stay
-    Delete {
-        /// Its application.
-        application: String,
-        /// Its name.
-        name: String,
-    },
-    /// Starts a pipeline and prints the execution's id
-    #[command(after_help = RUN_HELP)]
-    Run(Run),
-}
-
-const RUN_HELP: &str = "\
-With --build, the number is that of the job of the pipeline's Jenkins trigger.
-
-Examples:
-  bowline pipeline run shop build-bake-deploy --build 118
-  bowline pipeline run shop build-bake-deploy -p reason=hotfix --rebake --wait --timeout 45m";
-
-#[derive(Debug, Args)]
-pub(crate) struct Run {
-    /// The pipeline's application.
-    pub(crate) application: String,
-    /// The pipeline's name or id.
-    pub(crate) name: String,
-    /// A parameter.
-    #[arg(short, long = "parameter", value_name = "KEY=VALUE", value_parser = parameter)]
-    pub(crate) parameters: Vec<(String, String)>,
-    /// Run as if this build had just finished.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) build: Option<u64>,
-    /// Bake new images even where ones with the same content exist.
-    #[arg(long)]
-    pub(crate) rebake: bool,
-    /// Stay until the execution is over, and show its stages.
-    #[arg(long)]
-    pub(crate) wait: bool,
-    /// Give up waiting after this long (`90s`, `30m`, `1h30m`); the execution goes on.
-    #[arg(long, value_name = "TIME", value_parser = span::parse, requires = "wait")]
-    pub(crate) timeout: Option<Duration>,
-    /// Who starts it.
-    #[arg(long, env = "USER", default_value = "anonymous", hide_env = true)]
-    pub(crate) user: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Execution {
-    /// Lists executions of an application, newest first
-    List {
-        /// The application.
-        application: String,
-        /// Only with this status, such as RUNNING; may be repeated.
-        #[arg(long = "status", value_name = "STATUS", value_parser = status)]
-        statuses: Vec<model::ExecutionStatus>,
-        /// At most so many.
-        #[arg(long, default_value_t = 20)]
-        limit: u32,
-    },
-    /// Prints an execution
-    Get {
-        /// Its id.
-        id: ExecutionId,
-    },
-    /// Waits for an execution and shows its stages; the exit code tells how it ended
-    Watch {
-        /// Its id.
-        id: ExecutionId,
-        /// Give up after this long (`90s`, `30m`, `1h30m`); the execution goes on.
-        #[arg(long, value_name = "TIME", value_parser = span::parse)]
-        timeout: Option<Duration>,
-    },
-    /// Asks an execution to stop
-    Cancel {
-        /// Its id.
-        id: ExecutionId,
-        /// Why, for those who wonder later.
-        #[arg(long)]
-        reason: Option<String>,
-    },
-}
-
-fn parameter(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        Some(_) | None => Err("a parameter is KEY=VALUE".to_owned()),
-    }
-}
-
-fn status(text: &str) -> Result<model::ExecutionStatus, String> {
-    text.to_ascii_uppercase().parse().map_err(|error: model::StatusError| error.to_string())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::CommandFactory as _;
 
     use super::*;

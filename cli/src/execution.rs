@@ -9,7 +9,7 @@ use crate::{
     display::Display,
     exit::Exit,
     output, progress,
-    server::Server,
+    server::{Server, Told},
     span, watch,
 };
 
@@ -38,14 +38,44 @@ pub(crate) async fn run(
             }
             Ok(watch::conclude(&id, &waited))
         }
-        Execution::Cancel { id, reason } => {
-            server.cancel(&id, reason.as_deref()).await?;
+        Execution::Cancel { target, reason } => {
+            server.cancel(&target, reason.as_deref()).await?;
             output::note(&format!(
-                "asked execution {id} to stop; it ends as CANCELED when its stages have cleaned up"
+                "asked execution {} to stop; it ends as CANCELED when its stages have cleaned up",
+                target.id
             ));
             Ok(Exit::Succeeded)
         }
+        Execution::Pause { target } => Ok(told(&server.pause(&target).await?, format)),
+        Execution::Resume { target } => Ok(told(&server.resume(&target).await?, format)),
+        Execution::Restart { stage } => Ok(told(&server.restart(&stage).await?, format)),
+        Execution::Judge { stage, decision, input } => {
+            Ok(told(&server.judge(&stage, decision, input.as_deref()).await?, format))
+        }
+        Execution::Skip { stage, leave_out: true } => {
+            Ok(told(&server.leave_out(&stage).await?, format))
+        }
+        Execution::Skip { stage, leave_out: false } => {
+            Ok(told(&server.skip_wait(&stage).await?, format))
+        }
+        Execution::Delete { id } => {
+            server.remove(&id).await?;
+            output::note(&format!("deleted execution {id}"));
+            Ok(Exit::Succeeded)
+        }
     }
+}
+
+/// Tells how an execution stands after it was told something.
+fn told(told: &Told, format: Format) -> Exit {
+    match (told, format) {
+        (Told::Now(view), Format::Json) => output::json(view),
+        (Told::Now(view), Format::Table) => show(view),
+        (Told::Accepted { event_id }, Format::Json | Format::Table) => output::note(&format!(
+            "accepted as event {event_id}, and not carried out yet: is a coordinator running?"
+        )),
+    }
+    Exit::Succeeded
 }
 
 async fn list(

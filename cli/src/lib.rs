@@ -6,11 +6,13 @@
 mod args;
 mod clouds;
 mod demo;
+mod diff;
 mod display;
 mod execution;
 mod exit;
 mod output;
 mod pipeline;
+mod plan;
 mod progress;
 mod server;
 mod source;

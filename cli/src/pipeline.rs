@@ -1,15 +1,17 @@
 //! `bowline pipeline …`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
     CommandError,
     args::{Format, Pipeline, Run},
+    diff::{self, Change},
     display::Display,
     exit::Exit,
-    output,
+    output, plan,
     server::{self, Definition, Server},
     source, validate, watch,
 };
@@ -29,6 +31,7 @@ pub(crate) async fn run(
             }
             Ok(Exit::Succeeded)
         }
+        Pipeline::Diff { files } => diff(server, &files, format).await,
         Pipeline::Delete { application, name } => {
             server.delete(&application, &name).await?;
             output::note(&format!("deleted pipeline `{name}` of `{application}`"));
@@ -99,8 +102,57 @@ async fn save(server: &Server, file: &Path, format: Format) -> Result<(), Comman
     Ok(())
 }
 
+/// What saving a file would change.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Difference {
+    file: String,
+    application: String,
+    name: String,
+    /// False when it would be a new pipeline.
+    exists: bool,
+    changes: Vec<Change>,
+}
+
+async fn diff(server: &Server, files: &[PathBuf], format: Format) -> Result<Exit, CommandError> {
+    let mut found = Vec::new();
+    for file in files {
+        let wanted = validate::checked(file, &source::read(file)?)?;
+        let stored = server.pipeline(&wanted.application, &wanted.name).await?;
+        found.push(Difference {
+            file: file.display().to_string(),
+            exists: stored.is_some(),
+            changes: diff::changes(&stored.unwrap_or_default(), &wanted.body),
+            application: wanted.application,
+            name: wanted.name,
+        });
+    }
+    match format {
+        Format::Json => output::json(&found),
+        Format::Table => found.iter().for_each(tell),
+    }
+    let same = found.iter().all(|one| one.exists && one.changes.is_empty());
+    Ok(if same { Exit::Succeeded } else { Exit::Failed })
+}
+
+fn tell(difference: &Difference) {
+    let Difference { file, application, name, exists, changes } = difference;
+    let verdict = match (exists, changes.len()) {
+        (false, _) => "would be new".to_owned(),
+        (true, 0) => "is the same".to_owned(),
+        (true, 1) => "differs in 1 place".to_owned(),
+        (true, many) => format!("differs in {many} places"),
+    };
+    output::line(&format!("{file}: pipeline `{name}` of `{application}` {verdict}"));
+    if *exists {
+        for change in changes {
+            output::line(&format!("  {}", diff::line(change)));
+        }
+    }
+}
+
 async fn start(server: &Server, run: Run, format: Format) -> Result<Exit, CommandError> {
-    let mut trigger = server::manual_trigger(&run.user, &run.parameters);
+    let mut trigger = server::manual_trigger(&run.who.user, &run.parameters);
     if run.rebake {
         trigger.insert("rebake".to_owned(), json!(true));
     }
@@ -111,6 +163,14 @@ async fn start(server: &Server, run: Run, format: Format) -> Result<Exit, Comman
         trigger.insert("master".to_owned(), json!(master));
         trigger.insert("job".to_owned(), json!(job));
         trigger.insert("buildNumber".to_owned(), json!(number));
+    }
+    if run.plan {
+        let plan = server.plan(&run.application, &run.name, &trigger).await?;
+        match format {
+            Format::Json => output::json(&plan),
+            Format::Table => plan::show(&plan),
+        }
+        return Ok(Exit::Succeeded);
     }
     let id = server.start(&run.application, &run.name, &trigger).await?;
     match format {

@@ -1,5 +1,7 @@
 //! The server as its clients see it: HTTP calls, and errors that say what to do.
 
+mod control;
+
 use std::time::Duration;
 
 use model::{ExecutionId, ExecutionStatus};
@@ -10,8 +12,10 @@ use wire::ExecutionView;
 
 /// Longest wait for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a start is sent before giving up; every try carries the same idempotency key.
-const START_TRIES: u32 = 4;
+/// How often a start or a control is sent before giving up; every try carries the same idempotency key.
+const TRIES_MAX: u32 = 4;
+
+pub(crate) use control::Told;
 
 /// A server and how to speak to it.
 #[derive(Clone, Debug)]
@@ -57,7 +61,7 @@ pub(crate) struct Problem {
     title: Option<String>,
     detail: Option<String>,
     #[serde(default)]
-    problems: Vec<Value>,
+    errors: Vec<Value>,
 }
 
 impl Problem {
@@ -67,7 +71,7 @@ impl Problem {
             .clone()
             .or_else(|| self.title.clone())
             .unwrap_or_else(|| format!("the server answered {status}"));
-        for problem in &self.problems {
+        for problem in &self.errors {
             let field = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
             text.extend(["\n  ", field("pointer"), ": ", field("message")]);
             if !field("hint").is_empty() {
@@ -186,6 +190,30 @@ impl Server {
         })
     }
 
+    /// Sends a request that is carried out once, however often it has to be sent.
+    async fn once<T: serde::de::DeserializeOwned>(
+        &self,
+        doing: &str,
+        request: RequestBuilder,
+    ) -> Result<T, ServerError> {
+        let key = ulid::Ulid::new().to_string();
+        let request = request.header("idempotency-key", &key);
+        let mut tries = 1;
+        loop {
+            // Only a body that is a stream cannot be sent again, and there is none.
+            let Some(again) = request.try_clone() else {
+                return self.read(doing, request).await;
+            };
+            match self.read(doing, again).await {
+                Err(error) if error.is_transient() && tries < TRIES_MAX => {
+                    tokio::time::sleep(Duration::from_millis(250 << tries)).await;
+                    tries += 1;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
     /// Every definition, of one application or of all.
     pub(crate) async fn pipelines(
         &self,
@@ -245,28 +273,29 @@ impl Server {
             r#ref: String,
         }
         let doing = format!("start the pipeline `{name}` of `{application}`");
-        let key = ulid::Ulid::new().to_string();
-        let mut tries = 1;
-        let started: Started = loop {
-            let request = self
-                .request(Method::POST, &["pipelines", application, name], &[])
-                .header("idempotency-key", &key)
-                .json(trigger);
-            match self.read(&doing, request).await {
-                Ok(started) => break started,
-                Err(error) if error.is_transient() && tries < START_TRIES => {
-                    tokio::time::sleep(Duration::from_millis(250 << tries)).await;
-                    tries += 1;
-                }
-                Err(error) => return Err(error),
-            }
-        };
+        let request =
+            self.request(Method::POST, &["pipelines", application, name], &[]).json(trigger);
+        let started: Started = self.once(&doing, request).await?;
         let id = started.r#ref.rsplit('/').next().unwrap_or_default();
         id.parse().map_err(|error: model::IdError| ServerError::Unreadable {
             doing,
             server: self.base.to_string(),
             cause: serde::de::Error::custom(error),
         })
+    }
+
+    /// What a start would do; nothing is started.
+    pub(crate) async fn plan(
+        &self,
+        application: &str,
+        name: &str,
+        trigger: &Map<String, Value>,
+    ) -> Result<Value, ServerError> {
+        let mut trigger = trigger.clone();
+        trigger.insert("dryRun".to_owned(), json!(true));
+        let request =
+            self.request(Method::POST, &["pipelines", application, name], &[]).json(&trigger);
+        self.once(&format!("plan the pipeline `{name}` of `{application}`"), request).await
     }
 
     /// One execution.
@@ -297,18 +326,6 @@ impl Server {
         let query = [("limit", limit.to_string())];
         self.read("list the events", self.request(Method::GET, &["api", "v1", "events"], &query))
             .await
-    }
-
-    /// Asks an execution to stop.
-    pub(crate) async fn cancel(
-        &self,
-        id: &ExecutionId,
-        reason: Option<&str>,
-    ) -> Result<(), ServerError> {
-        let query: Vec<(&str, String)> =
-            reason.map(|reason| ("reason", reason.to_owned())).into_iter().collect();
-        let request = self.request(Method::PUT, &["pipelines", id.as_str(), "cancel"], &query);
-        self.answer(&format!("cancel the execution {id}"), request).await.map(drop)
     }
 }
 
@@ -343,7 +360,7 @@ mod tests {
     #[test]
     fn a_refusal_shows_every_problem() {
         let problem: Problem = serde_json::from_value(json!({
-            "title": "Bad Request", "detail": "2 problems", "problems": [
+            "title": "Bad Request", "detail": "2 problems", "errors": [
                 {"pointer": "/name", "message": "is missing", "hint": "add it"},
                 {"pointer": "/stages/0", "message": "has no type"},
             ],

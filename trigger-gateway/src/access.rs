@@ -52,7 +52,8 @@ pub(crate) fn offered(headers: &HeaderMap) -> Option<String> {
 
 /// Who the caller says to be.
 pub(crate) fn user(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(USER_HEADER)?.to_str().ok()?.trim();
+    // Names are not all ASCII.
+    let text = std::str::from_utf8(headers.get(USER_HEADER)?.as_bytes()).ok()?.trim();
     let plain = (1..=128).contains(&text.len()) && !text.chars().any(char::is_control);
     plain.then(|| text.to_owned())
 }
@@ -72,6 +73,20 @@ mod tests {
         assert!(!tokens.accept("") && !tokens.accept("ol") && !tokens.accept("older"));
         assert!(!Tokens::new(&[]).accept(""));
         assert!(!Tokens::nobody().accept(""));
+    }
+
+    #[test]
+    fn a_user_may_have_any_name_but_no_control_characters() {
+        let named = |bytes: &[u8]| {
+            let value = axum::http::HeaderValue::from_bytes(bytes).unwrap();
+            let name = axum::http::HeaderName::from_static(USER_HEADER);
+            user(&HeaderMap::from_iter([(name, value)]))
+        };
+        assert_eq!(named(b" ann ").as_deref(), Some("ann"));
+        assert_eq!(named("Jürgen".as_bytes()).as_deref(), Some("Jürgen"));
+        for odd in [&b""[..], b"a\tb", b"\xff\xfe"] {
+            assert_eq!(named(odd), None);
+        }
     }
 
     #[test]

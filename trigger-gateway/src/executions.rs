@@ -1,26 +1,18 @@
-//! Executions: read, list, cancel.
+//! Executions: read, list, delete.
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::HeaderMap,
-    response::{IntoResponse as _, Response},
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use model::{ExecutionId, ExecutionStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{EventRow, ExecutionFilter, ExecutionRow};
-use wire::Event;
+use store::{ExecutionFilter, ExecutionRow};
 
 use crate::{
-    access,
     answer::{Params, Segments, ask, json_list, json_text},
     events::parsed,
     http::Gateway,
     problem::Problem,
-    webhook::encode,
 };
 
 /// Most executions in one answer.
@@ -29,8 +21,6 @@ const LIST_MAX: u32 = 500;
 const LIST_DEFAULT: u32 = 10;
 /// Most ids in one question.
 const IDS_MAX: usize = 100;
-/// Longest reason kept.
-const REASON_CHARS_MAX: usize = 1000;
 
 /// Which executions, as Gate's callers ask.
 #[derive(Debug, Deserialize)]
@@ -133,64 +123,23 @@ pub(crate) async fn timeline(
     Ok(Json(rows.iter().map(line).collect()))
 }
 
-/// How a cancel is asked for. Gate's `force` is accepted and changes nothing: a cancel here always
-/// cleans up, and never hangs.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Cancel {
-    reason: Option<String>,
-}
-
-/// `PUT /pipelines/{id}/cancel`. Other words at its end are other controls, of which there are none yet.
-pub(crate) async fn control(
+/// `DELETE /pipelines/{id}`: a finished execution and everything known about it.
+pub(crate) async fn delete(
     State(gateway): State<Arc<Gateway>>,
-    Segments((id, word)): Segments<(String, String)>,
-    Params(asked): Params<Cancel>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    if word != "cancel" {
-        return Err(Problem::not_found(format!(
-            "an execution cannot be told to `{word}`; `cancel` can"
-        )));
+    Segments(id): Segments<String>,
+) -> Result<StatusCode, Problem> {
+    let row = existing(&gateway, &id).await?;
+    if !row.status.is_complete() {
+        let text = format!("execution `{id}` is {}: cancel it first, then delete it", row.status);
+        return Err(Problem::conflict("execution-live", text));
     }
-    cancel(&gateway, &id, asked, &headers).await
+    ask(gateway.store.execution_remove(&row.id)).await?;
+    tracing::info!(execution.id = id, "execution deleted");
+    Ok(StatusCode::OK)
 }
 
-/// `PUT /applications/{any}/pipelines/{id}/cancel`: `spin` asks here, and does not fill in the application.
-pub(crate) async fn cancel_below_application(
-    State(gateway): State<Arc<Gateway>>,
-    Segments((_, id)): Segments<(String, String)>,
-    Params(asked): Params<Cancel>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    cancel(&gateway, &id, asked, &headers).await
-}
-
-async fn cancel(
-    gateway: &Gateway,
-    id: &str,
-    asked: Cancel,
-    headers: &HeaderMap,
-) -> Result<Response, Problem> {
-    let row = existing(gateway, id).await?;
-    if row.status == ExecutionStatus::Canceled {
-        return Ok(Json(json!({ "canceled": true })).into_response());
-    }
-    if row.status.is_complete() {
-        let text = format!("execution `{id}` is over, with status {}", row.status);
-        return Err(Problem::conflict("execution-complete", text));
-    }
-    let event = Event::Cancel {
-        execution: row.id,
-        user: access::user(headers).unwrap_or_else(|| "anonymous".to_owned()),
-        reason: asked.reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
-    };
-    let key = format!("cancel/{id}/{}", ulid::Ulid::new());
-    ask(gateway.store.event_accept(EventRow { key: key.clone(), body: encode(&event)? })).await?;
-    tracing::info!(execution.id = id, "cancel accepted");
-    Ok(Json(json!({ "eventId": key })).into_response())
-}
-
-async fn existing(gateway: &Gateway, id: &str) -> Result<ExecutionRow, Problem> {
+/// An execution that is there.
+pub(crate) async fn existing(gateway: &Gateway, id: &str) -> Result<ExecutionRow, Problem> {
     let nothing = || Problem::not_found(format!("there is no execution `{id}`"));
     let id: ExecutionId = id.parse().map_err(|_| nothing())?;
     ask(gateway.store.execution_view(&id)).await?.ok_or_else(nothing)

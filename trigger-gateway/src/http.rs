@@ -7,7 +7,7 @@ use axum::{
     http::{Method, StatusCode, Uri},
     middleware,
     response::{IntoResponse as _, Response},
-    routing::{get, post, put},
+    routing::{get, patch, post, put},
 };
 use runtime::WebhookTokens;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use store::SharedStore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    Config, access::Tokens, definitions, events, executions, guard, jenkins::DoneAt,
+    Config, access::Tokens, control, definitions, events, executions, guard, jenkins::DoneAt,
     problem::Problem, start, webhook,
 };
 
@@ -69,16 +69,21 @@ pub(crate) fn router(gateway: Gateway, admin: Router) -> Router {
         .route("/applications/{application}/pipelines", get(executions::of_application))
         .route(
             "/applications/{application}/pipelines/{id}/cancel",
-            put(executions::cancel_below_application),
+            put(control::cancel_below_application),
         )
         .route("/pipelineConfigs", get(definitions::all))
         .route("/pipelines", post(definitions::save))
         // The first segment is an execution, a definition or an application, by method and length.
-        .route("/pipelines/{first}", get(executions::one).put(definitions::update))
+        .route(
+            "/pipelines/{first}",
+            get(executions::one).put(definitions::update).delete(executions::delete),
+        )
         .route(
             "/pipelines/{first}/{second}",
-            post(start::start).delete(definitions::delete).put(executions::control),
+            post(start::start).delete(definitions::delete).put(control::execution),
         )
+        .route("/pipelines/{first}/stages/{stage}", patch(control::stage))
+        .route("/pipelines/{first}/stages/{stage}/restart", put(control::restart))
         .route("/pipelines/v2/{first}/{second}", post(start::start_with_event_id))
         .route("/executions", get(executions::list))
         .route("/api/v1/executions/{id}/timeline", get(executions::timeline))

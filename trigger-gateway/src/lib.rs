@@ -7,12 +7,14 @@
 mod access;
 mod answer;
 mod config;
+mod control;
 mod definitions;
 mod events;
 mod executions;
 mod gauges;
 mod guard;
 mod http;
+mod intake;
 pub mod jenkins;
 mod problem;
 mod start;

@@ -20,11 +20,12 @@ pub(crate) struct Problem {
     code: &'static str,
     detail: String,
     errors: Option<Value>,
+    choices: Option<Value>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: None }
+        Self { status, code, detail: detail.into(), errors: None, choices: None }
     }
 
     /// What was sent cannot be used.
@@ -75,6 +76,19 @@ impl Problem {
         self.errors = Some(errors);
         self
     }
+
+    /// Adds what would have been right.
+    #[must_use]
+    pub(crate) fn with_choices(mut self, choices: Value) -> Self {
+        self.choices = Some(choices);
+        self
+    }
+
+    /// What is said to people.
+    #[cfg(test)]
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
 }
 
 impl From<StoreError> for Problem {
@@ -113,8 +127,9 @@ impl IntoResponse for Problem {
             "code": self.code,
             "detail": self.detail,
         });
-        if let (Some(errors), Some(fields)) = (self.errors, body.as_object_mut()) {
-            fields.insert("errors".to_owned(), errors);
+        if let Some(fields) = body.as_object_mut() {
+            let more = [("errors", self.errors), ("choices", self.choices)];
+            fields.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();

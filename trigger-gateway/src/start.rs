@@ -1,5 +1,5 @@
 //! Starting a pipeline by hand: an event like any other, so that a repeated request starts nothing
-//! twice and a crash forgets nothing.
+//! twice and a crash forgets nothing. A dry run is one as well, whose outcome is the answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,8 +13,7 @@ use axum::{
 use metrics::counter;
 use model::{ExecutionId, limits::WEBHOOK_BYTES_MAX};
 use serde_json::{Map, Value, json};
-use store::{EventAccepted, EventRow, EventState, PipelineRow};
-use tokio::time::{Instant, timeout};
+use store::PipelineRow;
 use wire::{Event, ManualStart};
 
 use crate::{
@@ -23,14 +22,12 @@ use crate::{
     definitions,
     events::parsed,
     http::Gateway,
+    intake::{self, Accepted, PATIENCE, Settling},
     problem::Problem,
-    webhook::encode,
 };
 
-/// How long an answer waits for the execution to exist. It will exist anyway.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The bell is a hint: this often we look without it.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a dry run may take: it may have to ask Jenkins for the build.
+const PLAN_PATIENCE: Duration = Duration::from_secs(15);
 
 /// `POST /pipelines/{application}/{nameOrId}`
 pub(crate) async fn start(
@@ -39,7 +36,11 @@ pub(crate) async fn start(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let started = begin(&gateway, &application, &name, &headers, body).await?;
+    let request = Request::read(&gateway, &application, &name, &headers, body).await?;
+    if request.dry_run {
+        return request.plan(&gateway).await;
+    }
+    let started = request.begin(&gateway).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "ref": started.reference() }))).into_response())
 }
 
@@ -50,7 +51,11 @@ pub(crate) async fn start_with_event_id(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let started = begin(&gateway, &application, &name, &headers, body).await?;
+    let request = Request::read(&gateway, &application, &name, &headers, body).await?;
+    if request.dry_run {
+        return request.plan(&gateway).await;
+    }
+    let started = request.begin(&gateway).await?;
     let answer = json!({ "eventId": started.event_key, "ref": started.reference() });
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
 }
@@ -66,40 +71,81 @@ impl Started {
     }
 }
 
-async fn begin(
-    gateway: &Gateway,
-    application: &str,
-    name: &str,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Started, Problem> {
-    let event_key = format!("manual/{}", idempotency_key(headers)?);
-    let trigger = trigger(&read_body(headers, body, WEBHOOK_BYTES_MAX).await?)?;
-    let row = definitions::named(gateway, application, name).await?;
-    check_enabled(&row)?;
-    let user = access::user(headers)
-        .or_else(|| trigger.get("user").and_then(Value::as_str).map(ToOwned::to_owned))
-        .unwrap_or_else(|| "anonymous".to_owned());
-    let execution = ExecutionId::of_event(&event_key, &row.id);
-    let event = Event::ManualStart(ManualStart { pipeline_id: row.id, user, trigger });
-    accept(gateway, &event_key, &event).await?;
-    tracing::info!(execution.id = %execution, application, pipeline.name = name, "pipeline started by hand");
-    await_execution(gateway, &event_key, &execution).await?;
-    Ok(Started { event_key, execution })
+/// A start, read and fit to be stored.
+struct Request {
+    /// What makes it this request and no other.
+    key: String,
+    pipeline: PipelineRow,
+    user: String,
+    trigger: Map<String, Value>,
+    dry_run: bool,
 }
 
-/// The caller's word for "this request and no other", or one of ours.
-fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
-    let Some(key) = headers.get("idempotency-key") else {
-        return Ok(ulid::Ulid::new().to_string());
-    };
-    let key = key.to_str().unwrap_or_default().trim_matches('"');
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
-    if (1..=128).contains(&key.len()) && key.bytes().all(plain) {
-        return Ok(key.to_owned());
+impl Request {
+    async fn read(
+        gateway: &Gateway,
+        application: &str,
+        name: &str,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Self, Problem> {
+        let key = intake::idempotency_key(headers)?;
+        let mut trigger = trigger(&read_body(headers, body, WEBHOOK_BYTES_MAX).await?)?;
+        let dry_run = dry_run(&mut trigger)?;
+        let pipeline = definitions::named(gateway, application, name).await?;
+        let user = access::user(headers)
+            .or_else(|| trigger.get("user").and_then(Value::as_str).map(ToOwned::to_owned))
+            .unwrap_or_else(|| "anonymous".to_owned());
+        Ok(Self { key, pipeline, user, trigger, dry_run })
     }
-    let text = "an Idempotency-Key is 1 to 128 letters, digits, `-`, `_`, `.` or `:`";
-    Err(Problem::bad_request("bad-idempotency-key", text))
+
+    async fn begin(self, gateway: &Gateway) -> Result<Started, Problem> {
+        let Self { key, pipeline, user, trigger, dry_run: _ } = self;
+        check_enabled(&pipeline)?;
+        let event_key = format!("manual/{key}");
+        let execution = ExecutionId::of_event(&event_key, &pipeline.id);
+        let PipelineRow { id, application, name, .. } = pipeline;
+        let event = Event::ManualStart(ManualStart { pipeline_id: id, user, trigger });
+        count(intake::accept(gateway, &event_key, &event).await?);
+        tracing::info!(execution.id = %execution, application, pipeline.name = name, "pipeline started by hand");
+        await_execution(gateway, &event_key, &execution).await?;
+        Ok(Started { event_key, execution })
+    }
+
+    /// What a start would do. The coordinator knows; nothing is started.
+    async fn plan(self, gateway: &Gateway) -> Result<Response, Problem> {
+        let Self { key, pipeline, user, trigger, dry_run: _ } = self;
+        let event_key = format!("plan/{key}");
+        let event = Event::Plan(ManualStart { pipeline_id: pipeline.id, user, trigger });
+        intake::accept(gateway, &event_key, &event).await?;
+        match intake::settled(gateway, &event_key, PLAN_PATIENCE).await? {
+            Settling::Settled(mut outcome) => {
+                let plan = outcome.get_mut("plan").map(Value::take);
+                plan.map(|plan| Json(plan).into_response()).ok_or_else(|| not_started(outcome))
+            }
+            Settling::Pending => {
+                let text = format!(
+                    "no coordinator has answered within {} s: is one running, and can it reach Jenkins?",
+                    PLAN_PATIENCE.as_secs()
+                );
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no-plan-yet", text))
+            }
+        }
+    }
+}
+
+/// Takes the wish for a dry run out of a trigger.
+fn dry_run(trigger: &mut Map<String, Value>) -> Result<bool, Problem> {
+    match trigger.remove("dryRun") {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(false),
+        Some(Value::Bool(true)) => Ok(true),
+        Some(Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            // To start for real what was meant as a trial is the worst that could be done.
+            let text = "`dryRun` is true or false; nothing was started";
+            let errors = json!([{ "pointer": "/dryRun", "code": "wrong-type", "message": text }]);
+            Err(Problem::bad_request("invalid-trigger", text).with_errors(errors))
+        }
+    }
 }
 
 /// The trigger as sent; nothing at all is a manual trigger without parameters.
@@ -111,10 +157,6 @@ fn trigger(body: &[u8]) -> Result<Map<String, Value>, Problem> {
             Problem::bad_request("invalid-trigger", format!("a trigger is a JSON object: {error}"))
         })?
     };
-    if trigger.get("dryRun").is_some_and(|dry| *dry != Value::Bool(false) && !dry.is_null()) {
-        let text = "dry runs are not supported, and nothing was started";
-        return Err(Problem::bad_request("dry-run", text));
-    }
     for key in ["parameters", "artifacts"] {
         let wanted = trigger.get(key);
         let fits = match key {
@@ -140,28 +182,6 @@ fn check_enabled(row: &PipelineRow) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn accept(gateway: &Gateway, key: &str, event: &Event) -> Result<(), Problem> {
-    let body = encode(event)?;
-    let row = EventRow { key: key.to_owned(), body };
-    match ask(gateway.store.event_accept(row)).await? {
-        EventAccepted::New => {
-            count("accepted");
-            Ok(())
-        }
-        EventAccepted::Duplicate => {
-            count("duplicate");
-            let stored = ask(gateway.store.event_get(key)).await?;
-            let first = stored.and_then(|stored| serde_json::from_str::<Event>(&stored.body).ok());
-            if first.as_ref().is_none_or(|first| first == event) {
-                return Ok(());
-            }
-            let text =
-                "this Idempotency-Key was sent before with another request; nothing was started";
-            Err(Problem::conflict("idempotency-key-reused", text))
-        }
-    }
-}
-
 /// Waits until a read of the execution will find it. When the coordinator decided against it, that
 /// is told; when it takes longer, the answer is the same as if it existed: it will.
 async fn await_execution(
@@ -169,30 +189,29 @@ async fn await_execution(
     key: &str,
     execution: &ExecutionId,
 ) -> Result<(), Problem> {
-    let mut bell = gateway.store.bell();
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
-        bell.mark_unchanged();
-        let event = ask(gateway.store.event_get(key)).await?;
+    let look = || async {
+        // The event is read first: if it was settled by then, there is no execution to come.
+        let outcome = intake::outcome(gateway, key).await?;
         if ask(gateway.store.execution_view(execution)).await?.is_some() {
-            return Ok(());
+            return Ok(Some(()));
         }
-        // The event was read first: if it was settled by then, there is no execution to come.
-        if let Some(EventState::Settled { outcome }) = event.map(|event| event.state) {
-            let refused =
-                Problem::conflict("not-started", "the pipeline was not started, see `errors`");
-            return Err(refused.with_errors(json!([parsed(&outcome)])));
-        }
-        let rest = deadline.saturating_duration_since(Instant::now()).min(LOOK_EVERY);
-        // Both endings mean: look again. A closed bell rings at once, so the pause is kept by time.
-        if matches!(timeout(rest, bell.changed()).await, Ok(Err(_))) {
-            tokio::time::sleep(rest).await;
-        }
+        outcome.map_or(Ok(None), |outcome| Err(not_started(outcome)))
+    };
+    if intake::until(gateway, PATIENCE, look).await?.is_none() {
+        tracing::warn!(execution.id = %execution, "a start was accepted and is not yet carried out");
     }
-    tracing::warn!(execution.id = %execution, "a start was accepted and is not yet carried out");
     Ok(())
 }
 
-fn count(result: &'static str) {
+fn not_started(outcome: Value) -> Problem {
+    let refused = Problem::conflict("not-started", "the pipeline was not started, see `errors`");
+    refused.with_errors(json!([outcome]))
+}
+
+fn count(accepted: Accepted) {
+    let result = match accepted {
+        Accepted::New => "accepted",
+        Accepted::Repeated => "duplicate",
+    };
     counter!("bowline_trigger_events_total", "source" => "manual", "result" => result).increment(1);
 }

@@ -14,6 +14,9 @@ pub enum Event {
     BuildReported(ReportedBuild),
     /// A person or a script starts a pipeline.
     ManualStart(ManualStart),
+    /// A person or a script wants to know what a start would do. Nothing is started: what comes of it
+    /// is the plan.
+    Plan(ManualStart),
     /// A person or a script cancels an execution.
     Cancel {
         /// Which.

@@ -1,0 +1,121 @@
+//! Starts by people and scripts, and what they would do.
+
+use std::collections::BTreeMap;
+
+use engine::Origin;
+use model::{jenkins::JobName, pipeline::Pipeline};
+use runtime::Chain;
+use serde_json::{Map, Value, json};
+use wire::ManualStart;
+
+use super::{Intake, IntakeError, Outcome, PAUSE_MAX_MS};
+use crate::{
+    executions::ApplyError,
+    jenkins::{Answer, JenkinsError},
+};
+
+impl Intake {
+    pub(super) async fn manual_start(
+        &self,
+        key: &str,
+        start: ManualStart,
+        age_ms: u64,
+        now_ms: u64,
+    ) -> Result<Outcome, IntakeError> {
+        let Some(row) = self.store.pipeline_get(&start.pipeline_id).await? else {
+            let body = json!({ "result": "rejected", "reason": "no such pipeline", "started": [] });
+            return Ok(Outcome::Settled("rejected", body));
+        };
+        let parsed = Pipeline::parse(&row.body);
+        let Some(pipeline) = parsed.pipeline else {
+            let body = json!({ "result": "rejected", "reason": "its definition is not valid",
+                "problems": parsed.problems, "started": [] });
+            return Ok(Outcome::Settled("rejected", body));
+        };
+        let origin = |trigger| Origin {
+            event_key: key.to_owned(),
+            pipeline_id: row.id.clone(),
+            trigger,
+            time_zone: None,
+        };
+        let created = match self.chosen_build(start, age_ms).await {
+            Err(Chosen::Later(why)) => return Ok(Outcome::Later(why)),
+            Err(Chosen::Failed { trigger, reason }) => {
+                let (document, effects) =
+                    engine::fail_on_startup(&pipeline, origin(trigger), &reason, now_ms);
+                let made = self.executions.create(&document, effects, now_ms).await;
+                made.map(|()| ("rejected", "failed_on_startup", document.id, Some(reason)))
+            }
+            Ok(trigger) => {
+                let made = self.start(&pipeline, origin(trigger), now_ms).await;
+                made.map(|id| ("started", "started", id, None))
+            }
+        };
+        match created {
+            Ok((label, result, id, reason)) => {
+                let mut body = json!({ "result": result, "started": [{ "pipeline": row.name,
+                    "application": row.application, "execution": id }] });
+                if let (Some(reason), Some(body)) = (reason, body.as_object_mut()) {
+                    body.insert("reason".to_owned(), reason.into());
+                }
+                Ok(Outcome::Settled(label, body))
+            }
+            Err(ApplyError::Refused { reason, .. }) => {
+                let body = json!({ "result": "rejected", "reason": reason, "started": [] });
+                Ok(Outcome::Settled("rejected", body))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fills in what Jenkins knows about the build a person picked, if they picked one.
+    async fn chosen_build(
+        &self,
+        start: ManualStart,
+        age_ms: u64,
+    ) -> Result<Map<String, Value>, Chosen> {
+        let mut trigger = start.trigger;
+        trigger.entry("type").or_insert_with(|| "manual".into());
+        trigger.insert("user".to_owned(), start.user.into());
+        let text = |key: &str| trigger.get(key).and_then(Value::as_str).map(str::to_owned);
+        let number = trigger.get("buildNumber").and_then(|number| {
+            number.as_u64().or_else(|| number.as_str().and_then(|text| text.parse().ok()))
+        });
+        let (Some(controller), Some(job), Some(number)) = (text("master"), text("job"), number)
+        else {
+            return Ok(trigger);
+        };
+        let job = JobName::parse(&job);
+        let reason = match self.jenkins.build(&controller, &job, number).await {
+            Ok(Answer::Finished(build)) => {
+                let found = engine::trigger_of_build(&build, None, &BTreeMap::new());
+                for (key, value) in found {
+                    // What the person said stays; who and what kind are theirs.
+                    if !matches!(key.as_str(), "type" | "user" | "parameters" | "artifacts") {
+                        trigger.insert(key, value);
+                    }
+                }
+                return Ok(trigger);
+            }
+            Ok(Answer::NotFound) => format!("build {number} of {controller}/{job} not found"),
+            Ok(Answer::Unfinished) => {
+                format!("build {number} of {controller}/{job} is not over yet")
+            }
+            Err(error) => {
+                let why = Chain(&error).to_string();
+                // A person waits for this: a minute of patience, then the reason.
+                if age_ms < PAUSE_MAX_MS && !matches!(error, JenkinsError::UnknownController(_)) {
+                    return Err(Chosen::Later(why));
+                }
+                why
+            }
+        };
+        Err(Chosen::Failed { trigger, reason })
+    }
+}
+
+/// Why a picked build does not start a pipeline (yet).
+enum Chosen {
+    Later(String),
+    Failed { trigger: Map<String, Value>, reason: String },
+}

@@ -111,17 +111,23 @@ pub enum StageType {
     Bake,
     /// An image becomes a server group.
     Deploy,
+    /// A pause.
+    Wait,
+    /// A person decides.
+    ManualJudgment,
 }
 
 impl StageType {
     /// Every type, in the order they are listed to people.
-    pub const ALL: [Self; 2] = [Self::Bake, Self::Deploy];
+    pub const ALL: [Self; 4] = [Self::Bake, Self::Deploy, Self::Wait, Self::ManualJudgment];
 
     /// The word in `type`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bake => "bake",
             Self::Deploy => "deploy",
+            Self::Wait => "wait",
+            Self::ManualJudgment => "manualJudgment",
         }
     }
 

@@ -1,147 +1,199 @@
 //! The graph: what may start, what is over, what the whole has come to. Computed from the stages'
 //! states every time, never from counters.
 
-use model::{ExecutionStatus, StageId, pipeline::OnFailure};
+use model::{ExecutionId, ExecutionStatus, pipeline::OnFailure};
+use serde_json::Value;
 
 use crate::{
-    document::{Document, Stage, StageState, Work},
-    effects::Effects,
-    types::{self, Plan},
-    work,
+    document::{Stage, StageState, Work},
+    step::Step,
+    types, work,
 };
 
-/// Starts what may start, stops what must stop, settles parents, completes the whole.
-pub(crate) fn advance(document: &mut Document, now_ms: u64, effects: &mut Effects) {
-    loop {
-        let lines = effects.timeline.len();
-        settle_parents(document, now_ms, effects);
-        if let Some(status) = ending(document) {
-            cancel_work(document, now_ms, effects);
-            settle_parents(document, now_ms, effects);
-            if !document.stages.iter().any(working) {
-                complete(document, status, now_ms, effects);
+impl Step<'_> {
+    /// Starts what may start, stops what must stop, settles parents, completes the whole.
+    pub(crate) fn advance(&mut self) {
+        loop {
+            let lines = self.effects.timeline.len();
+            self.settle_parents();
+            if let Some(status) = self.ending() {
+                for at in 0..self.document.stages.len() {
+                    self.stop(at);
+                }
+                self.settle_parents();
+                if !self.document.stages.iter().any(working) {
+                    self.complete(status);
+                    return;
+                }
+            } else {
+                self.start_ready();
+            }
+            if self.effects.timeline.len() == lines {
                 return;
             }
-        } else {
-            start_ready(document, now_ms, effects);
-        }
-        if effects.timeline.len() == lines {
-            return;
         }
     }
-}
 
-fn working(stage: &Stage) -> bool {
-    matches!(stage.state, StageState::Running(_))
-}
+    /// What the execution will end as, once it is certain; work may still be going on.
+    ///
+    /// Source: Orca's `CompleteExecution`, over top-level stages.
+    pub(crate) fn ending(&self) -> Option<ExecutionStatus> {
+        if self.document.canceled.is_some() {
+            return Some(ExecutionStatus::Canceled);
+        }
+        let halted = |status| move |stage: &Stage| stage.status() == status && !stage.overruled;
+        if self.any_top(halted(ExecutionStatus::Terminal)) || self.part_halts_pipeline() {
+            return Some(ExecutionStatus::Terminal);
+        }
+        if self.any_top(halted(ExecutionStatus::Canceled)) {
+            return Some(ExecutionStatus::Canceled);
+        }
+        let mut order = self.index.order.iter();
+        if order.any(|at| self.stage(*at).is_some_and(working) || self.ready(*at)) {
+            return None;
+        }
+        Some(self.ended_as())
+    }
 
-/// What the execution will end as, once it is certain; work may still be going on.
-///
-/// Source: Orca's `CompleteExecution`, over top-level stages.
-fn ending(document: &Document) -> Option<ExecutionStatus> {
-    let has = |status| document.top_level().any(|stage| stage.status() == status);
-    if document.canceled.is_some() {
-        return Some(ExecutionStatus::Canceled);
+    /// What it comes to when nothing is left to do.
+    fn ended_as(&self) -> ExecutionStatus {
+        if self.any_top(|stage| stage.status() == ExecutionStatus::Terminal) {
+            return ExecutionStatus::Terminal;
+        }
+        if self.any_top(|stage| stage.status() == ExecutionStatus::Canceled) {
+            return ExecutionStatus::Canceled;
+        }
+        let fails_late = |stage: &Stage| {
+            stage.status() == ExecutionStatus::Stopped
+                && stage.on_failure == OnFailure::HaltBranchThenFail
+        };
+        if self.any_top(fails_late) {
+            return ExecutionStatus::Terminal;
+        }
+        ExecutionStatus::Succeeded
     }
-    if has(ExecutionStatus::Terminal) || part_halts_pipeline(document) {
-        return Some(ExecutionStatus::Terminal);
-    }
-    if has(ExecutionStatus::Canceled) {
-        return Some(ExecutionStatus::Canceled);
-    }
-    if document.top_level().any(|stage| working(stage) || ready(document, stage)) {
-        return None;
-    }
-    let fails_late = |stage: &Stage| {
-        stage.status() == ExecutionStatus::Stopped
-            && stage.on_failure == OnFailure::HaltBranchThenFail
-    };
-    if document.top_level().any(fails_late) {
-        return Some(ExecutionStatus::Terminal);
-    }
-    Some(ExecutionStatus::Succeeded)
-}
 
-/// A failed part of a stage which halts the pipeline decides before its siblings are done.
-fn part_halts_pipeline(document: &Document) -> bool {
-    document.top_level().any(|stage| {
-        working(stage)
-            && stage.on_failure == OnFailure::HaltPipeline
-            && document.children(&stage.id).any(|part| part.status() == ExecutionStatus::Terminal)
-    })
-}
+    fn any_top(&self, is: impl Fn(&Stage) -> bool) -> bool {
+        self.document.top_level().any(is)
+    }
 
-/// Not started, and everything it requires lets it start.
-fn ready(document: &Document, stage: &Stage) -> bool {
-    stage.status() == ExecutionStatus::NotStarted
-        && stage.requires.iter().all(|ref_id| {
-            document.by_ref(ref_id).is_some_and(|required| required.status().lets_others_start())
+    /// A failed part of a stage which halts the pipeline decides before its siblings are done.
+    fn part_halts_pipeline(&self) -> bool {
+        self.index.order.iter().any(|at| {
+            let halting = self.stage(*at).is_some_and(|stage| {
+                working(stage) && !stage.timed_out && stage.on_failure == OnFailure::HaltPipeline
+            });
+            let failed = |part: &usize| {
+                self.stage(*part).is_some_and(|part| part.status() == ExecutionStatus::Terminal)
+            };
+            halting && self.index.parts(*at).iter().any(failed)
         })
-}
-
-fn start_ready(document: &mut Document, now_ms: u64, effects: &mut Effects) {
-    let ids: Vec<StageId> = document
-        .top_level()
-        .filter(|stage| ready(document, stage))
-        .map(|stage| stage.id.clone())
-        .collect();
-    for id in ids {
-        begin(document, &id, now_ms, effects);
     }
-}
 
-/// Plans a stage's parts and hands them out; a plan that cannot be made fails the stage.
-fn begin(document: &mut Document, id: &StageId, now_ms: u64, effects: &mut Effects) {
-    let Some(stage) = document.stages.iter().find(|stage| stage.id == *id) else { return };
-    let planned = types::plan(document, stage);
-    let execution = document.id.clone();
-    let Some(place) = document.stages.iter().position(|stage| stage.id == *id) else { return };
-    let Some(stage) = document.stages.get_mut(place) else { return };
-    effects.note("stage_started", Some(&stage.ref_id), None);
-    stage.started_ms = Some(now_ms);
-    match planned {
-        Err(failure) => {
-            stage.failure = Some(failure);
-            work::close(stage, ExecutionStatus::Terminal, now_ms, effects);
-        }
-        Ok(Plan::Parts { before, .. }) => {
-            stage.state = StageState::Running(Work::Children);
-            let (parent, parent_ref) = (stage.id.clone(), stage.ref_id.clone());
-            for (number, part) in (1..).zip(before) {
-                let mut child = Stage {
-                    kind: part.kind,
-                    name: part.name,
-                    parent: Some(parent.clone()),
-                    config: part.config,
-                    on_failure: part.on_failure,
-                    ..Stage::blank(&execution, &format!("{parent_ref}<{number}"))
-                };
-                if let Plan::Task { kind, request } = part.plan {
-                    work::begin(&mut child, &execution, (kind, request), now_ms, effects);
-                }
-                document.stages.insert(place + usize::try_from(number).unwrap_or(1), child);
+    /// Not started, and everything it requires lets it start.
+    pub(crate) fn ready(&self, at: usize) -> bool {
+        let lets = |required: &Option<usize>| {
+            let required = required.and_then(|required| self.stage(required));
+            required.is_some_and(|required| required.status().lets_others_start())
+        };
+        matches!(self.state(at), Some(StageState::NotStarted))
+            && self.index.requires(at).iter().all(lets)
+    }
+
+    /// In the order of the graph, so that a chain of stages that are over at once takes one pass.
+    fn start_ready(&mut self) {
+        for place in 0..self.index.order.len() {
+            let Some(at) = self.index.order.get(place).copied() else { continue };
+            if !self.ready(at) {
+                continue;
+            }
+            self.begin(at);
+            if self.stage(at).is_some_and(|stage| stage.status().halts()) {
+                return;
             }
         }
-        Ok(_) => {}
+    }
+
+    /// A stage made of parts is over when all of them are. Parts stand behind what they are parts of.
+    pub(crate) fn settle_parents(&mut self) {
+        for at in (0..self.document.stages.len()).rev() {
+            self.settle_parent(at);
+        }
+    }
+
+    pub(crate) fn settle_parent(&mut self, at: usize) {
+        let Some(StageState::Running(at_work)) = self.state(at) else { return };
+        let held = match at_work {
+            Work::Held => true,
+            Work::Children => false,
+            Work::Window { .. }
+            | Work::Waiting { .. }
+            | Work::Judging
+            | Work::Child { .. }
+            | Work::Task { .. }
+            | Work::BackingOff { .. } => return,
+        };
+        let parts: Vec<&Stage> =
+            self.index.parts(at).iter().filter_map(|part| self.stage(*part)).collect();
+        let Some(status) = status_of_parts(&parts) else { return };
+        let failure = parts.iter().find_map(|part| part.failure.clone());
+        if held && status.lets_others_start() {
+            // While it is paused nothing begins; and what must stop does not begin at all.
+            let stopped = self.stage(at).is_some_and(|stage| stage.timed_out);
+            if self.running() && self.ending().is_none() && !stopped {
+                self.begin_work(at);
+            } else if self.running() {
+                self.close(at, ExecutionStatus::Canceled);
+            }
+            return;
+        }
+        let outputs = self.stage(at).filter(|_| !held).map(|stage| types::outputs(stage, &parts));
+        let Some(stage) = self.document.stages.get_mut(at) else { return };
+        stage.failure = failure;
+        stage.outputs.extend(outputs.unwrap_or_default());
+        self.close(at, status);
+    }
+
+    /// Ends a stage; see [`work::close`].
+    pub(crate) fn close(&mut self, at: usize, status: ExecutionStatus) {
+        if let Some(stage) = self.document.stages.get_mut(at) {
+            work::close(stage, status, self.now_ms, &mut self.effects);
+        }
+    }
+
+    /// Tells the work of a stage and of its parts to stop; what nobody has in hand stops at once.
+    pub(crate) fn stop(&mut self, at: usize) {
+        for place in 0..self.index.parts(at).len() {
+            if let Some(part) = self.index.parts(at).get(place).copied() {
+                self.stop(part);
+            }
+        }
+        let task = self.stage(at).and_then(|stage| self.document.task_of(stage));
+        let execution = self.document.id.clone();
+        if let Some(stage) = self.document.stages.get_mut(at) {
+            work::cancel(stage, &execution, task, self.now_ms, &mut self.effects);
+        }
+        if matches!(self.state(at), Some(StageState::Running(Work::Child { .. }))) {
+            self.absorb_child(at);
+        }
+    }
+
+    pub(crate) fn complete(&mut self, status: ExecutionStatus) {
+        self.document.status = status;
+        self.document.ended_ms = Some(self.now_ms);
+        self.document.queue = None;
+        self.effects.note("execution_ended", None, Some(status.to_string()));
+        self.effects.notify.extend(parent_of(&self.document.trigger));
     }
 }
 
-/// A stage made of parts is over when all of them are.
-fn settle_parents(document: &mut Document, now_ms: u64, effects: &mut Effects) {
-    for index in 0..document.stages.len() {
-        let Some(stage) = document.stages.get(index) else { continue };
-        if !matches!(stage.state, StageState::Running(Work::Children)) {
-            continue;
-        }
-        let parts: Vec<&Stage> = document.children(&stage.id).collect();
-        let Some(status) = status_of_parts(&parts) else { continue };
-        let failure = parts.iter().find_map(|part| part.failure.clone());
-        let outputs = types::outputs(stage, &parts);
-        let Some(stage) = document.stages.get_mut(index) else { continue };
-        stage.failure = failure;
-        stage.outputs = outputs;
-        work::close(stage, status, now_ms, effects);
-    }
+/// The execution that waits for this one.
+pub(crate) fn parent_of(trigger: &serde_json::Map<String, Value>) -> Option<ExecutionId> {
+    trigger.get("parentExecution")?.get("id")?.as_str()?.parse().ok()
+}
+
+pub(crate) const fn working(stage: &Stage) -> bool {
+    matches!(stage.state, StageState::Running(_))
 }
 
 /// Source: Orca's stage status, first match wins; `None` while a part is not over.
@@ -156,20 +208,7 @@ fn status_of_parts(parts: &[&Stage]) -> Option<ExecutionStatus> {
         ExecutionStatus::Canceled,
         ExecutionStatus::FailedContinue,
     ];
-    first.into_iter().find(|status| has(*status)).or(Some(ExecutionStatus::Succeeded))
-}
-
-fn cancel_work(document: &mut Document, now_ms: u64, effects: &mut Effects) {
-    for index in 0..document.stages.len() {
-        let Some(stage) = document.stages.get(index) else { continue };
-        let task = document.task_of(stage);
-        let Some(stage) = document.stages.get_mut(index) else { continue };
-        work::cancel(stage, task, now_ms, effects);
-    }
-}
-
-fn complete(document: &mut Document, status: ExecutionStatus, now_ms: u64, effects: &mut Effects) {
-    document.status = status;
-    document.ended_ms = Some(now_ms);
-    effects.note("execution_ended", None, Some(status.to_string()));
+    let nothing =
+        if parts.is_empty() { ExecutionStatus::Skipped } else { ExecutionStatus::Succeeded };
+    first.into_iter().find(|status| has(*status)).or(Some(nothing))
 }

@@ -38,13 +38,27 @@ pub struct Lease {
     pub result: Option<TaskOutcome>,
 }
 
-/// Who runs and who waits of one pipeline. The execution itself is in one of the lists while it is live.
+/// The slots of a pipeline, as one of its executions sees them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotFact {
-    /// Those that hold a slot, oldest first.
+    /// How this execution stands.
+    pub own: SlotState,
+    /// Those that hold a slot, oldest first. May be empty for one that holds one itself.
     pub holders: Vec<Place>,
-    /// Those that wait for one, oldest first.
+    /// Those that wait for one, oldest first. May be empty for one that holds a slot.
     pub waiting: Vec<Place>,
+}
+
+/// How an execution stands to the slots of its pipeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlotState {
+    /// Neither: it is complete.
+    #[default]
+    None,
+    /// It may run.
+    Holds,
+    /// It waits.
+    Waits,
 }
 
 /// An execution in the order in which those of its pipeline were registered.

@@ -6,15 +6,23 @@
 //! (its [`Lease`], with the result once there is one), about slots and about children ([`Facts`]) and brings the document up to date. So late,
 //! doubled or lost messages make no difference.
 
+mod absorb;
 mod advance;
+mod begin;
 mod build;
+mod control;
 mod document;
 mod effects;
+mod expressions;
 mod facts;
+mod index;
+mod restart;
+mod slot;
 mod start;
 mod step;
 mod types;
 mod view;
+mod window;
 mod work;
 
 pub use build::{
@@ -22,9 +30,10 @@ pub use build::{
 };
 pub use document::{
     Attempt, Canceled, Document, Pause, Queue, Run, SCHEMA, Stage, StageState, Until, Work,
+    children_of,
 };
 pub use effects::{Dispatch, Effects, Reopen, SlotChange, TimelineEvent};
-pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact};
+pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};
 pub use start::{Origin, fail_on_startup, start};
-pub use step::{Input, Rejection, children_of, next_look, step};
+pub use step::{Input, Rejection, next_look, step};
 pub use view::view;

@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 use wire::DeployStrategy;
 
 use crate::{
-    advance,
+    advance, begin,
     document::{Document, Stage},
     effects::Effects,
-    facts::Policy,
+    facts::{Facts, Policy},
+    step::Step,
     types::bake,
 };
 
@@ -29,7 +30,8 @@ pub struct Origin {
     pub time_zone: Option<String>,
 }
 
-/// Makes the document of a new execution and takes its first step.
+/// Makes the document of a new execution. Without a limit on executions at a time it takes its first step;
+/// with one it waits for the look that finds its slot.
 ///
 /// A pipeline that cannot run (a stage type nobody knows, a field that cannot be read) still makes
 /// an execution, one that failed before anything ran, so that a person sees why.
@@ -40,10 +42,15 @@ pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Eff
     }
     let mut document = blank(pipeline, origin, now_ms);
     let mut effects = Effects::default();
-    effects.note("execution_started", None, None);
-    document.status = ExecutionStatus::Running;
-    document.started_ms = Some(now_ms);
-    advance::advance(&mut document, now_ms, &mut effects);
+    effects.note("execution_created", None, None);
+    if document.limit().is_none() {
+        let facts = Facts::default();
+        let mut step = Step::new(&mut document, &facts, now_ms);
+        step.effects = effects;
+        step.begin_execution();
+        step.settle();
+        effects = step.effects;
+    }
     (document, effects)
 }
 
@@ -60,6 +67,7 @@ pub fn fail_on_startup(
     document.startup_failure = Some(format!("failed on startup: {reason}"));
     let mut effects = Effects::default();
     effects.note("failed_on_startup", None, Some(reason.to_owned()));
+    effects.notify.extend(advance::parent_of(&document.trigger));
     (document, effects)
 }
 
@@ -89,7 +97,7 @@ fn blank(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> Document {
         trigger: origin.trigger,
         policy: Policy::of(pipeline),
         queue: None,
-        start_expiry_ms: None,
+        start_expiry_ms: begin::expiry_ms(&pipeline.body),
         time_zone: origin.time_zone,
         pause: None,
         stages,
@@ -111,13 +119,13 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
                 BakeStage::read(&stage.config).err().map(|problems| bake::fields(&problems).message)
             }
             Some(StageType::Deploy) => deploy_obstacle(&stage.config),
+            Some(StageType::Wait | StageType::ManualJudgment) => None,
             None => Some(format!(
                 "stage type `{}` is not known here; {} are",
                 stage.kind,
-                known_stage_types().join(" and ")
+                listed(&known_stage_types())
             )),
         };
-        let obstacle = obstacle.or_else(|| condition(&stage.config).map(str::to_owned));
         found.extend(obstacle.map(|text| format!("stage `{}`: {text}", stage.name)));
     }
     found
@@ -133,19 +141,11 @@ fn deploy_obstacle(config: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// A condition this version cannot judge. To run the stage anyway could be the opposite of what
-/// the condition is there for, so the pipeline is not started.
-fn condition(config: &Map<String, Value>) -> Option<&'static str> {
-    let says = |key: &str| config.get(key).and_then(Value::as_bool).unwrap_or(false);
-    let expression = config.get("stageEnabled").and_then(|enabled| enabled.get("expression"));
-    if says("restrictExecutionDuringTimeWindow") {
-        return Some(
-            "it may run only in a time window (`restrictExecutionDuringTimeWindow`), which this version cannot judge",
-        );
+/// `a, b and c`.
+fn listed(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-    let conditional = expression
-        .and_then(Value::as_str)
-        .is_some_and(|text| !text.trim().is_empty() && text.trim() != "true");
-    conditional
-        .then_some("it runs only on a condition (`stageEnabled`), which this version cannot judge")
 }

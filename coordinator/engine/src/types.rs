@@ -5,6 +5,8 @@
 
 pub(crate) mod bake;
 pub(crate) mod deploy;
+pub(crate) mod judgment;
+mod wait;
 
 use model::{
     ExecutionStatus, TaskKind,
@@ -18,14 +20,9 @@ use crate::document::{Document, Stage, user_failure};
 /// What a stage does once it begins.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Plan {
-    /// Synthetic stages do the work: those before side by side, then those after one by one. The stage is
-    /// over when they are; [`outputs`] gathers what came of them.
-    Parts {
-        /// All at once.
-        before: Vec<Part>,
-        /// In order, once every part before is over and none of them halts.
-        after: Vec<Part>,
-    },
+    /// Synthetic stages do the work, side by side. The stage is over when they are; [`outputs`] gathers what
+    /// came of them. No part is a stage without work, which is skipped.
+    Parts(Vec<Part>),
     /// Nothing to wait for.
     Done {
         /// How it ends; `TERMINAL` becomes what "if stage fails" says.
@@ -90,6 +87,8 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailu
     match StageType::of(&stage.kind) {
         Some(StageType::Bake) => bake::plan(document, stage),
         Some(StageType::Deploy) => deploy::plan(document, stage),
+        Some(StageType::Wait) => wait::plan(stage),
+        Some(StageType::ManualJudgment) => Ok(Plan::Judge),
         // `start` refuses a pipeline with other types before anything runs.
         None => Err(user_failure(format!("stage type `{}` cannot run here", stage.kind), None)),
     }
@@ -100,13 +99,6 @@ pub(crate) fn outputs(stage: &Stage, parts: &[&Stage]) -> Map<String, Value> {
     match StageType::of(&stage.kind) {
         Some(StageType::Bake) => bake::gather(parts),
         Some(StageType::Deploy) => deploy::gather(parts),
-        None => Map::new(),
-    }
-}
-
-impl Plan {
-    /// Side by side, and nothing after.
-    pub(crate) const fn parts(before: Vec<Part>) -> Self {
-        Self::Parts { before, after: Vec::new() }
+        Some(StageType::Wait | StageType::ManualJudgment) | None => Map::new(),
     }
 }

@@ -1,10 +1,12 @@
 //! The document as others see it: Gate's shape.
 
-use model::ExecutionStatus;
+use std::collections::BTreeMap;
+
+use model::{ExecutionStatus, StageId};
 use serde_json::{Map, Value, json};
 use wire::{ExecutionView, PauseView, QueueView, StageView, TaskFailure, TaskView};
 
-use crate::document::{Document, Pause, Queue, Stage, StageState, Work};
+use crate::document::{Document, Pause, Queue, Run, Stage, StageState, Work};
 
 /// Shows a document.
 pub fn view(document: &Document) -> ExecutionView {
@@ -35,7 +37,7 @@ pub fn view(document: &Document) -> ExecutionView {
         keep_waiting_pipelines: document.policy.keep_waiting,
         start_time_expiry: document.start_expiry_ms,
         trigger: document.trigger.clone(),
-        stages: document.stages.iter().map(stage_view).collect(),
+        stages: in_order(document).map(|stage| stage_view(document, stage)).collect(),
     }
 }
 
@@ -53,22 +55,67 @@ fn queue_view(queue: &Queue) -> QueueView {
     QueueView { position: queue.position, waiting_for: queue.waiting_for.clone() }
 }
 
-fn stage_view(stage: &Stage) -> StageView {
-    let mut context = stage.config.clone();
+/// Parents before their synthetic children, in the order of the definition.
+fn in_order(document: &Document) -> impl Iterator<Item = &Stage> {
+    let mut parts: BTreeMap<&StageId, Vec<&Stage>> = BTreeMap::new();
+    for stage in &document.stages {
+        if let Some(parent) = &stage.parent {
+            parts.entry(parent).or_default().push(stage);
+        }
+    }
+    let mut ordered = Vec::with_capacity(document.stages.len());
+    let mut open: Vec<&Stage> = document.top_level().collect();
+    open.reverse();
+    while let Some(stage) = open.pop() {
+        ordered.push(stage);
+        open.extend(parts.remove(&stage.id).into_iter().flatten().rev());
+    }
+    ordered.into_iter()
+}
+
+/// A stage of a paused execution is paused, unless a worker has it in hand.
+fn shown_status(document: &Document, stage: &Stage) -> ExecutionStatus {
+    if document.status != ExecutionStatus::Paused || stage.status() != ExecutionStatus::Running {
+        return stage.status();
+    }
+    let in_hand = |stage: &Stage| matches!(stage.state, StageState::Running(Work::Task { .. }));
+    let part_in_hand = || {
+        matches!(stage.state, StageState::Running(Work::Children))
+            && document.children(&stage.id).any(in_hand)
+    };
+    if in_hand(stage) || part_in_hand() {
+        ExecutionStatus::Running
+    } else {
+        ExecutionStatus::Paused
+    }
+}
+
+fn past_run(run: &Run) -> Value {
+    json!({ "status": run.status, "startTime": run.started_ms, "endTime": run.ended_ms,
+        "exception": run.failure.as_ref().map(exception),
+        "tries": run.attempts.len() })
+}
+
+fn stage_view(document: &Document, stage: &Stage) -> StageView {
+    let mut context = stage.config().clone();
     context.remove("refId");
     context.remove("requisiteStageRefIds");
-    for (key, value) in &stage.outputs {
+    for (key, value) in stage.context.iter().chain(&stage.outputs) {
         context.insert(key.clone(), value.clone());
     }
     if let Some(failure) = &stage.failure {
         context.insert("exception".to_owned(), exception(failure));
+    }
+    if !stage.runs.is_empty() {
+        let runs = stage.runs.iter().map(past_run).collect();
+        context.insert("previousRuns".to_owned(), Value::Array(runs));
     }
     StageView {
         id: stage.id.clone(),
         ref_id: stage.ref_id.clone(),
         kind: stage.kind.clone(),
         name: stage.name.clone(),
-        status: stage.status(),
+        status: shown_status(document, stage),
         start_time: stage.started_ms,
         end_time: stage.ended_ms,
         requisite_stage_ref_ids: stage.requires.clone(),

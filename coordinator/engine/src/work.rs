@@ -1,12 +1,13 @@
 //! Tasks: dispatched, claimed, lost, retried, finished, canceled.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind, limits, pipeline::OnFailure};
+use serde_json::Value;
 use wire::{FailureKind, TaskFailure, TaskOutcome};
 
 use crate::{
-    document::{Attempt, Document, Stage, StageState, Work},
+    document::{Attempt, Stage, StageState, Work},
     effects::{Dispatch, Effects},
     facts::Lease,
     types::{bake, deploy},
@@ -22,25 +23,8 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Brings every live task up to date with what the store says about it.
-pub(crate) fn absorb(
-    document: &mut Document,
-    leases: &BTreeMap<TaskId, Lease>,
-    now_ms: u64,
-    effects: &mut Effects,
-) {
-    for index in 0..document.stages.len() {
-        let Some(stage) = document.stages.get(index) else { continue };
-        let task = document.task_of(stage);
-        let Some(stage) = document.stages.get_mut(index) else { continue };
-        match task {
-            Some(task) => absorb_task(stage, &task, leases.get(&task), now_ms, effects),
-            None => end_back_off(stage, &document.id, now_ms, effects),
-        }
-    }
-}
-
-fn absorb_task(
+/// Brings a live task up to date with what the store says about it.
+pub(crate) fn absorb_task(
     stage: &mut Stage,
     task: &TaskId,
     lease: Option<&Lease>,
@@ -145,7 +129,7 @@ fn dispatch_lost(stage: &mut Stage, task: &TaskId, seen: u64, now_ms: u64, effec
     effects.dispatch.push(dispatch);
 }
 
-/// Begins the first try of a stage's work.
+/// Begins the first try of a stage's work; its number goes on from those before a restart.
 pub(crate) fn begin(
     stage: &mut Stage,
     execution: &ExecutionId,
@@ -154,7 +138,8 @@ pub(crate) fn begin(
     effects: &mut Effects,
 ) {
     stage.started_ms = Some(now_ms);
-    dispatch(stage, execution, kind, 1, request, now_ms, effects);
+    let attempt = stage.tries_before + 1;
+    dispatch(stage, execution, kind, attempt, request, now_ms, effects);
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one task, named at two call sites")]
@@ -184,7 +169,12 @@ fn dispatch(
     });
 }
 
-fn end_back_off(stage: &mut Stage, execution: &ExecutionId, now_ms: u64, effects: &mut Effects) {
+pub(crate) fn end_back_off(
+    stage: &mut Stage,
+    execution: &ExecutionId,
+    now_ms: u64,
+    effects: &mut Effects,
+) {
     let StageState::Running(Work::BackingOff { kind, attempt, request, due_ms }) = &stage.state
     else {
         return;
@@ -233,8 +223,10 @@ fn finish(
             effects.note("task_failed", Some(&stage.ref_id), Some(failure.message.clone()));
             record.status = ExecutionStatus::Terminal;
             record.failure = Some(failure.clone());
-            if may_retry(&failure, attempt) && !canceling {
-                next = Some(now_ms + back_off_ms(attempt));
+            let tried = attempt.saturating_sub(stage.tries_before);
+            if may_retry(&failure, tried) && !canceling {
+                let pause_ms = back_off_ms(tried).max(stage.back_off_ms.unwrap_or(0));
+                next = Some(now_ms.saturating_add(pause_ms));
             } else {
                 stage.failure = Some(failure);
             }
@@ -256,9 +248,9 @@ fn finish(
     close(stage, status, now_ms, effects);
 }
 
-const fn may_retry(failure: &TaskFailure, attempt: u32) -> bool {
+const fn may_retry(failure: &TaskFailure, tried: u32) -> bool {
     match failure.kind {
-        FailureKind::Transient => attempt < limits::ATTEMPTS_MAX,
+        FailureKind::Transient => tried < limits::ATTEMPTS_MAX,
         FailureKind::User | FailureKind::Timeout | FailureKind::WorkerLost | FailureKind::Bug => {
             false
         }
@@ -266,22 +258,50 @@ const fn may_retry(failure: &TaskFailure, attempt: u32) -> bool {
 }
 
 /// 2, 4, 8 … seconds, at most five minutes.
-fn back_off_ms(attempt: u32) -> u64 {
-    2_000_u64.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(300_000)
+fn back_off_ms(tried: u32) -> u64 {
+    2_000_u64.saturating_mul(1 << tried.saturating_sub(1).min(10)).min(300_000)
 }
 
-/// Ends a stage; a failure gets the status its "if stage fails" choice says.
+/// Ends a stage; a failure gets the status its "if stage fails" choice says. One that was stopped because it
+/// ran out of time has failed, or succeeded if `markSuccessfulOnTimeout` says so; a stop that came too late
+/// changes nothing.
 pub(crate) fn close(
     stage: &mut Stage,
     status: ExecutionStatus,
     now_ms: u64,
     effects: &mut Effects,
 ) {
-    let status =
-        if status == ExecutionStatus::Terminal { failure_status(stage.on_failure) } else { status };
+    let mut status = status;
+    if stage.timed_out && status == ExecutionStatus::Canceled {
+        let forgiven = stage.config().get("markSuccessfulOnTimeout").is_some_and(says_yes);
+        status = if forgiven { ExecutionStatus::Succeeded } else { ExecutionStatus::Terminal };
+        stage.failure = (!forgiven).then(|| out_of_time(stage));
+    }
+    if status == ExecutionStatus::Terminal {
+        status = failure_status(stage.on_failure);
+    }
     stage.state = StageState::Done(status);
     stage.ended_ms = Some(now_ms);
     effects.note("stage_ended", Some(&stage.ref_id), Some(status.to_string()));
+}
+
+fn out_of_time(stage: &Stage) -> TaskFailure {
+    let allowed = Duration::from_millis(stage.timeout_ms.unwrap_or(0));
+    TaskFailure {
+        kind: FailureKind::Timeout,
+        message: format!("it did not end within {allowed:?}"),
+        detail: None,
+        hint: Some("`stageTimeoutMs` of the stage says how long it may take".to_owned()),
+    }
+}
+
+/// True, or the word as text, as Spinnaker takes it.
+pub(crate) fn says_yes(value: &Value) -> bool {
+    match value {
+        Value::Bool(flag) => *flag,
+        Value::String(text) => text.trim().eq_ignore_ascii_case("true"),
+        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
+    }
 }
 
 /// What a failed stage's status is, by its "if stage fails" choice.
@@ -295,28 +315,39 @@ const fn failure_status(choice: OnFailure) -> ExecutionStatus {
     }
 }
 
-/// Tells a stage's work to stop; what nobody has begun stops at once.
-pub(crate) fn cancel(stage: &mut Stage, task: Option<TaskId>, now_ms: u64, effects: &mut Effects) {
+/// Tells a stage's own work to stop; what nobody has begun stops at once.
+pub(crate) fn cancel(
+    stage: &mut Stage,
+    execution: &ExecutionId,
+    task: Option<TaskId>,
+    now_ms: u64,
+    effects: &mut Effects,
+) {
     match &mut stage.state {
         StageState::Running(Work::Task { canceling_ms, .. }) => {
             if canceling_ms.is_none() {
                 *canceling_ms = Some(now_ms);
+                effects.note("task_told_to_stop", Some(&stage.ref_id), None);
                 effects.cancel.extend(task);
             }
         }
-        StageState::Running(Work::BackingOff { .. }) => {
-            effects.unlock.extend(task.map(|task| task.owner()));
+        StageState::Running(Work::Child { canceling_ms, .. }) => {
+            if canceling_ms.is_none() {
+                *canceling_ms = Some(now_ms);
+                effects.note("child_told_to_stop", Some(&stage.ref_id), None);
+            }
+        }
+        StageState::Running(Work::BackingOff { attempt, .. }) => {
+            let task =
+                TaskId { execution: execution.clone(), stage: stage.id.clone(), attempt: *attempt };
+            effects.unlock.push(task.owner());
+            close(stage, ExecutionStatus::Canceled, now_ms, effects);
+        }
+        StageState::Running(Work::Waiting { .. } | Work::Window { .. } | Work::Judging) => {
             close(stage, ExecutionStatus::Canceled, now_ms, effects);
         }
         StageState::NotStarted
-        | StageState::Running(
-            Work::Held
-            | Work::Children
-            | Work::Window { .. }
-            | Work::Waiting { .. }
-            | Work::Judging
-            | Work::Child { .. },
-        )
+        | StageState::Running(Work::Held | Work::Children)
         | StageState::Done(_) => {}
     }
 }

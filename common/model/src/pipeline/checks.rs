@@ -75,6 +75,7 @@ pub(super) fn pipeline(
         let problems = match StageType::of(&stage.kind) {
             Some(StageType::Bake) => bake(stage, regions_after(graph.as_ref(), stage, &regions)),
             Some(StageType::Deploy) => DeployStage::inspect(&stage.config).1,
+            Some(StageType::Wait | StageType::ManualJudgment) => Vec::new(),
             None if stage.kind.is_empty() => Vec::new(),
             None => vec![unknown_type(&stage.kind)],
         };

@@ -22,7 +22,7 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailu
     let packages = packages(document, &bake)?;
     let regions = regions(document, stage, &bake);
     let parts = regions.iter().map(|region| part(document, &bake, &packages, region));
-    Ok(Plan::parts(parts.collect()))
+    Ok(Plan::Parts(parts.collect()))
 }
 
 fn part(document: &Document, bake: &BakeStage, packages: &[PackageSpec], region: &str) -> Part {

@@ -22,7 +22,7 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailu
             parts.push(part(document, stage, cluster, region)?);
         }
     }
-    Ok(Plan::parts(parts))
+    Ok(Plan::Parts(parts))
 }
 
 fn part(

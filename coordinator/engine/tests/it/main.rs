@@ -3,7 +3,13 @@
 #[cfg(test)]
 mod builds;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod slots;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]

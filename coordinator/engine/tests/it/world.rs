@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::{Dispatch, Document, Effects, Facts, Input, Lease, Origin, Rejection};
-use model::{ExecutionStatus, TaskId, pipeline::Pipeline};
+use engine::{
+    ChildFact, Dispatch, Document, Effects, Facts, Input, Lease, Origin, Policy, Rejection, Reopen,
+    SlotFact,
+};
+use model::{ExecutionId, StageId, TaskId, pipeline::Pipeline};
 use serde_json::{Map, json};
-use wire::{BakeResult, DeployResult, FailureKind, TaskFailure, TaskOutcome};
+use wire::{BakeResult, Control, DeployResult, FailureKind, TaskFailure, TaskOutcome};
 
 pub(crate) const LEASE_MS: u64 = 90_000;
 
@@ -16,11 +19,14 @@ pub(crate) struct World {
     pub(crate) now_ms: u64,
     pub(crate) requests: BTreeMap<TaskId, Dispatch>,
     pub(crate) canceled: BTreeSet<TaskId>,
+    pub(crate) slot: Option<SlotFact>,
+    pub(crate) policy: Option<Policy>,
+    pub(crate) children: BTreeMap<ExecutionId, ChildFact>,
     dispatched: BTreeSet<(TaskId, u32)>,
     ends: usize,
 }
 
-/// A pipeline from `ref:type<requires` words: `1:bake 2:deploy<1`.
+/// A pipeline from `ref:type!choice@fields<requires` words: `1:bake 2:wait!ignore@{"waitTime":5}<1`.
 pub(crate) fn pipeline(words: &str) -> Pipeline {
     let stages: Vec<_> = words.split_whitespace().map(stage).collect();
     let text = json!({ "application": "shop", "name": "ship", "stages": stages }).to_string();
@@ -30,7 +36,8 @@ pub(crate) fn pipeline(words: &str) -> Pipeline {
 
 fn stage(word: &str) -> serde_json::Value {
     let (name, rest) = word.split_once(':').unwrap();
-    let (kind, requires) = rest.split_once('<').unwrap_or((rest, ""));
+    let (rest, requires) = rest.rsplit_once('<').unwrap_or((rest, ""));
+    let (kind, more) = rest.split_once('@').unwrap_or((rest, "{}"));
     let (kind, choice) = kind.split_once('!').unwrap_or((kind, "halt"));
     let requires: Vec<&str> = requires.split(',').filter(|part| !part.is_empty()).collect();
     let mut stage = match kind {
@@ -42,9 +49,12 @@ fn stage(word: &str) -> serde_json::Value {
             "application": "shop", "strategy": "highlander", "instanceType": "t3.small",
             "capacity": { "min": 1, "max": 1, "desired": 1 }, "targetGroups": ["shop"],
             "availabilityZones": { "us-east-1": ["us-east-1a"] } }] }),
+        "judge" => json!({ "type": "manualJudgment" }),
         other => json!({ "type": other }),
     };
     let fields = stage.as_object_mut().unwrap();
+    let more: Map<String, serde_json::Value> = serde_json::from_str(more).unwrap();
+    fields.extend(more);
     fields.insert("refId".to_owned(), name.into());
     fields.insert("name".to_owned(), name.into());
     fields.insert("requisiteStageRefIds".to_owned(), requires.into());
@@ -99,7 +109,7 @@ impl World {
             event_key: "manual/1".to_owned(),
             pipeline_id: "p1".to_owned(),
             trigger: Map::new(),
-            time_zone: None,
+            time_zone: Some("UTC".to_owned()),
         };
         let (document, effects) = engine::start(pipeline, origin, 1_000);
         let mut world = Self {
@@ -108,6 +118,9 @@ impl World {
             now_ms: 1_000,
             requests: BTreeMap::new(),
             canceled: BTreeSet::new(),
+            slot: None,
+            policy: None,
+            children: BTreeMap::new(),
             dispatched: BTreeSet::new(),
             ends: 0,
         };
@@ -115,8 +128,13 @@ impl World {
         world
     }
 
-    fn facts(&self) -> Facts {
-        Facts { leases: self.leases.clone(), ..Facts::default() }
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            leases: self.leases.clone(),
+            slot: self.slot.clone(),
+            policy: self.policy,
+            children: self.children.clone(),
+        }
     }
 
     /// Takes a step and holds the rules against it.
@@ -127,7 +145,10 @@ impl World {
         match &result {
             Err(_) => assert_eq!(self.document, before, "a rejected input changes nothing"),
             Ok(effects) => {
-                assert!(!before.is_complete(), "nothing follows completion");
+                if before.is_complete() {
+                    assert_eq!(effects.reopen, Reopen::Yes, "nothing follows completion");
+                    self.ends = 0;
+                }
                 self.take(effects.clone());
                 // What was just looked at leaves nothing to do.
                 let mut again = self.document.clone();
@@ -175,6 +196,7 @@ impl World {
             let wake = engine::next_look(&self.document, &self.facts(), self.now_ms);
             let wake = wake.expect("a live execution is looked at again");
             assert!(wake <= self.now_ms + 300_000, "it sleeps too long");
+            assert!(wake > self.now_ms, "it is looked at again and again");
         }
     }
 
@@ -200,6 +222,21 @@ impl World {
         found.unwrap_or_else(|| panic!("stage {ref_id} has no live task"))
     }
 
+    /// The id of a stage.
+    pub(crate) fn id(&self, ref_id: &str) -> StageId {
+        self.stage(ref_id).id.clone()
+    }
+
+    pub(crate) fn stage(&self, ref_id: &str) -> &engine::Stage {
+        let found = self.document.stages.iter().find(|stage| stage.ref_id == ref_id);
+        found.unwrap_or_else(|| panic!("there is no stage {ref_id}"))
+    }
+
+    /// Somebody tells it what to do.
+    pub(crate) fn order(&mut self, control: Control) -> Result<Effects, Rejection> {
+        self.step(&Input::Control { user: "eve".to_owned(), control })
+    }
+
     pub(crate) fn claim(&mut self, task: &TaskId) {
         let until = self.now_ms + LEASE_MS;
         let lease = self.leases.get_mut(task).unwrap();
@@ -220,6 +257,6 @@ impl World {
     }
 
     pub(crate) fn complete(&self) -> bool {
-        self.document.status != ExecutionStatus::Running
+        self.document.is_complete()
     }
 }

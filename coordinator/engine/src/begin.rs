@@ -1,0 +1,260 @@
+//! The beginning of a stage: may it run, is it time, what does it do.
+
+use model::{ExecutionStatus, pipeline::StageType};
+use serde_json::{Map, Value};
+use wire::{Event, StartChild};
+
+use crate::{
+    document::{Stage, StageState, Work},
+    expressions::{self, Condition},
+    step::Step,
+    types::{self, Child, Part, Plan},
+    window::{self, Opening},
+    work,
+};
+
+/// How long a judgment waits when its stage does not say. Source: Orca.
+const JUDGMENT_TIMEOUT_MS: u64 = 3 * 24 * 3_600_000;
+/// How long a time window is waited for. Source: Orca.
+const WINDOW_TIMEOUT_MS: u64 = 7 * 24 * 3_600_000;
+
+impl Step<'_> {
+    /// Begins a stage whose requirements are met.
+    pub(crate) fn begin(&mut self, at: usize) {
+        let now_ms = self.now_ms;
+        let Some(stage) = self.document.stages.get_mut(at) else { return };
+        stage.started_ms = Some(now_ms);
+        if let Some(late_ms) = expiry_ms(&stage.config).filter(|late_ms| *late_ms < now_ms) {
+            self.skip(at, &format!("it was not to begin after {late_ms} (`startTimeExpiry`)"));
+            return;
+        }
+        match self.enabled(at) {
+            Condition::True => {}
+            Condition::False(text) => {
+                self.skip(at, &format!("its condition is false: {text}"));
+                return;
+            }
+            Condition::Invalid(failure) => {
+                self.note_started(at);
+                self.fail(at, failure);
+                return;
+            }
+        }
+        self.note_started(at);
+        match self.stage(at).map(|stage| window::opening(self.document, stage, now_ms)) {
+            None | Some(Ok(Opening::Now)) => self.begin_work(at),
+            Some(Ok(Opening::At(opens_ms))) => self.hold(at, opens_ms),
+            Some(Err(failure)) => self.fail(at, failure),
+        }
+    }
+
+    fn enabled(&self, at: usize) -> Condition {
+        let Some(stage) = self.stage(at) else { return Condition::True };
+        let said = stage.config.get("stageEnabled").and_then(|enabled| enabled.get("expression"));
+        match said {
+            None | Some(Value::Null) => Condition::True,
+            Some(Value::Bool(flag)) if *flag => Condition::True,
+            Some(Value::String(text)) if text.trim().is_empty() => Condition::True,
+            Some(Value::String(text)) => expressions::condition(self.document, stage, text),
+            Some(
+                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)),
+            ) => expressions::condition(self.document, stage, &other.to_string()),
+        }
+    }
+
+    fn note_started(&mut self, at: usize) {
+        if let Some(stage) = self.document.stages.get(at) {
+            self.effects.note("stage_started", Some(&stage.ref_id), None);
+        }
+    }
+
+    /// Leaves a stage out, and says why.
+    pub(crate) fn skip(&mut self, at: usize, why: &str) {
+        if let Some(stage) = self.document.stages.get_mut(at) {
+            stage.context.insert("skipReason".to_owned(), why.into());
+            self.effects.note("stage_skipped", Some(&stage.ref_id), Some(why.to_owned()));
+        }
+        self.close(at, ExecutionStatus::Skipped);
+    }
+
+    /// Waits for the time window in a synthetic stage of its own.
+    fn hold(&mut self, at: usize, opens_ms: u64) {
+        let Some(stage) = self.document.stages.get_mut(at) else { return };
+        stage.state = StageState::Running(Work::Held);
+        let mut part = Stage {
+            kind: "restrictExecutionDuringTimeWindow".to_owned(),
+            name: "Restrict execution during time window".to_owned(),
+            parent: Some(stage.id.clone()),
+            ..Stage::blank(&self.document.id, &format!("{}<0", stage.ref_id))
+        };
+        for key in ["restrictedExecutionWindow", "skipWindowText"] {
+            if let Some(value) = stage.config.get(key) {
+                part.config.insert(key.to_owned(), value.clone());
+            }
+        }
+        part.context.insert("opensAt".to_owned(), opens_ms.into());
+        part.started_ms = Some(self.now_ms);
+        part.timeout_ms = Some(WINDOW_TIMEOUT_MS);
+        part.state = StageState::Running(Work::Window { opens_ms });
+        self.effects.note("window_awaited", Some(&stage.ref_id), Some(opens_ms.to_string()));
+        self.document.stages.push(part);
+        self.index.add_part(at);
+    }
+
+    /// Evaluates, plans and begins what a stage does.
+    pub(crate) fn begin_work(&mut self, at: usize) {
+        let Some(stage) = self.stage(at) else { return };
+        let evaluated = expressions::evaluated_config(self.document, stage);
+        let Some(stage) = self.document.stages.get_mut(at) else { return };
+        if evaluated.config != stage.config {
+            stage.evaluated = Some(evaluated.config);
+        }
+        if !evaluated.summary.is_empty() {
+            let summary = Value::Object(evaluated.summary);
+            stage.context.insert("expressionEvaluationSummary".to_owned(), summary);
+        }
+        stage.timeout_ms = number(stage.config(), "stageTimeoutMs").filter(|limit| *limit > 0);
+        stage.back_off_ms = number(stage.config(), "backoffPeriodMs");
+        if let Some(failure) = evaluated.failed {
+            self.fail(at, failure);
+            return;
+        }
+        let Some(stage) = self.stage(at) else { return };
+        match types::plan(self.document, stage) {
+            Ok(plan) => self.carry_out(at, plan),
+            Err(failure) => self.fail(at, failure),
+        }
+    }
+
+    fn carry_out(&mut self, at: usize, plan: Plan) {
+        let (now_ms, execution) = (self.now_ms, self.document.id.clone());
+        let Some(stage) = self.document.stages.get_mut(at) else { return };
+        match plan {
+            Plan::Parts(parts) => self.begin_parts(at, parts),
+            Plan::Done { status, outputs, failure } => {
+                stage.outputs = outputs;
+                stage.failure = failure;
+                self.close(at, status);
+            }
+            Plan::Task { kind, request } => {
+                work::begin(stage, &execution, (kind, request), now_ms, &mut self.effects);
+            }
+            Plan::Wait { time_ms } => {
+                let until_ms = now_ms.saturating_add(time_ms);
+                stage.context.insert("waitUntil".to_owned(), until_ms.into());
+                stage.state = StageState::Running(Work::Waiting { until_ms });
+            }
+            Plan::Judge => {
+                stage.timeout_ms.get_or_insert(JUDGMENT_TIMEOUT_MS);
+                stage.state = StageState::Running(Work::Judging);
+                let asked = stage.config().get("instructions").and_then(Value::as_str);
+                let asked = asked.map(|text| text.chars().take(200).collect());
+                self.effects.note("judgment_awaited", Some(&stage.ref_id), asked);
+            }
+            Plan::Child(child) => self.start_child(at, child),
+        }
+    }
+
+    fn begin_parts(&mut self, at: usize, parts: Vec<Part>) {
+        let Some(stage) = self.document.stages.get_mut(at) else { return };
+        stage.state = StageState::Running(Work::Children);
+        let (parent, ref_id) = (stage.id.clone(), stage.ref_id.clone());
+        let (back_off_ms, tries_before) = (stage.back_off_ms, stage.tries_before);
+        for (number, part) in (1..).zip(parts) {
+            self.document.stages.push(Stage {
+                kind: part.kind,
+                name: part.name,
+                parent: Some(parent.clone()),
+                on_failure: part.on_failure,
+                config: part.config,
+                started_ms: Some(self.now_ms),
+                back_off_ms,
+                tries_before,
+                ..Stage::blank(&self.document.id, &format!("{ref_id}<{number}"))
+            });
+            let place = self.index.add_part(at);
+            self.carry_out(place, part.plan);
+        }
+        self.settle_parent(at);
+    }
+
+    fn start_child(&mut self, at: usize, child: Child) {
+        let trigger = child_trigger(self.document, &child, self.stage(at));
+        let parent = self.document.id.clone();
+        let user = self.document.trigger.get("user").and_then(Value::as_str);
+        let user = user.unwrap_or("anonymous").to_owned();
+        let Some(stage) = self.document.stages.get_mut(at) else { return };
+        let start = StartChild {
+            parent,
+            stage: stage.id.clone(),
+            attempt: stage.tries_before + 1,
+            pipeline_id: child.pipeline_id,
+            application: child.application,
+            user,
+            trigger,
+        };
+        let execution = start.execution();
+        stage.context.insert("executionId".to_owned(), execution.as_str().into());
+        stage.state = StageState::Running(Work::Child {
+            execution: execution.clone(),
+            attempt: start.attempt,
+            until: child.until,
+            canceling_ms: None,
+        });
+        self.effects.note("child_started", Some(&stage.ref_id), Some(execution.to_string()));
+        self.effects.events.push((start.key(), Event::StartChild(start)));
+    }
+}
+
+/// What the child is told about its beginning. The parent is given by reference: small, and without what
+/// started its own parent.
+fn child_trigger(
+    document: &crate::Document,
+    child: &Child,
+    stage: Option<&Stage>,
+) -> Map<String, Value> {
+    let mut own = document.trigger.clone();
+    own.remove("parentExecution");
+    let parent = serde_json::json!({
+        "id": document.id,
+        "application": document.application,
+        "name": document.pipeline_name,
+        "status": document.status,
+        "pipelineConfigId": document.pipeline_id,
+        "trigger": own,
+    });
+    let mut trigger = Map::new();
+    trigger.insert("type".to_owned(), "pipeline".into());
+    let user = document.trigger.get("user").cloned().unwrap_or_else(|| "anonymous".into());
+    trigger.insert("user".to_owned(), user);
+    trigger.insert("parameters".to_owned(), Value::Object(child.parameters.clone()));
+    trigger.insert("parentExecution".to_owned(), parent);
+    let stage = stage.map_or(Value::Null, |stage| stage.id.as_str().into());
+    trigger.insert("parentPipelineStageId".to_owned(), stage);
+    trigger
+}
+
+/// After this time it does not begin any more, in epoch milliseconds.
+pub(crate) fn expiry_ms(config: &Map<String, Value>) -> Option<u64> {
+    number(config, "startTimeExpiry").filter(|late_ms| *late_ms > 0)
+}
+
+/// A whole number, also as digits in a text or with a fraction that does not matter.
+pub(crate) fn number(config: &Map<String, Value>, key: &str) -> Option<u64> {
+    let value = config.get(key)?;
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_owned(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);
+    whole.parse().ok()
+}
+
+/// Whether a person may leave a stage of this type out while it runs. Source: Orca's `canManuallySkip`.
+pub(crate) fn skippable(stage: &Stage) -> bool {
+    match StageType::of(&stage.kind) {
+        Some(StageType::Wait | StageType::ManualJudgment) => true,
+        Some(StageType::Bake | StageType::Deploy) | None => false,
+    }
+}

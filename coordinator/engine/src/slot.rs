@@ -1,0 +1,91 @@
+//! Waiting for a slot: who may run of a pipeline that runs few at a time.
+//!
+//! The policy is the definition's of now, not that of the start. With `keepWaitingPipelines` the oldest goes
+//! first and everybody runs; without it only the newest runs, and who is overtaken says by whom.
+
+use model::ExecutionStatus;
+
+use crate::{
+    document::{Document, Queue},
+    effects::SlotChange,
+    facts::{SlotFact, SlotState},
+    step::Step,
+};
+
+/// Who cancels what was overtaken or came too late.
+const SYSTEM: &str = "bowline";
+
+impl Step<'_> {
+    /// Begins an execution that has not begun, if it may; otherwise shows what it waits for.
+    pub(crate) fn seek_slot(&mut self) {
+        if let Some(policy) = self.facts.policy {
+            self.document.policy = policy;
+        }
+        if self.document.start_expiry_ms.is_some_and(|late_ms| late_ms < self.now_ms) {
+            let reason = "it had not begun when its `startTimeExpiry` came";
+            self.cancel_as(SYSTEM, Some(reason));
+            return;
+        }
+        let Some(fact) = &self.facts.slot else { return };
+        match fact.own {
+            SlotState::None => {}
+            SlotState::Holds => self.begin_execution(),
+            SlotState::Waits => self.wait_turn(fact),
+        }
+    }
+
+    fn wait_turn(&mut self, fact: &SlotFact) {
+        let policy = self.document.policy;
+        let own = fact.waiting.iter().position(|place| place.execution == self.document.id);
+        let Some((position, place)) = own.and_then(|at| Some((at, fact.waiting.get(at)?))) else {
+            return;
+        };
+        if !policy.keep_waiting {
+            let newer = fact.holders.iter().rev().find(|holder| holder.order > place.order);
+            if let Some(newer) = newer {
+                let reason = format!("superseded by the newer execution {}", newer.execution);
+                self.cancel_as(SYSTEM, Some(&reason));
+                return;
+            }
+        }
+        let turn = if policy.keep_waiting { 0 } else { fact.waiting.len().saturating_sub(1) };
+        if position == turn && has_room(policy.limit, fact.holders.len()) {
+            self.effects.slot = Some(SlotChange::Take { limit: policy.limit });
+            self.begin_execution();
+            return;
+        }
+        let queue = Queue {
+            position: position + 1,
+            waiting_for: fact.holders.iter().map(|holder| holder.execution.clone()).collect(),
+        };
+        if self.document.queue.as_ref() != Some(&queue) {
+            let detail = shown(&queue);
+            self.document.queue = Some(queue);
+            self.effects.note("execution_waits", None, Some(detail));
+        }
+    }
+
+    pub(crate) fn begin_execution(&mut self) {
+        self.document.status = ExecutionStatus::Running;
+        self.document.started_ms = Some(self.now_ms);
+        self.document.queue = None;
+        self.effects.note("execution_started", None, None);
+    }
+}
+
+/// Whether one more may hold a slot.
+pub(crate) fn has_room(limit: Option<u32>, holders: usize) -> bool {
+    limit.is_none_or(|limit| u32::try_from(holders).is_ok_and(|held| held < limit))
+}
+
+fn shown(queue: &Queue) -> String {
+    let names: Vec<&str> = queue.waiting_for.iter().take(5).map(|id| id.as_str()).collect();
+    format!("place {}, waiting for {}", queue.position, names.join(", "))
+}
+
+impl Document {
+    /// How many of its pipeline may run at a time; what a new execution asks the store for.
+    pub const fn limit(&self) -> Option<u32> {
+        self.policy.limit
+    }
+}

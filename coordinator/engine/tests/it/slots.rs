@@ -1,0 +1,153 @@
+//! Few executions of a pipeline at a time: who goes first, who is overtaken, and what people see.
+
+use crate::world::{World, pipeline};
+use engine::{Effects, Input, Place, Policy, Rejection, SlotChange, SlotFact, SlotState};
+use model::{ExecutionId, pipeline::Pipeline};
+use wire::Control;
+
+fn limited(keep: bool) -> Pipeline {
+    let mut definition = pipeline("1:judge");
+    definition.limit_concurrent = true;
+    definition.keep_waiting_pipelines = keep;
+    definition
+}
+
+/// Places from `order` numbers; 5 is the execution under test.
+fn places(world: &World, orders: &[u64]) -> Vec<Place> {
+    let id = |order: u64| {
+        if order == 5 { world.document.id.clone() } else { other(order) }
+    };
+    orders.iter().map(|order| Place { execution: id(*order), order: *order }).collect()
+}
+
+fn other(order: u64) -> ExecutionId {
+    format!("other-{order}").parse().unwrap()
+}
+
+fn look(world: &mut World, holders: &[u64], waiting: &[u64]) -> Result<Effects, Rejection> {
+    let own = if holders.contains(&5) {
+        SlotState::Holds
+    } else if waiting.contains(&5) {
+        SlotState::Waits
+    } else {
+        SlotState::None
+    };
+    let (holders, waiting) = (places(world, holders), places(world, waiting));
+    world.slot = Some(SlotFact { own, holders, waiting });
+    world.step(&Input::Look)
+}
+
+#[test]
+fn new_execution_of_a_limited_pipeline_waits_for_its_look() {
+    let mut world = World::start(&limited(true));
+    assert_eq!(world.statuses(), "NOT_STARTED [1=NOT_STARTED]");
+    assert_eq!(world.document.limit(), Some(1));
+    let effects = look(&mut world, &[5], &[]).unwrap();
+    assert_eq!(effects.slot, None, "it holds one already");
+    assert_eq!(world.statuses(), "RUNNING [1=RUNNING]");
+    assert_eq!(world.document.started_ms, Some(1_000));
+}
+
+#[test]
+fn waiter_says_its_place_and_whom_it_waits_for() {
+    let mut world = World::start(&limited(true));
+    look(&mut world, &[1], &[3, 5]).unwrap();
+    let view = engine::view(&world.document);
+    let queue = view.queue.unwrap();
+    assert_eq!((queue.position, queue.waiting_for), (2, vec![other(1)]));
+    assert_eq!(view.status.as_str(), "NOT_STARTED");
+    assert!(look(&mut world, &[1], &[3, 5]).is_err(), "nothing changed");
+    look(&mut world, &[3], &[5]).unwrap();
+    assert_eq!(engine::view(&world.document).queue.unwrap().position, 1);
+}
+
+#[test]
+fn oldest_goes_first_when_all_are_kept() {
+    let mut world = World::start(&limited(true));
+    assert_eq!(look(&mut world, &[], &[3, 5]).unwrap().slot, None, "the older one is first");
+    let effects = look(&mut world, &[], &[5, 7]).unwrap();
+    assert_eq!(effects.slot, Some(SlotChange::Take { limit: Some(1) }));
+    assert_eq!(world.statuses(), "RUNNING [1=RUNNING]");
+    assert_eq!(engine::view(&world.document).queue, None);
+}
+
+#[test]
+fn kept_waiter_is_not_overtaken() {
+    let mut world = World::start(&limited(true));
+    look(&mut world, &[7], &[5]).unwrap();
+    assert_eq!(world.statuses(), "NOT_STARTED [1=NOT_STARTED]");
+}
+
+#[test]
+fn newest_goes_first_otherwise_and_the_overtaken_one_says_by_whom() {
+    let mut world = World::start(&limited(false));
+    assert_eq!(look(&mut world, &[], &[5, 7]).unwrap().slot, None, "the newer one is first");
+    look(&mut world, &[7], &[5]).unwrap();
+    assert_eq!(world.statuses(), "CANCELED [1=NOT_STARTED]");
+    let view = engine::view(&world.document);
+    assert_eq!(view.canceled_by.as_deref(), Some("bowline"));
+    let reason = view.cancellation_reason.unwrap();
+    assert_eq!(reason, "superseded by the newer execution other-7");
+}
+
+#[test]
+fn holder_that_is_older_overtakes_nobody() {
+    let mut world = World::start(&limited(false));
+    look(&mut world, &[3], &[4, 5]).unwrap();
+    assert_eq!(world.statuses(), "NOT_STARTED [1=NOT_STARTED]");
+    let effects = look(&mut world, &[], &[4, 5]).unwrap();
+    assert_eq!(effects.slot, Some(SlotChange::Take { limit: Some(1) }));
+}
+
+#[test]
+fn policy_is_the_definitions_of_now() {
+    let mut world = World::start(&limited(true));
+    look(&mut world, &[1], &[5]).unwrap();
+    world.policy = Some(Policy { limit: Some(2), keep_waiting: true });
+    let effects = look(&mut world, &[1], &[5]).unwrap();
+    assert_eq!(effects.slot, Some(SlotChange::Take { limit: Some(2) }));
+    let mut world = World::start(&limited(true));
+    world.policy = Some(Policy { limit: None, keep_waiting: true });
+    let effects = look(&mut world, &[1, 2, 3], &[5]).unwrap();
+    assert_eq!(effects.slot, Some(SlotChange::Take { limit: None }));
+}
+
+#[test]
+fn waiter_can_be_canceled_and_not_be_paused() {
+    let mut world = World::start(&limited(true));
+    look(&mut world, &[1], &[5]).unwrap();
+    let told = world.order(Control::Pause).unwrap_err();
+    assert_eq!(told.to_string(), "only a running execution can be paused, this one is NOT_STARTED");
+    world.step(&Input::Cancel { user: "bob".to_owned(), reason: None }).unwrap();
+    assert_eq!(world.statuses(), "CANCELED [1=NOT_STARTED]");
+}
+
+#[test]
+fn waiter_past_its_expiry_is_canceled() {
+    let mut definition = limited(true);
+    definition.body.insert("startTimeExpiry".to_owned(), 5_000.into());
+    let mut world = World::start(&definition);
+    look(&mut world, &[1], &[5]).unwrap();
+    world.now_ms = 5_000;
+    assert!(look(&mut world, &[1], &[5]).is_err());
+    assert_eq!(engine::next_look(&world.document, &world.facts(), world.now_ms), Some(5_001));
+    world.now_ms = 5_001;
+    look(&mut world, &[1], &[5]).unwrap();
+    assert_eq!(world.statuses(), "CANCELED [1=NOT_STARTED]");
+}
+
+#[test]
+fn restart_of_a_finished_execution_waits_when_another_one_runs() {
+    let mut world = World::start(&limited(true));
+    look(&mut world, &[5], &[]).unwrap();
+    world.step(&Input::Cancel { user: "bob".to_owned(), reason: None }).unwrap();
+    let stage = world.id("1");
+    world.slot =
+        Some(SlotFact { own: SlotState::None, holders: places(&world, &[8]), waiting: Vec::new() });
+    let effects = world.order(Control::RestartStage { stage }).unwrap();
+    assert_eq!(effects.slot, Some(SlotChange::Wait));
+    assert_eq!(world.statuses(), "NOT_STARTED [1=NOT_STARTED]");
+    let effects = look(&mut world, &[], &[5]).unwrap();
+    assert_eq!(effects.slot, Some(SlotChange::Take { limit: Some(1) }));
+    assert_eq!(world.statuses(), "RUNNING [1=RUNNING]");
+}

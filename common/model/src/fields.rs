@@ -10,6 +10,16 @@ use crate::problem::{FieldProblem, Findings, Weight, member, shortened, shown};
 pub(crate) struct Fields<'a, 'f> {
     layers: Vec<(String, &'a Map<String, Value>)>,
     found: &'f mut Findings,
+    expressions: Expressions,
+}
+
+/// What becomes of an expression in a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expressions {
+    /// It is evaluated when the stage begins.
+    Evaluated,
+    /// It stays what it is: a text.
+    Kept,
 }
 
 /// What a text holds that somebody else must fill in.
@@ -36,9 +46,18 @@ pub(crate) fn unresolved(text: &str) -> Option<Unresolved> {
 }
 
 impl<'a, 'f> Fields<'a, 'f> {
-    /// Reads `map`, which stands at `at`.
+    /// Reads `map`, which stands at `at`, of a stage: expressions in it are evaluated when it begins.
     pub(crate) fn new(at: String, map: &'a Map<String, Value>, found: &'f mut Findings) -> Self {
-        Self { layers: vec![(at, map)], found }
+        Self { layers: vec![(at, map)], found, expressions: Expressions::Evaluated }
+    }
+
+    /// Reads `map`, which stands at `at`, where expressions are not evaluated.
+    pub(crate) fn literal(
+        at: String,
+        map: &'a Map<String, Value>,
+        found: &'f mut Findings,
+    ) -> Self {
+        Self { layers: vec![(at, map)], found, expressions: Expressions::Kept }
     }
 
     /// Puts an object above: what it says comes first.
@@ -62,6 +81,13 @@ impl<'a, 'f> Fields<'a, 'f> {
 
     pub(crate) fn push(&mut self, problem: FieldProblem) {
         self.found.push(problem);
+    }
+
+    /// Adds what was found below this object.
+    pub(crate) fn push_all(&mut self, found: Findings) {
+        for problem in found.into_list() {
+            self.push(problem);
+        }
     }
 
     pub(crate) fn problem(
@@ -100,6 +126,11 @@ impl<'a, 'f> Fields<'a, 'f> {
         self.hinted(Weight::Error, "wrong-type", key, (message, format!("write {wanted}")));
     }
 
+    /// True when a text stands there that has yet to become something.
+    pub(crate) fn is_open(&self, key: &str) -> bool {
+        self.value(key).and_then(Value::as_str).is_some_and(|text| unresolved(text).is_some())
+    }
+
     /// Says that a text that stands for `wanted` is still to be filled in. False if it is not that.
     fn tell_unresolved(&mut self, key: &str, wanted: &str) -> bool {
         let Some(text) = self.value(key).and_then(Value::as_str) else {
@@ -108,31 +139,42 @@ impl<'a, 'f> Fields<'a, 'f> {
         let Some(what) = unresolved(text) else {
             return false;
         };
-        let (code, message) = match what {
-            Unresolved::Expression => (
+        let shown = shortened(text);
+        let (weight, code, message) = match (what, self.expressions) {
+            (Unresolved::Expression, Expressions::Evaluated) => (
+                Weight::Later,
                 "expression",
                 format!(
-                    "`{key}` is an expression where {wanted} is needed; expressions are not evaluated yet"
+                    "`{key}` is \"{shown}\", which was not evaluated, where {wanted} is needed"
                 ),
             ),
-            Unresolved::Placeholder => (
+            (Unresolved::Expression, Expressions::Kept) => (
+                Weight::Blocks,
+                "expression",
+                format!(
+                    "`{key}` is an expression where {wanted} is needed; it is not evaluated here"
+                ),
+            ),
+            (Unresolved::Placeholder, _) => (
+                Weight::Blocks,
                 "placeholder",
-                format!("`{key}` is a placeholder of a template (\"{}\")", shortened(text)),
+                format!("`{key}` is a placeholder of a template (\"{shown}\")"),
             ),
         };
-        self.hinted(Weight::Blocks, code, key, (message, format!("write {wanted}")));
+        self.hinted(weight, code, key, (message, format!("write {wanted}")));
         true
     }
 
     fn note_unresolved(&mut self, key: &str, text: &str) {
-        match unresolved(text) {
-            None => {}
-            Some(Unresolved::Expression) => {
-                let message =
-                    format!("`{key}` holds an expression; expressions are not evaluated yet");
+        match (unresolved(text), self.expressions) {
+            (None, _) | (Some(Unresolved::Expression), Expressions::Evaluated) => {}
+            (Some(Unresolved::Expression), Expressions::Kept) => {
+                let message = format!(
+                    "`{key}` holds an expression; it is not evaluated here but taken as it is"
+                );
                 self.problem(Weight::Advice, "expression", key, message);
             }
-            Some(Unresolved::Placeholder) => {
+            (Some(Unresolved::Placeholder), _) => {
                 let message = format!(
                     "`{key}` holds a placeholder of a template (\"{}\"); it is taken as it is",
                     shortened(text)
@@ -163,7 +205,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     /// True or false; the words as texts count too, as in Spinnaker.
     pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
         let value = self.value(key)?;
-        match value.as_str().map_or_else(|| value.as_bool(), word_flag) {
+        match flag_of(value) {
             Some(flag) => Some(flag),
             None if value.as_str().is_some_and(|text| text.trim().is_empty()) => None,
             None => {
@@ -177,6 +219,12 @@ impl<'a, 'f> Fields<'a, 'f> {
 
     /// A whole number up to `max`, or digits in a text.
     pub(crate) fn number(&mut self, key: &str, max: u32) -> Option<u32> {
+        let number = self.large_number(key, u64::from(max))?;
+        u32::try_from(number).ok()
+    }
+
+    /// The same for numbers that may be large, like milliseconds.
+    pub(crate) fn large_number(&mut self, key: &str, max: u64) -> Option<u64> {
         let value = self.value(key)?;
         if value.as_str().is_some_and(|text| text.trim().is_empty()) {
             return None;
@@ -188,7 +236,7 @@ impl<'a, 'f> Fields<'a, 'f> {
             }
             return None;
         };
-        let fitting = u32::try_from(number).ok().filter(|number| *number <= max);
+        let fitting = u64::try_from(number).ok().filter(|number| *number <= max);
         if fitting.is_none() {
             let message = format!("`{key}` is {}, out of range", shown(value));
             self.hinted(Weight::Error, "out-of-range", key, (message, format!("write {wanted}")));
@@ -223,9 +271,12 @@ impl<'a, 'f> Fields<'a, 'f> {
             match value.as_object() {
                 Some(map) => objects.push((at, map)),
                 None if value.as_str().is_some_and(|text| unresolved(text).is_some()) => {
-                    let message =
-                        format!("entry {index} of `{key}` is a placeholder: {}", shown(value));
-                    let problem = FieldProblem::new(Weight::Blocks, "placeholder", at, message);
+                    let message = format!(
+                        "entry {index} of `{key}` is yet to be filled in: {}",
+                        shown(value)
+                    );
+                    let (weight, code) = self.weight_of_open(value);
+                    let problem = FieldProblem::new(weight, code, at, message);
                     self.push(problem.hint("write an object in braces"));
                 }
                 None => {
@@ -237,6 +288,14 @@ impl<'a, 'f> Fields<'a, 'f> {
             }
         }
         objects
+    }
+
+    fn weight_of_open(&self, value: &Value) -> (Weight, &'static str) {
+        match (value.as_str().and_then(unresolved), self.expressions) {
+            (Some(Unresolved::Expression), Expressions::Evaluated) => (Weight::Later, "expression"),
+            (Some(Unresolved::Expression), Expressions::Kept) => (Weight::Blocks, "expression"),
+            (Some(Unresolved::Placeholder) | None, _) => (Weight::Blocks, "placeholder"),
+        }
     }
 
     /// Texts of a list, blanks left out. One wrong entry is told, the first.
@@ -335,6 +394,11 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 }
 
+/// True or false, as a value or as a word.
+pub(crate) fn flag_of(value: &Value) -> Option<bool> {
+    value.as_str().map_or_else(|| value.as_bool(), word_flag)
+}
+
 fn word_flag(word: &str) -> Option<bool> {
     match word.trim().to_ascii_lowercase().as_str() {
         "true" => Some(true),
@@ -409,7 +473,7 @@ mod tests {
             (Weight::Error, "wrong-type", "/at/b".to_owned()),
             (Weight::Error, "wrong-type", "/at/c".to_owned()),
             (Weight::Error, "wrong-type", "/at/d".to_owned()),
-            (Weight::Blocks, "expression", "/at/e".to_owned()),
+            (Weight::Later, "expression", "/at/e".to_owned()),
             (Weight::Blocks, "placeholder", "/at/f".to_owned()),
             (Weight::Error, "out-of-range", "/at/g".to_owned()),
         ];

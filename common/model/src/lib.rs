@@ -1,5 +1,6 @@
 //! The vocabulary of Bowline: ids, statuses, names, pipeline definitions, limits. Pure.
 
+pub mod artifacts;
 mod fields;
 pub mod graph;
 mod ids;
@@ -7,6 +8,7 @@ pub mod jenkins;
 pub mod limits;
 pub mod moniker;
 pub mod package;
+pub mod parameters;
 pub mod pipeline;
 mod position;
 mod problem;

@@ -34,6 +34,20 @@ pub const PROBLEMS_MAX: usize = 200;
 pub const CONCURRENT_EXECUTIONS_MAX: u32 = 65_534;
 /// Most stages in a pipeline.
 pub const STAGES_MAX: usize = 500;
+/// Longest timeout or pause between tries that a stage may ask for, in milliseconds: a year.
+pub const STAGE_TIMEOUT_MS_MAX: u64 = 365 * 86_400_000;
+/// Longest pause of a wait stage, in seconds: a year.
+pub const WAIT_SECONDS_MAX: u64 = 365 * 86_400;
+/// Longest random wait after a time window opens, in seconds: a day.
+pub const JITTER_SECONDS_MAX: u32 = 86_400;
+/// Latest moment that is taken for one, in milliseconds since 1970: the end of the year 9999.
+pub const EPOCH_MS_MAX: u64 = 253_402_300_799_999;
+/// Most server groups that anybody expects in a cluster.
+pub const SERVER_GROUPS_MAX: u32 = 10_000;
+/// Most parameters in a pipeline.
+pub const PARAMETERS_MAX: usize = 500;
+/// Largest pattern of an expected artifact.
+pub const PATTERN_BYTES_MAX: usize = 1024;
 /// Largest message on the broker.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Largest stored snapshot of an execution.

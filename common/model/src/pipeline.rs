@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use crate::{
+    artifacts::ExpectedArtifact,
     graph::Graph,
+    parameters::Parameter,
     problem::{Problem, Severity},
 };
 
@@ -31,6 +33,12 @@ pub struct Pipeline {
     pub max_concurrent_executions: u32,
     /// Waiting executions all run, oldest first; otherwise only the newest does.
     pub keep_waiting_pipelines: bool,
+    /// After this, in milliseconds since 1970, an execution does not begin any more.
+    pub start_time_expiry: Option<u64>,
+    /// What an execution is asked for, in the order of the definition.
+    pub parameters: Vec<Parameter>,
+    /// What a trigger must bring, in the order of the definition.
+    pub expected_artifacts: Vec<ExpectedArtifact>,
     /// In the order of the definition.
     pub stages: Vec<StageDefinition>,
     /// In the order of the definition.
@@ -68,6 +76,26 @@ pub enum OnFailure {
     HaltBranchThenFail,
     /// What requires the stage starts as if it had succeeded.
     Ignore,
+}
+
+impl OnFailure {
+    /// The choice that a stage object makes.
+    ///
+    /// Source: Orca; ignoring wins, then halting the pipeline, which is the default.
+    pub fn of(config: &Map<String, Value>) -> Self {
+        let flag = |key: &str, default| {
+            config.get(key).and_then(crate::fields::flag_of).unwrap_or(default)
+        };
+        if flag("continuePipeline", false) {
+            Self::Ignore
+        } else if flag("failPipeline", true) {
+            Self::HaltPipeline
+        } else if flag("completeOtherBranchesThenFail", false) {
+            Self::HaltBranchThenFail
+        } else {
+            Self::HaltBranch
+        }
+    }
 }
 
 /// What starts a pipeline.

@@ -43,6 +43,10 @@ pub enum Weight {
     Blocks,
     /// It runs, though perhaps not as meant.
     Advice,
+    /// An expression stands where something else is needed: whether that fits is known once it is
+    /// evaluated. Nothing to tell about a definition; what still stands there when the stage runs stops
+    /// it.
+    Later,
 }
 
 /// One problem of a field, without a place in a text.
@@ -79,7 +83,7 @@ impl FieldProblem {
     pub const fn severity(&self) -> Severity {
         match self.weight {
             Weight::Error => Severity::Error,
-            Weight::Blocks | Weight::Advice => Severity::Warning,
+            Weight::Blocks | Weight::Advice | Weight::Later => Severity::Warning,
         }
     }
 }

@@ -2,38 +2,55 @@
 //! for the engine, which wants a stage it can run.
 
 mod bake;
+mod child;
 mod deploy;
+mod judgment;
+mod preconditions;
+mod rules;
+mod variables;
+mod wait;
 
 use serde_json::{Map, Value};
 
 pub use self::{
     bake::BakeStage,
+    child::PipelineStage,
     deploy::{Capacity, Cluster, DeployStage},
+    judgment::JudgmentStage,
+    preconditions::{Check, ClusterSize, Comparison, Precondition, PreconditionsStage},
+    rules::{ExecutionWindow, Jitter, StageRules, TimeOfDay},
+    variables::{Variable, VariablesStage},
+    wait::WaitStage,
 };
+use crate::fields::{Fields, unresolved};
 pub use crate::problem::{FieldProblem, Weight};
-use crate::{
-    fields::{Fields, unresolved},
-    problem::Findings,
-};
 
-/// Fields of every stage that would change when or whether it runs, and do not yet.
-pub(crate) fn unsupported(config: &Map<String, Value>) -> Vec<FieldProblem> {
-    let mut found = Findings::default();
-    let mut fields = Fields::new(String::new(), config, &mut found);
-    for (key, message) in [
-        ("stageEnabled", "the condition is not looked at yet: the stage always runs"),
-        (
-            "restrictExecutionDuringTimeWindow",
-            "the time window is not looked at yet: the stage runs at any time",
-        ),
-        ("stageTimeoutMs", "the stage's own timeout is not looked at yet"),
-    ] {
-        if fields.says_something(key) {
-            let hint = format!("take `{key}` away, or wait for a version that has it");
-            fields.hinted(Weight::Advice, "unsupported-field", key, (message.to_owned(), hint));
-        }
-    }
-    found.into_list()
+/// Everything that is odd about a stage of this type, its common fields included. `None` for a type
+/// nobody here reads.
+pub(crate) fn inspect(kind: &str, config: &Map<String, Value>) -> Option<Vec<FieldProblem>> {
+    let mut problems = match kind {
+        "bake" => BakeStage::inspect(config).1,
+        "deploy" => DeployStage::inspect(config).1,
+        "wait" => WaitStage::inspect(config).1,
+        "manualJudgment" => JudgmentStage::inspect(config).1,
+        "checkPreconditions" => PreconditionsStage::inspect(config).1,
+        "evaluateVariables" => VariablesStage::inspect(config).1,
+        "pipeline" => PipelineStage::inspect(config).1,
+        _ => return None,
+    };
+    problems.extend(StageRules::inspect(config).1);
+    Some(problems)
+}
+
+/// What keeps a stage from running whatever its expressions come to: better known before anything
+/// runs. Empty for a type nobody here reads.
+pub fn obstacles(kind: &str, config: &Map<String, Value>) -> Vec<FieldProblem> {
+    let mut problems = inspect(kind, config).unwrap_or_default();
+    problems.retain(|problem| match problem.weight {
+        Weight::Error | Weight::Blocks => true,
+        Weight::Advice | Weight::Later => false,
+    });
+    problems
 }
 
 /// Says that fields which are set have no effect.
@@ -64,7 +81,7 @@ fn other_cloud(fields: &mut Fields<'_, '_>, keys: &[&str]) -> bool {
 /// What can be run, or everything that is in the way.
 fn runnable<T>((read, problems): (Option<T>, Vec<FieldProblem>)) -> Result<T, Vec<FieldProblem>> {
     let stops = |problem: &FieldProblem| match problem.weight {
-        Weight::Error | Weight::Blocks => true,
+        Weight::Error | Weight::Blocks | Weight::Later => true,
         Weight::Advice => false,
     };
     match read {

@@ -1,7 +1,7 @@
 //! What makes no sense though every field by itself does: names, the graph, stage types, and the
 //! stages' own fields.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use super::{Form, Graph, Pipeline, StageDefinition, StageType, known_stage_types
 use crate::{
     fields::{Fields, unresolved},
     graph::GraphProblem,
-    moniker,
+    limits, moniker,
     problem::{FieldProblem, Findings, Weight, nearest, shortened},
     stages::{self, BakeStage, DeployStage},
 };
@@ -70,20 +70,19 @@ pub(super) fn pipeline(
     }
     let mut inner = Findings::default();
     let graph = graph(&pipeline.stages, &mut inner);
-    let regions = deploy_regions(&pipeline.stages);
+    let before_regions = before_regions(&pipeline.stages, graph.as_ref());
     for (index, stage) in pipeline.stages.iter().enumerate() {
-        let problems = match StageType::of(&stage.kind) {
-            Some(StageType::Bake) => bake(stage, regions_after(graph.as_ref(), stage, &regions)),
-            Some(StageType::Deploy) => DeployStage::inspect(&stage.config).1,
-            Some(StageType::Wait | StageType::ManualJudgment) => Vec::new(),
-            None if stage.kind.is_empty() => Vec::new(),
-            None => vec![unknown_type(&stage.kind)],
-        };
-        let at = format!("/stages/{index}");
-        inner.extend_at(&at, problems);
-        if StageType::of(&stage.kind).is_some() {
-            inner.extend_at(&at, stages::unsupported(&stage.config));
+        let mut problems = stages::inspect(&stage.kind, &stage.config).unwrap_or_default();
+        if stage.kind == StageType::Bake.as_str() {
+            problems.extend(bake_region(stage, &problems, before_regions.as_ref()));
         }
+        if stage.kind == "checkPreconditions" {
+            problems.extend(unknown_stage_names(stage, &pipeline.stages));
+        }
+        if StageType::of(&stage.kind).is_none() && !stage.kind.is_empty() {
+            problems.push(unknown_type(&stage.kind));
+        }
+        inner.extend_at(&format!("/stages/{index}"), problems);
     }
     let mut problems = inner.into_list();
     // What a template leaves out is filled in when it is instantiated; it cannot run as it is.
@@ -101,7 +100,7 @@ fn is_template(body: &Map<String, Value>) -> bool {
 }
 
 fn whole(pipeline: &Pipeline, body: &Map<String, Value>, found: &mut Findings) {
-    let mut fields = Fields::new(String::new(), body, found);
+    let mut fields = Fields::literal(String::new(), body, found);
     application(pipeline, &mut fields);
     if pipeline.name.chars().any(char::is_control) {
         fields.hinted(
@@ -118,10 +117,8 @@ fn whole(pipeline: &Pipeline, body: &Map<String, Value>, found: &mut Findings) {
         let message = "the pipeline has no stages: it succeeds at once".to_owned();
         fields.problem(Weight::Advice, "no-stages", "stages", message);
     }
-    // Read for what is told of them only.
+    // Read for what is told of it only.
     drop(fields.objects("notifications"));
-    drop(fields.objects("expectedArtifacts"));
-    parameters(&mut fields);
 }
 
 /// An application that servers are deployed for must fit into their names.
@@ -133,39 +130,13 @@ fn application(pipeline: &Pipeline, fields: &mut Fields<'_, '_>) {
     let Err(error) = moniker::check_application(name) else {
         return;
     };
-    let deploys = pipeline.stages.iter().any(|stage| StageType::of(&stage.kind).is_some());
+    let on_aws = [StageType::Bake, StageType::Deploy].map(StageType::as_str);
+    let deploys = pipeline.stages.iter().any(|stage| on_aws.contains(&stage.kind.as_str()));
     // Applications of other clouds have hyphens, and their pipelines can be kept here.
     let only_hyphens = moniker::check_detail(name).is_ok();
     let weight = if only_hyphens && !deploys { Weight::Advice } else { Weight::Error };
     let hint = "AWS server groups are found by name: application-stack-detail".to_owned();
     fields.hinted(weight, "bad-name", "application", (error.to_string(), hint));
-}
-
-fn parameters(fields: &mut Fields<'_, '_>) {
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    let mut told = Findings::default();
-    for (at, map) in fields.objects("parameterConfig") {
-        let mut parameter = Fields::new(at.clone(), map, &mut told);
-        let Some(name) = parameter.text("name") else {
-            if parameter.value("name").is_none_or(Value::is_string) {
-                parameter.missing(Weight::Error, "name", "write the parameter's name");
-            }
-            continue;
-        };
-        if let Some(first) = seen.get(&name) {
-            let message = format!("parameter `{}` is already at {first}", shortened(&name));
-            parameter.hinted(
-                Weight::Error,
-                "duplicate-parameter",
-                "name",
-                (message, "give each parameter its own name".to_owned()),
-            );
-        }
-        seen.insert(name, at);
-    }
-    for problem in told.into_list() {
-        fields.push(problem);
-    }
 }
 
 fn graph(stages: &[StageDefinition], found: &mut Findings) -> Option<Graph> {
@@ -265,48 +236,81 @@ fn deploy_regions(stages: &[StageDefinition]) -> BTreeMap<&str, Vec<String>> {
         .collect()
 }
 
-/// Whether deploys that build on a stage say where.
-fn regions_after(
-    graph: Option<&Graph>,
-    stage: &StageDefinition,
-    regions: &BTreeMap<&str, Vec<String>>,
-) -> LaterRegions {
-    // Without a graph nothing is known about what comes later, and that is told elsewhere.
-    let Some(graph) = graph else {
-        return LaterRegions::Some;
-    };
-    let later = graph.descendants(&stage.ref_id);
-    let any = later.into_iter().any(|id| regions.get(id).is_some_and(|list| !list.is_empty()));
-    if any { LaterRegions::Some } else { LaterRegions::None }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LaterRegions {
-    Some,
-    None,
-}
-
-fn bake(stage: &StageDefinition, later: LaterRegions) -> Vec<FieldProblem> {
-    let (read, mut problems) = BakeStage::inspect(&stage.config);
-    let Some(bake) = read else { return problems };
-    let detects = later == LaterRegions::Some && !bake.skip_region_detection;
-    if bake.regions.is_empty() && !detects && !problems.iter().any(names_regions) {
-        problems.push(
-            FieldProblem::new(
-                Weight::Error,
-                "missing-field",
-                "/regions".to_owned(),
-                "`regions` is missing, and no deploy that builds on this stage says a region"
-                    .to_owned(),
-            )
-            .hint("write \"regions\": [\"us-east-1\"]"),
-        );
+/// The stages behind which a deploy says where. `None` without a graph: then nothing is known about
+/// what comes later, and that is told elsewhere.
+fn before_regions(stages: &[StageDefinition], graph: Option<&Graph>) -> Option<BTreeSet<String>> {
+    let graph = graph?;
+    let regions = deploy_regions(stages);
+    let mut before = BTreeSet::new();
+    for id in graph.topological().into_iter().rev() {
+        let says = |child: &&str| {
+            before.contains(*child) || regions.get(child).is_some_and(|list| !list.is_empty())
+        };
+        if graph.children(id).iter().any(says) {
+            before.insert(id.to_owned());
+        }
     }
-    problems
+    Some(before)
+}
+
+/// A bake must know where: from its own field, or from a deploy behind it.
+fn bake_region(
+    stage: &StageDefinition,
+    problems: &[FieldProblem],
+    before_regions: Option<&BTreeSet<String>>,
+) -> Option<FieldProblem> {
+    let bake = BakeStage::inspect(&stage.config).0?;
+    if !bake.regions.is_empty() || problems.iter().any(names_regions) {
+        return None;
+    }
+    let detected = before_regions.is_none_or(|before| before.contains(&stage.ref_id));
+    if detected && !bake.skip_region_detection {
+        return None;
+    }
+    let problem = FieldProblem::new(
+        Weight::Error,
+        "missing-field",
+        "/regions".to_owned(),
+        "`regions` is missing, and no deploy that builds on this stage says a region".to_owned(),
+    );
+    Some(problem.hint("write \"regions\": [\"us-east-1\"]"))
 }
 
 fn names_regions(problem: &FieldProblem) -> bool {
     problem.pointer.starts_with("/region")
+}
+
+/// A condition on the status of a stage that is not there never holds.
+fn unknown_stage_names(stage: &StageDefinition, stages: &[StageDefinition]) -> Vec<FieldProblem> {
+    let names: BTreeSet<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
+    let mut problems = Vec::new();
+    let list = stage.config.get("preconditions").and_then(Value::as_array);
+    for (index, entry) in list.into_iter().flatten().enumerate() {
+        let context = entry.get("context").filter(|context| context.is_object());
+        let (at, context) = match context {
+            Some(context) => ("/context", context),
+            None => ("", entry),
+        };
+        let kind = entry.get("type").and_then(Value::as_str);
+        let name = context.get("stageName").and_then(Value::as_str);
+        let Some(name) = name.filter(|name| {
+            kind == Some("stageStatus") && !name.trim().is_empty() && unresolved(name).is_none()
+        }) else {
+            continue;
+        };
+        if names.contains(name) || problems.len() > limits::PROBLEMS_MAX {
+            continue;
+        }
+        let message = format!("there is no stage named `{}`", shortened(name));
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "write the name of a stage of this pipeline".to_owned(),
+        };
+        let at = format!("/preconditions/{index}{at}/stageName");
+        let problem = FieldProblem::new(Weight::Advice, "unknown-stage", at, message);
+        problems.push(problem.hint(hint));
+    }
+    problems
 }
 
 fn unknown_type(kind: &str) -> FieldProblem {

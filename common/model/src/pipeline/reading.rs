@@ -9,8 +9,9 @@ use super::{
     checks,
 };
 use crate::{
+    artifacts,
     fields::Fields,
-    limits,
+    limits, parameters,
     position::{Position, Positions, of_syntax_error},
     problem::{FieldProblem, Findings, Problem, Severity, Weight, member, nearest, shown},
 };
@@ -105,7 +106,9 @@ fn placed(text: &str, list: Vec<FieldProblem>) -> Vec<Problem> {
             hint: problem.hint,
         }
     };
-    let mut problems: Vec<Problem> = list.into_iter().map(place).collect();
+    // What an expression comes to is nothing to tell about a definition.
+    let told = list.into_iter().filter(|problem| problem.weight != Weight::Later);
+    let mut problems: Vec<Problem> = told.map(place).collect();
     problems.extend(positions.duplicates.iter().map(|duplicate| Problem {
         severity: Severity::Warning,
         code: "duplicate-key",
@@ -136,7 +139,9 @@ impl Reader<'_> {
         let (application, name) = self.names(body);
         let stages = self.stages(body);
         let triggers = self.triggers(body);
-        let mut fields = Fields::new(String::new(), body, self.found);
+        let parameters = parameters::read(body, self.found);
+        let expected_artifacts = artifacts::read(body, self.found);
+        let mut fields = Fields::literal(String::new(), body, self.found);
         Pipeline {
             id: fields.text("id"),
             application,
@@ -147,6 +152,9 @@ impl Reader<'_> {
                 .number("maxConcurrentExecutions", limits::CONCURRENT_EXECUTIONS_MAX)
                 .unwrap_or(0),
             keep_waiting_pipelines: fields.flag("keepWaitingPipelines").unwrap_or(false),
+            start_time_expiry: fields.large_number("startTimeExpiry", limits::EPOCH_MS_MAX),
+            parameters,
+            expected_artifacts,
             stages,
             triggers,
             body: Map::new(),
@@ -154,7 +162,7 @@ impl Reader<'_> {
     }
 
     fn names(&mut self, body: &Map<String, Value>) -> (String, String) {
-        let mut fields = Fields::new(String::new(), body, self.found);
+        let mut fields = Fields::literal(String::new(), body, self.found);
         let absent = |key: &str| body.get(key).is_none_or(Value::is_null);
         let cut_out = absent("application") && absent("name");
         // An ad-hoc task has a list of jobs and no name.
@@ -190,7 +198,7 @@ impl Reader<'_> {
     }
 
     fn stages(&mut self, body: &Map<String, Value>) -> Vec<StageDefinition> {
-        let mut fields = Fields::new(String::new(), body, self.found);
+        let mut fields = Fields::literal(String::new(), body, self.found);
         let objects = match body.get("stages").and_then(Value::as_array).map(Vec::len) {
             Some(many) if many > limits::STAGES_MAX => {
                 let max = limits::STAGES_MAX;
@@ -210,7 +218,14 @@ impl Reader<'_> {
         // Source: Orca; a list in which no stage says how it stands to the others is a chain.
         let chained = objects.iter().all(|(_, map)| map.get("refId").is_none_or(Value::is_null));
         let mut stages: Vec<StageDefinition> = Vec::new();
-        for (index, (at, map)) in objects.into_iter().enumerate() {
+        for (at, map) in objects {
+            // An entry that is no object keeps its place, so that places in the list and in the text
+            // stay the same.
+            let place = at.rsplit('/').next().and_then(|place| place.parse().ok());
+            while place.is_some_and(|place| stages.len() < place) {
+                stages.push(nothing());
+            }
+            let index = stages.len();
             let mut stage = self.stage(&at, map);
             if chained {
                 stage.requires =
@@ -225,10 +240,10 @@ impl Reader<'_> {
     }
 
     fn stage(&mut self, at: &str, map: &Map<String, Value>) -> StageDefinition {
-        let mut fields = Fields::new(at.to_owned(), map, self.found);
+        let mut fields = Fields::literal(at.to_owned(), map, self.found);
         let kind = fields.text("type");
         if kind.is_none() && fields.value("type").is_none_or(Value::is_string) {
-            fields.missing(Weight::Error, "type", "write the stage's type: `bake` or `deploy`");
+            fields.missing(Weight::Error, "type", "write the stage's type: `bake`, `deploy` …");
         }
         let kind = kind.unwrap_or_default();
         StageDefinition {
@@ -236,13 +251,13 @@ impl Reader<'_> {
             name: fields.text("name").unwrap_or_else(|| kind.clone()),
             kind,
             requires: Vec::new(),
-            on_failure: on_failure(&mut fields),
+            on_failure: on_failure(&mut fields, map),
             config: map.clone(),
         }
     }
 
     fn ref_ids(&mut self, at: &str, map: &Map<String, Value>, stage: &mut StageDefinition) {
-        let mut fields = Fields::new(at.to_owned(), map, self.found);
+        let mut fields = Fields::literal(at.to_owned(), map, self.found);
         match fields.value("refId").map(ref_id) {
             Some(Some(id)) => stage.ref_id = id,
             Some(None) => {
@@ -285,12 +300,12 @@ impl Reader<'_> {
     }
 
     fn triggers(&mut self, body: &Map<String, Value>) -> Vec<Trigger> {
-        let objects = Fields::new(String::new(), body, self.found).objects("triggers");
+        let objects = Fields::literal(String::new(), body, self.found).objects("triggers");
         objects.into_iter().filter_map(|(at, map)| self.trigger(at, map)).collect()
     }
 
     fn trigger(&mut self, at: String, map: &Map<String, Value>) -> Option<Trigger> {
-        let mut fields = Fields::new(at, map, self.found);
+        let mut fields = Fields::literal(at, map, self.found);
         let enabled = fields.flag("enabled");
         if enabled.is_none() && fields.value("enabled").is_none() {
             fields.hinted(
@@ -315,6 +330,18 @@ impl Reader<'_> {
             }
         };
         Some(Trigger { enabled: enabled.unwrap_or(false), kind })
+    }
+}
+
+/// What stands for an entry that is no stage; told where it was read.
+fn nothing() -> StageDefinition {
+    StageDefinition {
+        ref_id: String::new(),
+        kind: String::new(),
+        name: String::new(),
+        requires: Vec::new(),
+        on_failure: OnFailure::HaltPipeline,
+        config: Map::new(),
     }
 }
 
@@ -344,20 +371,12 @@ fn tell_unwatched(fields: &mut Fields<'_, '_>, kind: &str) {
     fields.hinted(Weight::Blocks, "unknown-trigger-type", "type", (message, hint));
 }
 
-/// Source: Orca; ignoring wins, then halting the pipeline, which is the default.
-fn on_failure(fields: &mut Fields<'_, '_>) -> OnFailure {
-    let ignore = fields.flag("continuePipeline").unwrap_or(false);
-    let halt = fields.flag("failPipeline").unwrap_or(true);
-    let fail_late = fields.flag("completeOtherBranchesThenFail").unwrap_or(false);
-    if ignore {
-        OnFailure::Ignore
-    } else if halt {
-        OnFailure::HaltPipeline
-    } else if fail_late {
-        OnFailure::HaltBranchThenFail
-    } else {
-        OnFailure::HaltBranch
+/// Read before a stage begins, so expressions in it cannot count.
+fn on_failure(fields: &mut Fields<'_, '_>, map: &Map<String, Value>) -> OnFailure {
+    for key in ["failPipeline", "continuePipeline", "completeOtherBranchesThenFail"] {
+        fields.flag(key);
     }
+    OnFailure::of(map)
 }
 
 /// A ref id, a text or a whole number.

@@ -266,14 +266,24 @@ mod tests {
             stage[key] = value;
             assert!(refused(stage.clone()), "{stage}");
         }
-        for (key, value) in [
-            ("package", json!("${ trigger.properties['the package'] }")),
-            ("templateFileName", json!("mine.json")),
+        for (key, value, told) in [
+            ("package", json!("${ trigger.properties['the package'] }"), 0),
+            ("templateFileName", json!("mine.json"), 1),
         ] {
             let mut stage = base.clone();
             stage[key] = value;
             assert!(!refused(stage.clone()), "{stage}");
-            assert_eq!(inspect(&stage).1.len(), 1, "{stage}");
+            assert_eq!(inspect(&stage).1.len(), told, "{stage}");
         }
+    }
+
+    #[test]
+    fn an_expression_in_place_of_a_value_stops_a_stage_only_when_it_runs() {
+        let stage = json!({"package": "shop", "region": "us-east-1", "baseOs": "bookworm",
+            "rebake": "${ trigger.rebake }"});
+        let stage = stage.as_object().unwrap();
+        assert_eq!(crate::stages::obstacles("bake", stage), []);
+        let stopped = BakeStage::read(stage).unwrap_err();
+        assert_eq!((stopped[0].weight, stopped[0].pointer.as_str()), (Weight::Later, "/rebake"));
     }
 }

@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn what_cannot_run_is_refused_for_running() {
         for (key, value) in [
-            ("capacity", json!({"min": "${ n }"})),
+            ("capacity", json!({"min": "{{ n }}"})),
             ("strategy", json!("redblack")),
             ("instanceType", json!(null)),
             ("cloudProvider", json!("gce")),
@@ -302,5 +302,29 @@ mod tests {
             let (_, told) = DeployStage::inspect(stage.as_object().unwrap());
             assert!(told.iter().all(|p| p.weight == Weight::Blocks), "{told:?}");
         }
+    }
+
+    #[test]
+    fn expressions_are_nothing_to_tell_and_stop_a_stage_only_where_they_are_left() {
+        let cluster = json!({
+            "account": "${ a }", "application": "${ b }", "stack": "${ c }", "strategy": "${ d }",
+            "capacity": {"min": "${ e }", "desired": 2}, "availabilityZones": "${ f }",
+            "instanceType": "${ g }", "loadBalancers": "${ h }", "targetGroups": ["${ i }"],
+            "tags": {"team": "${ j }"}, "base64UserData": "${ k }", "cooldown": "${ l }",
+        });
+        let stage = json!({"clusters": [cluster]});
+        let stage = stage.as_object().unwrap();
+        assert_eq!(crate::stages::obstacles("deploy", stage), []);
+        let stopped = DeployStage::read(stage).unwrap_err();
+        let places: Vec<&str> = stopped.iter().map(|problem| problem.pointer.as_str()).collect();
+        assert_eq!(
+            places,
+            [
+                "/clusters/0/availabilityZones",
+                "/clusters/0/capacity/min",
+                "/clusters/0/loadBalancers",
+                "/clusters/0/cooldown",
+            ]
+        );
     }
 }

@@ -5,4 +5,6 @@ mod broken;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod stages;
+#[cfg(test)]
 mod whole;

@@ -100,7 +100,9 @@ fn cluster(mut fields: Fields<'_, '_>) -> Option<Cluster> {
     let mut regions: Vec<String> = availability_zones.keys().cloned().collect();
     add_once(&mut regions, fields.text("region"));
     add_once(&mut regions, fields.texts("regions"));
-    if regions.is_empty() {
+    let open =
+        ["availabilityZones", "region", "regions"].into_iter().any(|key| fields.is_open(key));
+    if regions.is_empty() && !open {
         fields.missing(
             Weight::Blocks,
             "availabilityZones",

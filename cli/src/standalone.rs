@@ -29,7 +29,7 @@ const PROGRAM: Program = Program {
 pub(crate) struct Roles {
     /// `[gateway]` and `[jenkins]`.
     pub(crate) gateway: trigger_gateway::Config,
-    /// `[coordinator]`.
+    /// `[coordinator]` and `[retention]`.
     pub(crate) coordinator: coordinator::Config,
     /// `[bake]`.
     pub(crate) bake: BakeConfig,
@@ -181,7 +181,7 @@ impl Roles {
     /// `settings.finish()` then tells.
     pub(crate) fn read(settings: &mut Settings) -> Option<Self> {
         let gateway = trigger_gateway::Config::read(settings);
-        let coordinator = settings.section("coordinator");
+        let coordinator = coordinator::Config::read(settings);
         let pace = WorkerPace::read(settings);
         let mut bake: Option<BakeConfig> = settings.section("bake");
         for (path, text) in bake.iter().flat_map(BakeConfig::problems) {

@@ -10,6 +10,7 @@ mod jenkins;
 mod pulse;
 mod relay;
 mod results;
+mod retention;
 mod transition;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, mpsc};
 
 pub use config::Config;
 pub use jenkins::{Credentials, Fetch, FetchError, Fetched, Jenkins};
+pub use retention::RetentionConfig;
 
 use crate::{executions::Executions, intake::Intake, relay::Relay};
 
@@ -78,6 +80,8 @@ pub async fn run_asking(
     tasks.spawn(intake.run(due_events, tasks.stop().clone()));
     tasks.spawn(Relay::new(Arc::clone(&store), bus).run(due_messages, tasks.stop().clone()));
     tasks.spawn(executions.clone().run(due_wakes, tasks.stop().clone()));
+    let old = retention::run(Arc::clone(&store), config.retention, tasks.stop().clone());
+    tasks.spawn(old);
     let due = pulse::Due { events, messages, wakes };
     tasks.spawn(pulse::run(store, nudge, due, tasks.stop().clone()));
     Ok(())

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 async fn start(mut settings: Settings, tasks: Tasks) -> Result<(), Failure> {
-    let config: Option<Config> = settings.section("coordinator");
+    let config = Config::read(&mut settings);
     let jenkins = settings.jenkins();
     let (store, bus) =
         (settings.store(Deployment::Distributed), settings.bus(Deployment::Distributed));

@@ -21,6 +21,9 @@ fn show(stats: &Stats) {
         let count = stats.executions.get(&status).copied().unwrap_or(0);
         gauge!("bowline_executions_active", "status" => status.as_str()).set(number(count));
     }
+    gauge!("bowline_executions_waiting").set(number(stats.executions_waiting));
+    let waiting_longest = seconds(stats.executions_waiting_oldest_ms);
+    gauge!("bowline_executions_waiting_oldest_age_seconds").set(waiting_longest);
     for kind in TaskKind::ALL {
         let queue = Queue::Task(kind).name();
         let running = number(stats.leases_running.get(&kind).copied().unwrap_or(0));

@@ -19,8 +19,19 @@ use serde::de::DeserializeOwned;
 type Table = config::Map<String, Value>;
 
 /// Every section there is, whichever role reads it.
-const SECTIONS: [&str; 10] =
-    ["gateway", "store", "bus", "jenkins", "aws", "bake", "deploy", "coordinator", "worker", "log"];
+const SECTIONS: [&str; 11] = [
+    "gateway",
+    "store",
+    "bus",
+    "jenkins",
+    "aws",
+    "bake",
+    "deploy",
+    "coordinator",
+    "retention",
+    "worker",
+    "log",
+];
 
 /// What the file and the environment say, and what is wrong with it so far.
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod builds;
 #[cfg(test)]
+mod children;
+#[cfg(test)]
 mod crew;
 #[cfg(test)]
 mod faults;
@@ -11,6 +13,8 @@ mod faults;
 mod odds;
 #[cfg(test)]
 mod protocol;
+#[cfg(test)]
+mod retention;
 #[cfg(test)]
 mod starts;
 #[cfg(test)]

@@ -43,11 +43,15 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Its time is tokio's, which the test has paused: it runs as fast as everybody waits.
+    /// Its time is tokio's, which the test has paused: it runs as fast as everybody waits. The
+    /// store's clock jumps ahead of it with [`World::pass`].
     pub(crate) fn paused(trap: Trap) -> Self {
         let start = Instant::now();
-        let clock: Clock = Arc::new(move || START_MS + millis(start.elapsed()));
-        Self::new(clock, Arc::default(), trap)
+        let by_hand = Arc::<AtomicU64>::default();
+        let ahead = Arc::clone(&by_hand);
+        let clock: Clock =
+            Arc::new(move || START_MS + millis(start.elapsed()) + ahead.load(Ordering::SeqCst));
+        Self::new(clock, by_hand, trap)
     }
 
     /// Its time stands still but for [`World::pass`]; for tests with real HTTP, which does not wait
@@ -74,8 +78,13 @@ impl World {
 
     /// Starts a coordinator on what is watched.
     pub(crate) async fn coordinate(&self, jenkins: JenkinsConfig) -> Tasks {
+        self.coordinate_with(Config::default(), jenkins).await
+    }
+
+    /// Starts a coordinator with these settings on what is watched.
+    pub(crate) async fn coordinate_with(&self, config: Config, jenkins: JenkinsConfig) -> Tasks {
         let (store, bus) = (Arc::clone(&self.watched), Arc::clone(&self.watched_bus));
-        coordinator_on(store, bus, jenkins).await
+        coordinator_on(config, store, bus, jenkins).await
     }
 
     /// Starts another coordinator, one that nothing happens to.
@@ -83,7 +92,7 @@ impl World {
         let trap = Arc::new(Trap::none());
         let store = WatchedStore::new(Arc::clone(&self.store), Arc::clone(&trap), &self.tasks);
         let bus = WatchedBus::new(Arc::clone(&self.bus), trap);
-        coordinator_on(store, bus, JenkinsConfig::default()).await
+        coordinator_on(Config::default(), store, bus, JenkinsConfig::default()).await
     }
 
     pub(crate) async fn define(&self, id: &str, body: &Value) {
@@ -191,10 +200,15 @@ impl World {
     }
 }
 
-async fn coordinator_on(store: SharedStore, bus: SharedBus, jenkins: JenkinsConfig) -> Tasks {
+async fn coordinator_on(
+    config: Config,
+    store: SharedStore,
+    bus: SharedBus,
+    jenkins: JenkinsConfig,
+) -> Tasks {
     runtime::process::install_tls();
     let tasks = Tasks::new();
-    coordinator::run(Config::default(), jenkins, store, bus, tasks.clone()).await.unwrap();
+    coordinator::run(config, jenkins, store, bus, tasks.clone()).await.unwrap();
     tasks
 }
 

@@ -9,6 +9,8 @@ mod opening;
 #[cfg(test)]
 mod plain;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod rows;
 #[cfg(test)]
 mod sequences;

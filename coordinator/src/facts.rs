@@ -34,13 +34,16 @@ pub(crate) async fn read(
 /// `None` for a live execution of a version that knew no slots: it runs, and holds one from its next
 /// transition on.
 fn slot(stored: &StoredExecution) -> Option<SlotFact> {
-    match (stored.slot.own, stored.status.is_complete()) {
+    let own = match (stored.slot.own, stored.status.is_complete()) {
         (SlotState::None, false) => return None,
-        (SlotState::None, true) | (SlotState::Holds | SlotState::Waits, _) => {}
-    }
+        (SlotState::None, true) => engine::SlotState::None,
+        (SlotState::Holds, _) => engine::SlotState::Holds,
+        (SlotState::Waits, _) => engine::SlotState::Waits,
+    };
     let place =
         |entry: &SlotEntry| Place { execution: entry.execution.clone(), order: entry.number };
     Some(SlotFact {
+        own,
         holders: stored.slot.holders.iter().map(place).collect(),
         waiting: stored.slot.waiting.iter().map(place).collect(),
     })

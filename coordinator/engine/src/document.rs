@@ -396,22 +396,3 @@ impl Stage {
 pub(crate) fn user_failure(message: String, hint: Option<String>) -> TaskFailure {
     TaskFailure { kind: FailureKind::User, message, detail: None, hint }
 }
-
-/// The executions whose [`crate::ChildFact`] a step of this document needs.
-pub fn children_of(document: &Document) -> Vec<ExecutionId> {
-    let child = |stage: &Stage| match &stage.state {
-        StageState::Running(Work::Child { execution, .. }) => Some(execution.clone()),
-        StageState::NotStarted
-        | StageState::Running(
-            Work::Held
-            | Work::Children
-            | Work::Window { .. }
-            | Work::Waiting { .. }
-            | Work::Judging
-            | Work::Task { .. }
-            | Work::BackingOff { .. },
-        )
-        | StageState::Done(_) => None,
-    };
-    document.stages.iter().filter_map(child).collect()
-}

@@ -19,7 +19,7 @@ pub struct Facts {
     /// finished execution; `None` when the definition is gone or cannot be read: then the last one
     /// counts.
     pub policy: Option<Policy>,
-    /// The executions its stages wait for ([`crate::children_of`] names them).
+    /// The executions its stages wait for (`Work::Child` names them).
     pub children: BTreeMap<ExecutionId, ChildFact>,
 }
 

@@ -30,7 +30,6 @@ pub use build::{
 };
 pub use document::{
     Attempt, Canceled, Document, Pause, Queue, Run, SCHEMA, Stage, StageState, Until, Work,
-    children_of,
 };
 pub use effects::{Dispatch, Effects, Reopen, SlotChange, TimelineEvent};
 pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};

@@ -6,7 +6,7 @@
 use model::ExecutionStatus;
 
 use crate::{
-    document::{Document, Queue},
+    document::Queue,
     effects::SlotChange,
     facts::{SlotFact, SlotState},
     step::Step,
@@ -81,11 +81,4 @@ pub(crate) fn has_room(limit: Option<u32>, holders: usize) -> bool {
 fn shown(queue: &Queue) -> String {
     let names: Vec<&str> = queue.waiting_for.iter().take(5).map(|id| id.as_str()).collect();
     format!("place {}, waiting for {}", queue.position, names.join(", "))
-}
-
-impl Document {
-    /// How many of its pipeline may run at a time; what a new execution asks the store for.
-    pub const fn limit(&self) -> Option<u32> {
-        self.policy.limit
-    }
 }

@@ -43,7 +43,7 @@ pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Eff
     let mut document = blank(pipeline, origin, now_ms);
     let mut effects = Effects::default();
     effects.note("execution_created", None, None);
-    if document.limit().is_none() {
+    if document.policy.limit.is_none() {
         let facts = Facts::default();
         let mut step = Step::new(&mut document, &facts, now_ms);
         step.effects = effects;

@@ -7,7 +7,7 @@ use crate::{
     control,
     document::{Canceled, Document, Stage, StageState, Work},
     effects::Effects,
-    facts::Facts,
+    facts::{Facts, SlotState},
     index::Index,
     work,
 };
@@ -172,6 +172,8 @@ pub fn next_look(document: &Document, facts: &Facts, now_ms: u64) -> Option<u64>
     // A little under the longest sleep the store allows, so that its clock may be a bit behind.
     let latest = now_ms + work::millis(limits::WAKE_MAX) - 10_000;
     let earliest = match document.status {
+        // Nobody has looked since it was registered: its slot may be there.
+        ExecutionStatus::NotStarted if !registered(facts) => now_ms,
         ExecutionStatus::NotStarted => document.start_expiry_ms.map_or(latest, |late| late + 1),
         ExecutionStatus::Running => document
             .stages
@@ -191,6 +193,11 @@ pub fn next_look(document: &Document, facts: &Facts, now_ms: u64) -> Option<u64>
         | ExecutionStatus::Buffered => latest,
     };
     Some(earliest.min(latest).max(now_ms))
+}
+
+/// Whether the facts were read after the store had given it a slot or a place.
+fn registered(facts: &Facts) -> bool {
+    facts.slot.as_ref().is_some_and(|fact| fact.own != SlotState::None)
 }
 
 /// How soon an execution that was asked for, and that nobody has seen yet, is looked for again.

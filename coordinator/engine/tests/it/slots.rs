@@ -41,7 +41,9 @@ fn look(world: &mut World, holders: &[u64], waiting: &[u64]) -> Result<Effects, 
 fn new_execution_of_a_limited_pipeline_waits_for_its_look() {
     let mut world = World::start(&limited(true));
     assert_eq!(world.statuses(), "NOT_STARTED [1=NOT_STARTED]");
-    assert_eq!(world.document.limit(), Some(1));
+    assert_eq!(world.document.policy.limit, Some(1));
+    let at_once = engine::next_look(&world.document, &world.facts(), world.now_ms);
+    assert_eq!(at_once, Some(world.now_ms), "its slot may be there already");
     let effects = look(&mut world, &[5], &[]).unwrap();
     assert_eq!(effects.slot, None, "it holds one already");
     assert_eq!(world.statuses(), "RUNNING [1=RUNNING]");

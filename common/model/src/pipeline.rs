@@ -130,6 +130,8 @@ pub struct JenkinsTrigger {
     pub property_file: Option<String>,
     /// Regular expressions that values of the property file must contain, by key.
     pub payload_constraints: BTreeMap<String, String>,
+    /// Expected artifacts that the build must bring, by id.
+    pub expected_artifact_ids: Vec<String>,
 }
 
 /// Stage types that run today. Others are stored and shown; starting a pipeline with one fails.
@@ -143,11 +145,25 @@ pub enum StageType {
     Wait,
     /// A person decides.
     ManualJudgment,
+    /// Conditions that must hold.
+    CheckPreconditions,
+    /// Expressions become outputs.
+    EvaluateVariables,
+    /// Another pipeline does the work.
+    Pipeline,
 }
 
 impl StageType {
     /// Every type, in the order they are listed to people.
-    pub const ALL: [Self; 4] = [Self::Bake, Self::Deploy, Self::Wait, Self::ManualJudgment];
+    pub const ALL: [Self; 7] = [
+        Self::Bake,
+        Self::Deploy,
+        Self::Wait,
+        Self::ManualJudgment,
+        Self::CheckPreconditions,
+        Self::EvaluateVariables,
+        Self::Pipeline,
+    ];
 
     /// The word in `type`.
     pub const fn as_str(self) -> &'static str {
@@ -156,6 +172,9 @@ impl StageType {
             Self::Deploy => "deploy",
             Self::Wait => "wait",
             Self::ManualJudgment => "manualJudgment",
+            Self::CheckPreconditions => "checkPreconditions",
+            Self::EvaluateVariables => "evaluateVariables",
+            Self::Pipeline => "pipeline",
         }
     }
 

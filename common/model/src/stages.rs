@@ -22,30 +22,31 @@ pub use self::{
     variables::{Variable, VariablesStage},
     wait::WaitStage,
 };
-use crate::fields::{Fields, unresolved};
 pub use crate::problem::{FieldProblem, Weight};
+use crate::{
+    fields::{Fields, unresolved},
+    pipeline::StageType,
+};
 
-/// Everything that is odd about a stage of this type, its common fields included. `None` for a type
-/// nobody here reads.
-pub(crate) fn inspect(kind: &str, config: &Map<String, Value>) -> Option<Vec<FieldProblem>> {
+/// Everything that is odd about a stage of this type, its common fields included.
+pub(crate) fn inspect(kind: StageType, config: &Map<String, Value>) -> Vec<FieldProblem> {
     let mut problems = match kind {
-        "bake" => BakeStage::inspect(config).1,
-        "deploy" => DeployStage::inspect(config).1,
-        "wait" => WaitStage::inspect(config).1,
-        "manualJudgment" => JudgmentStage::inspect(config).1,
-        "checkPreconditions" => PreconditionsStage::inspect(config).1,
-        "evaluateVariables" => VariablesStage::inspect(config).1,
-        "pipeline" => PipelineStage::inspect(config).1,
-        _ => return None,
+        StageType::Bake => BakeStage::inspect(config).1,
+        StageType::Deploy => DeployStage::inspect(config).1,
+        StageType::Wait => WaitStage::inspect(config).1,
+        StageType::ManualJudgment => JudgmentStage::inspect(config).1,
+        StageType::CheckPreconditions => PreconditionsStage::inspect(config).1,
+        StageType::EvaluateVariables => VariablesStage::inspect(config).1,
+        StageType::Pipeline => PipelineStage::inspect(config).1,
     };
     problems.extend(StageRules::inspect(config).1);
-    Some(problems)
+    problems
 }
 
 /// What keeps a stage from running whatever its expressions come to: better known before anything
-/// runs. Empty for a type nobody here reads.
-pub fn obstacles(kind: &str, config: &Map<String, Value>) -> Vec<FieldProblem> {
-    let mut problems = inspect(kind, config).unwrap_or_default();
+/// runs.
+pub fn obstacles(kind: StageType, config: &Map<String, Value>) -> Vec<FieldProblem> {
+    let mut problems = inspect(kind, config);
     problems.retain(|problem| match problem.weight {
         Weight::Error | Weight::Blocks => true,
         Weight::Advice | Weight::Later => false,

@@ -242,6 +242,10 @@ pub fn trigger_of_build(
     if let Some(file) = trigger.and_then(|trigger| trigger.property_file.as_ref()) {
         put("propertyFile", file.as_str().into());
     }
+    let expected = trigger.map(|trigger| trigger.expected_artifact_ids.clone()).unwrap_or_default();
+    if !expected.is_empty() {
+        put("expectedArtifactIds", expected.into());
+    }
     map
 }
 

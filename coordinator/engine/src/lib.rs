@@ -20,6 +20,7 @@ mod restart;
 mod slot;
 mod start;
 mod step;
+mod trigger;
 mod types;
 mod view;
 mod window;

@@ -3,10 +3,9 @@
 use model::{
     ExecutionId, ExecutionStatus,
     pipeline::{Pipeline, StageType, known_stage_types},
-    stages::{BakeStage, DeployStage},
+    stages,
 };
 use serde_json::{Map, Value};
-use wire::DeployStrategy;
 
 use crate::{
     advance, begin,
@@ -14,6 +13,7 @@ use crate::{
     effects::Effects,
     facts::{Facts, Policy},
     step::Step,
+    trigger,
     types::bake,
 };
 
@@ -35,8 +35,12 @@ pub struct Origin {
 ///
 /// A pipeline that cannot run (a stage type nobody knows, a field that cannot be read) still makes
 /// an execution, one that failed before anything ran, so that a person sees why.
-pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Effects) {
-    let obstacles = obstacles(pipeline);
+pub fn start(pipeline: &Pipeline, mut origin: Origin, now_ms: u64) -> (Document, Effects) {
+    let mut obstacles = obstacles(pipeline);
+    match trigger::prepare(pipeline, &origin.trigger) {
+        Ok(prepared) => origin.trigger = prepared,
+        Err(refused) => obstacles.extend(refused),
+    }
     if !obstacles.is_empty() {
         return fail_on_startup(pipeline, origin, &obstacles.join("; "), now_ms);
     }
@@ -115,11 +119,10 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
     }
     for stage in &pipeline.stages {
         let obstacle = match StageType::of(&stage.kind) {
-            Some(StageType::Bake) => {
-                BakeStage::read(&stage.config).err().map(|problems| bake::fields(&problems).message)
+            Some(kind) => {
+                let problems = stages::obstacles(kind, &stage.config);
+                (!problems.is_empty()).then(|| bake::fields(&problems).message)
             }
-            Some(StageType::Deploy) => deploy_obstacle(&stage.config),
-            Some(StageType::Wait | StageType::ManualJudgment) => None,
             None => Some(format!(
                 "stage type `{}` is not known here; {} are",
                 stage.kind,
@@ -129,16 +132,6 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
         found.extend(obstacle.map(|text| format!("stage `{}`: {text}", stage.name)));
     }
     found
-}
-
-fn deploy_obstacle(config: &Map<String, Value>) -> Option<String> {
-    match DeployStage::read(config) {
-        Err(problems) => Some(bake::fields(&problems).message),
-        Ok(deploy) => deploy
-            .clusters
-            .iter()
-            .find_map(|cluster| cluster.strategy.parse::<DeployStrategy>().err()),
-    }
 }
 
 /// `a, b and c`.

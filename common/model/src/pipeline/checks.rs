@@ -15,9 +15,7 @@ use crate::{
 };
 
 /// Everything Spinnaker calls a stage, so that a slip of the keyboard is not taken for one of them.
-const OTHER_STAGE_TYPES: [&str; 30] = [
-    "wait",
-    "manualJudgment",
+const OTHER_STAGE_TYPES: [&str; 25] = [
     "jenkins",
     "webhook",
     "findImage",
@@ -28,9 +26,6 @@ const OTHER_STAGE_TYPES: [&str; 30] = [
     "enableServerGroup",
     "resizeServerGroup",
     "cloneServerGroup",
-    "pipeline",
-    "checkPreconditions",
-    "evaluateVariables",
     "rollbackCluster",
     "disableCluster",
     "shrinkCluster",
@@ -72,16 +67,27 @@ pub(super) fn pipeline(
     let graph = graph(&pipeline.stages, &mut inner);
     let before_regions = before_regions(&pipeline.stages, graph.as_ref());
     for (index, stage) in pipeline.stages.iter().enumerate() {
-        let mut problems = stages::inspect(&stage.kind, &stage.config).unwrap_or_default();
-        if stage.kind == StageType::Bake.as_str() {
-            problems.extend(bake_region(stage, &problems, before_regions.as_ref()));
-        }
-        if stage.kind == "checkPreconditions" {
-            problems.extend(unknown_stage_names(stage, &pipeline.stages));
-        }
-        if StageType::of(&stage.kind).is_none() && !stage.kind.is_empty() {
-            problems.push(unknown_type(&stage.kind));
-        }
+        let problems = match StageType::of(&stage.kind) {
+            None if stage.kind.is_empty() => Vec::new(),
+            None => vec![unknown_type(&stage.kind)],
+            Some(kind) => {
+                let mut problems = stages::inspect(kind, &stage.config);
+                match kind {
+                    StageType::Bake => {
+                        problems.extend(bake_region(stage, &problems, before_regions.as_ref()))
+                    }
+                    StageType::CheckPreconditions => {
+                        problems.extend(unknown_stage_names(stage, &pipeline.stages));
+                    }
+                    StageType::Deploy
+                    | StageType::Wait
+                    | StageType::ManualJudgment
+                    | StageType::EvaluateVariables
+                    | StageType::Pipeline => {}
+                }
+                problems
+            }
+        };
         inner.extend_at(&format!("/stages/{index}"), problems);
     }
     let mut problems = inner.into_list();
@@ -317,7 +323,7 @@ fn unknown_type(kind: &str) -> FieldProblem {
     let runs = known_stage_types().join("`, `");
     let known = known_stage_types().into_iter().chain(OTHER_STAGE_TYPES);
     let hint = match nearest(kind, known) {
-        Some(near) if near != kind => format!("did you mean `{near}`? `{runs}` run today"),
+        Some(near) if near != kind => format!("did you mean `{near}`?"),
         Some(_) | None => format!("stages of type `{runs}` run today"),
     };
     let message = format!(

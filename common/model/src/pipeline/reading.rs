@@ -358,6 +358,7 @@ fn jenkins(fields: &mut Fields<'_, '_>) -> JenkinsTrigger {
         job: required("job", "write the full name of the job: `folder/job`"),
         property_file: fields.text("propertyFile"),
         payload_constraints: fields.pairs("payloadConstraints"),
+        expected_artifact_ids: fields.texts("expectedArtifactIds"),
     }
 }
 

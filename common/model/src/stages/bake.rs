@@ -282,7 +282,7 @@ mod tests {
         let stage = json!({"package": "shop", "region": "us-east-1", "baseOs": "bookworm",
             "rebake": "${ trigger.rebake }"});
         let stage = stage.as_object().unwrap();
-        assert_eq!(crate::stages::obstacles("bake", stage), []);
+        assert_eq!(crate::stages::obstacles(crate::pipeline::StageType::Bake, stage), []);
         let stopped = BakeStage::read(stage).unwrap_err();
         assert_eq!((stopped[0].weight, stopped[0].pointer.as_str()), (Weight::Later, "/rebake"));
     }

@@ -314,7 +314,7 @@ mod tests {
         });
         let stage = json!({"clusters": [cluster]});
         let stage = stage.as_object().unwrap();
-        assert_eq!(crate::stages::obstacles("deploy", stage), []);
+        assert_eq!(crate::stages::obstacles(crate::pipeline::StageType::Deploy, stage), []);
         let stopped = DeployStage::read(stage).unwrap_err();
         let places: Vec<&str> = stopped.iter().map(|problem| problem.pointer.as_str()).collect();
         assert_eq!(

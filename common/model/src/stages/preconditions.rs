@@ -262,7 +262,8 @@ fn cluster_size(fields: &mut Fields<'_, '_>) -> Option<ClusterSize> {
     let account = required("credentials", "write the configured name of the AWS account");
     let cluster = required("cluster", "write the cluster: \"application-stack-detail\"");
     let regions = fields.texts("regions");
-    if regions.is_empty() && !fields.is_open("regions") {
+    let none = fields.value("regions").is_none_or(|value| value.as_array().is_some());
+    if regions.is_empty() && none {
         fields.missing(Weight::Blocks, "regions", "write the regions: [\"us-east-1\"]");
     }
     let sign = fields.text("comparison");

@@ -80,7 +80,7 @@ fn regions(document: &Document, stage: &Stage, bake: &BakeStage) -> Vec<String> 
     }
     for later in document.top_level().filter(|later| later.kind == "deploy") {
         let builds_on = document.ancestors(later).iter().any(|found| found.id == stage.id);
-        let Some(deploy) = builds_on.then(|| DeployStage::read(&later.config).ok()).flatten()
+        let Some(deploy) = builds_on.then(|| DeployStage::inspect(&later.config).0).flatten()
         else {
             continue;
         };

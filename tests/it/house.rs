@@ -12,8 +12,9 @@ use serde_json::Value;
 const PLAN: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("runtime", &[]),
+    ("expression", &[]),
     ("wire", &["model"]),
-    ("engine", &["model", "wire"]),
+    ("engine", &["expression", "model", "wire"]),
     ("store", &["model"]),
     ("bus", &["model", "wire"]),
     ("worker", &["bus", "model", "runtime", "store", "wire"]),
@@ -58,9 +59,19 @@ const PLAN: &[(&str, &[&str])] = &[
 ];
 
 /// Packages without I/O, and what they may use from outside.
-const PURE: &[&str] = &["model", "wire", "engine"];
-const PURE_MAY_USE: &[&str] =
-    &["jiff", "regex", "serde", "serde_json", "sha2", "thiserror", "ulid"];
+const PURE: &[&str] = &["model", "wire", "expression", "engine"];
+const PURE_MAY_USE: &[&str] = &[
+    "base64",
+    "form_urlencoded",
+    "jiff",
+    "regex",
+    "saphyr-parser",
+    "serde",
+    "serde_json",
+    "sha2",
+    "thiserror",
+    "ulid",
+];
 
 /// Outside packages that only some rooms may name.
 const RESERVED: &[(&str, &[&str])] = &[

@@ -62,6 +62,11 @@ impl Tasks {
         self.stop.is_cancelled()
     }
 
+    /// True while no task runs.
+    pub fn is_idle(&self) -> bool {
+        self.tracker.is_empty()
+    }
+
     /// Tells every task to stop and waits for them, at most `grace`.
     pub async fn shut_down(self, grace: Duration) -> Drained {
         self.stop.cancel();

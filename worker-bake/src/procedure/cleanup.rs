@@ -3,7 +3,12 @@
 use wire::{TaskFailure, TaskOutcome};
 use worker::Stop;
 
-use super::{End, Run, calls::is_passing};
+use super::{
+    End, Run,
+    builder::{LOOKS_MISSED_MIN, VISIBLE_WITHIN},
+    calls::is_passing,
+    progress::BuilderTry,
+};
 use crate::{
     identity,
     ports::{BuilderState, CloudError, ImageQuery},
@@ -11,8 +16,6 @@ use crate::{
 
 /// Tries to end a builder before it is left, and named.
 const TRIES_MAX: u32 = 20;
-/// Looks for a builder that may have been started.
-const LOOKS: u32 = 3;
 
 /// What is left after cleaning up.
 enum Left {
@@ -85,7 +88,7 @@ impl Run<'_> {
         };
         let id = match builder.id {
             Some(id) => id,
-            None => match self.builder_in_doubt(&builder.order.client_token).await? {
+            None => match self.builder_in_doubt(&builder).await? {
                 Some(id) => id,
                 None => return Ok(Left::Nothing),
             },
@@ -94,7 +97,13 @@ impl Run<'_> {
         loop {
             self.task.may_clean_up()?;
             let error = match self.bake.cloud.terminate_builder(&self.order.place, &id).await {
-                Ok(()) | Err(CloudError::NotFound { .. }) => break,
+                Ok(()) => break,
+                // Just started, it may not be visible yet.
+                Err(CloudError::NotFound { .. }) if self.since(builder.since_ms) <= VISIBLE_WITHIN => {
+                    self.task.sleep_cleaning_up(self.bake.config.poll_interval()).await?;
+                    continue;
+                }
+                Err(CloudError::NotFound { .. }) => break,
                 Err(error) => error,
             };
             tries += 1;
@@ -111,11 +120,15 @@ impl Run<'_> {
         Ok(Left::Terminated(id))
     }
 
-    /// A builder that may have been started although nobody said so.
-    async fn builder_in_doubt(&self, client_token: &str) -> Result<Option<String>, Stop> {
+    /// A builder that may have been started although nobody said so: looked for until it would be
+    /// visible.
+    async fn builder_in_doubt(&self, builder: &BuilderTry) -> Result<Option<String>, Stop> {
         let Some(plan) = &self.progress.plan else { return Ok(None) };
-        for _ in 0..LOOKS {
-            let found = self.bake.cloud.builder_of_token(&self.order.place, client_token).await;
+        let (place, token) = (&self.order.place, &builder.order.client_token);
+        let mut looks = 0;
+        while looks < LOOKS_MISSED_MIN || self.since(builder.since_ms) <= VISIBLE_WITHIN {
+            looks += 1;
+            let found = self.bake.cloud.builder_of_token(place, token).await;
             if let Ok(Some(found)) = found
                 && identity::is_ours(&found.tags, &plan.key, plan.generation)
                 && found.state != BuilderState::Terminated

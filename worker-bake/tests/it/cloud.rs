@@ -29,6 +29,8 @@ pub(crate) enum Fault {
     UnclearAfter,
     /// Refused for now.
     Throttled,
+    /// What it names is not visible yet.
+    Unseen,
 }
 
 /// How builders behave.
@@ -56,6 +58,7 @@ struct World {
     behaviour: Builders,
     calls: Vec<&'static str>,
     faults: BTreeMap<usize, Fault>,
+    fault_at: Option<(&'static str, Fault)>,
 }
 
 /// The cloud.
@@ -91,6 +94,11 @@ impl TestCloud {
         let mut world = self.world();
         let call = world.calls.len() + calls;
         world.faults.insert(call, fault);
+    }
+
+    /// The next call of this name goes wrong.
+    pub(crate) fn fault_at_next(&self, call: &'static str, fault: Fault) {
+        self.world().fault_at = Some((call, fault));
     }
 
     /// True when a planned fault has not happened.
@@ -144,10 +152,16 @@ impl TestCloud {
                 let mut world = self.world();
                 let number = world.calls.len();
                 world.calls.push(name);
-                let fault = world.faults.remove(&number);
+                let named = world.fault_at.take_if(|(at, _)| *at == name);
+                let fault = world.faults.remove(&number).or(named.map(|(_, fault)| fault));
                 let outcome = match fault {
                     None | Some(Fault::DieAfter | Fault::UnclearAfter) => Some(act(&mut world)),
-                    Some(Fault::DieBefore | Fault::UnclearBefore | Fault::Throttled) => None,
+                    Some(
+                        Fault::DieBefore
+                        | Fault::UnclearBefore
+                        | Fault::Throttled
+                        | Fault::Unseen,
+                    ) => None,
                 };
                 (fault, outcome)
             };
@@ -157,6 +171,9 @@ impl TestCloud {
                 (Some(Fault::DieBefore | Fault::DieAfter), _) => {
                     self.death.notify_one();
                     std::future::pending().await
+                }
+                (Some(Fault::Unseen), _) => {
+                    Err(CloudError::NotFound { call: name, message: String::new() })
                 }
                 (Some(Fault::Throttled), _) => Err(CloudError::Throttled { call: name }),
                 (None, Some(outcome)) => outcome,

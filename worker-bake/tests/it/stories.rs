@@ -175,6 +175,25 @@ async fn a_canceled_bake_ends_its_builder() {
     assert_eq!(world.cloud.builders_alive(), 0);
 }
 
+/// Found by the simulator (seed 56): AWS says "not found" of an instance that was just started.
+#[tokio::test]
+async fn a_builder_that_is_not_visible_yet_is_ended_as_soon_as_it_is() {
+    let world = World::new().await;
+    world.cloud.builders_will(Builders::Hang);
+    let task = world.task(&request()).await;
+    let (outcome, ()) = tokio::join!(task.run(&world.bake), async {
+        while world.cloud.calls("builders") == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.cloud.fault_at_next("terminate_builder", Fault::Unseen);
+        task.cancel().await;
+    });
+    let TaskOutcome::Canceled { detail } = outcome.unwrap() else { panic!("not canceled") };
+    assert_eq!(detail, "builder `i-1` was terminated");
+    assert_eq!(world.cloud.builders_alive(), 0);
+    assert_eq!(world.cloud.calls("terminate_builder"), 2);
+}
+
 #[tokio::test]
 async fn a_cancel_finds_the_builder_nobody_told_of() {
     let world = World::new().await;

@@ -45,6 +45,20 @@ pub(super) fn due(tables: &mut Tables<'_>, limit: usize, hide_ms: u64) -> Result
     Ok(due)
 }
 
+/// That nothing is due, if so: whoever asks every second costs no write then.
+pub(super) fn idle(transaction: &ReadTransaction, now_ms: u64) -> Result<Option<Due>, Fault> {
+    let mut due = Due { now_ms, ..Due::default() };
+    for table in [tables::EVENT_DUE, tables::OUTBOX_DUE, tables::WAKES] {
+        let table = transaction.open_table(table)?;
+        let Some(first) = table.first()?.map(|(key, _)| key.value().0) else { continue };
+        if first <= now_ms {
+            return Ok(None);
+        }
+        due.next_ms = Some(due.next_ms.map_or(first, |known| known.min(first)));
+    }
+    Ok(Some(due))
+}
+
 /// What is due now, the longest overdue first.
 fn heads(table: &DueTable<'_>, now_ms: u64, limit: usize) -> Result<Vec<String>, Fault> {
     let mut found = Vec::new();

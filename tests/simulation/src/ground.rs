@@ -1,0 +1,314 @@
+//! What all processes of a run stand on: the true store, broker, cloud and Jenkins, the schedule of
+//! faults, and what was seen.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bus::{BrokerControl, SharedBus};
+use runtime::Tasks;
+use store::{EmbeddedStore, SharedStore, StoreError};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+
+use crate::{
+    fault::{Face, Fault, What},
+    oracle::Oracle,
+    process::{Call, Process},
+};
+
+/// When every run begins, epoch milliseconds.
+pub(crate) const START_MS: u64 = 1_767_225_600_000;
+
+/// The common ground of a run.
+pub(crate) struct Ground {
+    seed: u64,
+    origin: Instant,
+    store: SharedStore,
+    bus: SharedBus,
+    broker: BrokerControl,
+    cloud: fake_aws::InProcess,
+    jenkins: fake_jenkins::InProcess,
+    /// What happens later and is nobody's: late messages.
+    pub(crate) tasks: Tasks,
+    /// Rung when a process is gone.
+    pub(crate) news: Notify,
+    state: Mutex<State>,
+}
+
+struct State {
+    calls: BTreeMap<Face, u64>,
+    faults: BTreeMap<(Face, u64), What>,
+    fired: Vec<Fault>,
+    /// The last fault is over then.
+    calm: Instant,
+    trace: Option<String>,
+    counts: BTreeMap<(&'static str, &'static str), u64>,
+    oracle: Oracle,
+    bell: watch::Receiver<u64>,
+    bells: Vec<watch::Sender<u64>>,
+    gone: Vec<Gone>,
+}
+
+/// A process that is not there, and when it comes back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gone {
+    pub(crate) number: usize,
+    /// `None`: it ends by itself first; then after this time.
+    pub(crate) back: Instant,
+    pub(crate) drains: bool,
+}
+
+/// The things of the outside a run begins with.
+pub(crate) struct Outside {
+    pub(crate) cloud: fake_aws::InProcess,
+    pub(crate) jenkins: fake_jenkins::InProcess,
+}
+
+impl fmt::Debug for Ground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ground").field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+impl Ground {
+    /// The ground of a run that begins now, on the paused clock.
+    pub(crate) fn new(
+        seed: u64,
+        faults: &[Fault],
+        outside: Outside,
+        keep_trace: Trace,
+    ) -> Result<Arc<Self>, StoreError> {
+        let origin = Instant::now();
+        let store: SharedStore = Arc::new(EmbeddedStore::in_memory(Arc::new(move || {
+            START_MS.saturating_add(millis(origin.elapsed()))
+        }))?);
+        let (bus, broker) = bus::in_process_controlled();
+        let bell = store.bell();
+        let state = State {
+            calls: BTreeMap::new(),
+            faults: faults.iter().map(|fault| ((fault.face, fault.nth), fault.what)).collect(),
+            fired: Vec::new(),
+            calm: origin,
+            trace: (keep_trace == Trace::Kept).then(String::new),
+            counts: BTreeMap::new(),
+            oracle: Oracle::default(),
+            bell,
+            bells: Vec::new(),
+            gone: Vec::new(),
+        };
+        Ok(Arc::new(Self {
+            seed,
+            origin,
+            store,
+            bus,
+            broker,
+            cloud: outside.cloud,
+            jenkins: outside.jenkins,
+            tasks: Tasks::new(),
+            news: Notify::new(),
+            state: Mutex::new(state),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Virtual time since the start, milliseconds.
+    pub(crate) fn elapsed_ms(&self) -> u64 {
+        millis(self.origin.elapsed())
+    }
+
+    /// The truth.
+    pub(crate) fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    pub(crate) fn bus(&self) -> &SharedBus {
+        &self.bus
+    }
+
+    pub(crate) fn broker(&self) -> &BrokerControl {
+        &self.broker
+    }
+
+    pub(crate) fn cloud(&self) -> &fake_aws::InProcess {
+        &self.cloud
+    }
+
+    pub(crate) fn jenkins(&self) -> &fake_jenkins::InProcess {
+        &self.jenkins
+    }
+
+    /// Counts a call; says what happens to it.
+    pub(crate) fn enter(&self, process: &Process, call: Call) -> Option<What> {
+        let mut state = self.state();
+        let count = state.calls.entry(call.face).or_default();
+        *count = count.saturating_add(1);
+        let nth = *count;
+        let what = state.faults.remove(&(call.face, nth))?;
+        state.fired.push(Fault { face: call.face, nth, what });
+        *state.counts.entry(("fault", what.kind())).or_default() += 1;
+        let over = Instant::now() + Duration::from_millis(what.lasts_ms());
+        state.calm = state.calm.max(over);
+        let line = format!("{} {} ** {what:?} (call {nth} of {:?})", process.name, call.name, call.face);
+        self.write(&mut state, &line);
+        Some(what)
+    }
+
+    /// Notes how a call ended, as its caller sees it.
+    pub(crate) fn leave(
+        &self,
+        process: &Process,
+        call: Call,
+        _what: Option<What>,
+        answer: &'static str,
+    ) {
+        let mut state = self.state();
+        *state.counts.entry((call.name, answer)).or_default() += 1;
+        if state.trace.is_some() && !(call.face == Face::Pulse && answer == "nothing") {
+            let line = format!("{} {} -> {answer}", process.name, call.name);
+            self.write(&mut state, &line);
+        }
+        drop(state);
+        self.pass_bell();
+    }
+
+    /// A line of the trace about something that is no call.
+    pub(crate) fn note(&self, text: &str) {
+        let mut state = self.state();
+        self.write(&mut state, text);
+    }
+
+    /// Counts that something was seen.
+    pub(crate) fn count(&self, group: &'static str, what: &'static str) {
+        *self.state().counts.entry((group, what)).or_default() += 1;
+    }
+
+    fn write(&self, state: &mut State, text: &str) {
+        if let Some(trace) = &mut state.trace {
+            let ms = self.elapsed_ms();
+            // Writing to a string does not fail.
+            writeln!(trace, "{:>7}.{:03} {text}", ms / 1_000, ms % 1_000).ok();
+        }
+    }
+
+    /// A bell of one's own: who listens to the store's bell together wakes in no fixed order.
+    pub(crate) fn bell(&self) -> watch::Receiver<u64> {
+        let (sender, receiver) = watch::channel(0);
+        self.state().bells.push(sender);
+        receiver
+    }
+
+    /// Rings every bell if the store's rang.
+    fn pass_bell(&self) {
+        let mut state = self.state();
+        if !state.bell.has_changed().unwrap_or(false) {
+            return;
+        }
+        state.bell.mark_unchanged();
+        state.bells.retain(|bell| !bell.is_closed());
+        for bell in &state.bells {
+            bell.send_modify(|rung| *rung = rung.wrapping_add(1));
+        }
+    }
+
+    /// A process is dead; it comes back later.
+    pub(crate) fn gone(&self, number: usize, down_ms: u64) {
+        let back = Instant::now() + Duration::from_millis(down_ms);
+        self.state().gone.push(Gone { number, back, drains: false });
+        self.news.notify_one();
+    }
+
+    /// A process was told to stop; it comes back so much after its end.
+    pub(crate) fn draining(&self, number: usize, down_ms: u64) {
+        let back = Instant::now() + Duration::from_millis(down_ms);
+        self.state().gone.push(Gone { number, back, drains: true });
+        self.news.notify_one();
+    }
+
+    /// Those that went since the last time this was asked.
+    pub(crate) fn take_gone(&self) -> Vec<Gone> {
+        std::mem::take(&mut self.state().gone)
+    }
+
+    /// Works with the oracle.
+    pub(crate) fn judge<R>(&self, judge: impl FnOnce(&mut Oracle) -> R) -> R {
+        judge(&mut self.state().oracle)
+    }
+
+    /// What will happen to the next call of a face. To be asked right before that call.
+    pub(crate) fn next_fault(&self, face: Face) -> Option<What> {
+        let state = self.state();
+        let nth = state.calls.get(&face).copied().unwrap_or(0).saturating_add(1);
+        state.faults.get(&(face, nth)).copied()
+    }
+
+    /// A worker sends a call that changes the cloud.
+    pub(crate) fn sends_change(&self, process: &str, call: &'static str) {
+        self.judge(|oracle| oracle.sends_change(process, call));
+    }
+
+    /// Takes over what the cloud found wrong.
+    pub(crate) fn look_at_cloud(&self) {
+        let world = self.cloud.aws().world();
+        self.judge(|oracle| oracle.cloud(world.violations()));
+    }
+
+    /// When the last fault that happened so far is over.
+    pub(crate) fn calm(&self) -> Instant {
+        self.state().calm
+    }
+
+    /// Something lasts until then.
+    pub(crate) fn trouble_for(&self, ms: u64) {
+        let over = Instant::now() + Duration::from_millis(ms);
+        let mut state = self.state();
+        state.calm = state.calm.max(over);
+    }
+
+    /// What was seen, taken out.
+    pub(crate) fn harvest(&self) -> Harvest {
+        let mut state = self.state();
+        let state = &mut *state;
+        Harvest {
+            violations: std::mem::take(&mut state.oracle.violations),
+            counts: std::mem::take(&mut state.counts),
+            calls: std::mem::take(&mut state.calls),
+            fired: std::mem::take(&mut state.fired),
+            trace: state.trace.take().unwrap_or_default(),
+        }
+    }
+}
+
+/// What a run has shown.
+pub(crate) struct Harvest {
+    pub(crate) violations: Vec<String>,
+    pub(crate) counts: BTreeMap<(&'static str, &'static str), u64>,
+    pub(crate) calls: BTreeMap<Face, u64>,
+    pub(crate) fired: Vec<Fault>,
+    pub(crate) trace: String,
+}
+
+/// Whether every step is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// For people, and to compare two runs.
+    Kept,
+    /// Speed.
+    Dropped,
+}
+
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,255 @@
+//! The invariants that hold at every instant, judged at every answer of the true store and at every
+//! call to the true cloud. Nothing here is computed by the code under test.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{ExecutionId, ExecutionStatus, TaskId, limits};
+use store::{
+    Beat, Claim, Commit, Committed, Create, Created, StoredExecution, TaskChange, TaskClaim,
+};
+use tokio::time::Instant;
+
+/// What was seen, and what was wrong with it.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    pub(crate) violations: Vec<String>,
+    executions: BTreeMap<ExecutionId, Seen>,
+    leases: BTreeMap<TaskId, Held>,
+    /// What each holder knows of its leases.
+    known: BTreeMap<String, BTreeMap<u64, Knowledge>>,
+    /// Messages that a broker has confirmed.
+    confirmed: BTreeSet<String>,
+    /// Messages that were committed with a task.
+    dispatched: BTreeSet<String>,
+    /// The last view of executions that are over.
+    endings: BTreeMap<ExecutionId, String>,
+    cloud_violations: usize,
+}
+
+#[derive(Debug)]
+struct Seen {
+    version: u64,
+    status: ExecutionStatus,
+}
+
+#[derive(Debug)]
+struct Held {
+    epoch: u32,
+    token: u64,
+    holder: String,
+    /// 0 once it was given up or ended.
+    until_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Knowledge {
+    /// When the last good beat was sent.
+    renewed: Instant,
+    lost: bool,
+}
+
+impl Oracle {
+    pub(crate) fn violate(&mut self, invariant: &str, text: &str) {
+        self.violations.push(format!("{invariant}: {text}"));
+    }
+
+    pub(crate) fn created(
+        &mut self,
+        create: &Create,
+        answer: &Created,
+        after: Option<&StoredExecution>,
+    ) {
+        match answer {
+            Created::New => {
+                if self.executions.contains_key(&create.id) {
+                    self.violate("I2", &format!("execution {} was created twice", create.id));
+                }
+                self.dispatches(&create.first);
+                self.ends(&create.first);
+                let status = create.first.status;
+                self.executions.insert(create.id.clone(), Seen { version: 1, status });
+            }
+            Created::Exists => {}
+            Created::Refused { reason } => {
+                self.violate("I8", &format!("a new execution was refused: {reason}"));
+            }
+        }
+        self.looked_at(&create.id, after);
+    }
+
+    pub(crate) fn committed(
+        &mut self,
+        commit: &Commit,
+        answer: &Committed,
+        after: Option<&StoredExecution>,
+    ) {
+        match answer {
+            Committed::Applied { version } => {
+                let before = self.executions.get(&commit.id).map(|seen| (seen.version, seen.status));
+                match before {
+                    Some((_, status)) if status.is_complete() => {
+                        let text = format!("{} changed after it was {status}", commit.id);
+                        self.violate("I6", &text);
+                    }
+                    Some((before, _)) if before.saturating_add(1) == *version => {}
+                    Some((before, _)) => {
+                        let text = format!("{} went from {before} to {version}", commit.id);
+                        self.violate("I9", &text);
+                    }
+                    None => self.violate("I3", &format!("{} was never created", commit.id)),
+                }
+                self.dispatches(commit);
+                self.ends(commit);
+                let seen = Seen { version: *version, status: commit.status };
+                self.executions.insert(commit.id.clone(), seen);
+            }
+            Committed::Refused { reason } => {
+                self.violate("I8", &format!("a transition of {} was refused: {reason}", commit.id));
+            }
+            Committed::Duplicate | Committed::Conflict { .. } | Committed::Gone => {}
+        }
+        self.looked_at(&commit.id, after);
+    }
+
+    fn ends(&mut self, commit: &Commit) {
+        if commit.status.is_complete() {
+            self.endings.insert(commit.id.clone(), commit.view.clone());
+        }
+    }
+
+    /// The view an execution ended with.
+    pub(crate) fn ending(&self, id: &ExecutionId) -> Option<&String> {
+        self.endings.get(id)
+    }
+
+    /// I10: a task that may be claimed has its message in the same write.
+    fn dispatches(&mut self, commit: &Commit) {
+        for change in &commit.tasks {
+            let TaskChange::Dispatch { task, epoch, .. } = change else { continue };
+            let of_task = |row: &&store::OutboxRow| {
+                row.only_if.as_ref().is_some_and(|(of, at)| of == task && at == epoch)
+            };
+            match commit.outbox.iter().find(of_task) {
+                Some(row) => {
+                    self.dispatched.insert(row.message_id.clone());
+                }
+                None => {
+                    let text = format!("{task} epoch {epoch} was dispatched without a message");
+                    self.violate("I10", &text);
+                }
+            }
+        }
+    }
+
+    /// I8, at this instant.
+    pub(crate) fn looked_at(&mut self, id: &ExecutionId, after: Option<&StoredExecution>) {
+        let Some(after) = after else { return };
+        let most = u64::try_from(limits::WAKE_MAX.as_millis()).unwrap_or(0);
+        let live = !after.status.is_complete();
+        match after.wake_ms {
+            None if live => self.violate("I8", &format!("{id} is live and has no wake")),
+            Some(wake_ms) if live && wake_ms > after.now_ms.saturating_add(most) => {
+                self.violate("I8", &format!("{id} sleeps for more than five minutes"));
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// I10: a message leaves the store only after a confirm.
+    pub(crate) fn deletes_messages(&mut self, ids: &[String]) {
+        for id in ids {
+            if self.dispatched.contains(id) && !self.confirmed.contains(id) {
+                self.violate("I10", &format!("message {id} was deleted, and no broker confirmed it"));
+            }
+        }
+    }
+
+    pub(crate) fn confirmed(&mut self, id: &str) {
+        self.confirmed.insert(id.to_owned());
+    }
+
+    /// I14.
+    pub(crate) fn claimed(&mut self, claim: &TaskClaim, answer: &Claim, now_ms: u64) {
+        let Claim::Granted { token, .. } = answer else { return };
+        if let Some(held) = self.leases.get(&claim.task) {
+            let (other, valid) = (held.token != *token, held.until_ms > now_ms);
+            let (epoch, holder) = (held.epoch, held.holder.clone());
+            if other && valid {
+                let text = format!("{} was given to {} while {holder} holds it", claim.task, claim.holder);
+                self.violate("I14", &text);
+            }
+            if claim.epoch < epoch {
+                let text = format!("{} epoch {} was given after {epoch}", claim.task, claim.epoch);
+                self.violate("I14", &text);
+            }
+        }
+        let held = Held {
+            epoch: claim.epoch,
+            token: *token,
+            holder: claim.holder.clone(),
+            until_ms: now_ms.saturating_add(claim.ttl_ms),
+        };
+        self.leases.insert(claim.task.clone(), held);
+    }
+
+    pub(crate) fn beaten(&mut self, task: &TaskId, token: u64, answer: Beat, until_ms: u64) {
+        let Some(held) = self.leases.get_mut(task) else { return };
+        match answer {
+            Beat::Held { .. } if held.token == token => held.until_ms = until_ms,
+            Beat::Held { .. } => {
+                let text = format!("an old holder of {task} was told that it still holds it");
+                self.violate("I14", &text);
+            }
+            Beat::Lost => {}
+        }
+    }
+
+    /// A result or a release. I15: only the newest holder's counts.
+    pub(crate) fn ended(&mut self, task: &TaskId, token: u64, answer: Beat) {
+        let Some(held) = self.leases.get_mut(task) else { return };
+        match answer {
+            Beat::Held { .. } if held.token == token => held.until_ms = 0,
+            Beat::Held { .. } => {
+                self.violate("I15", &format!("a result of an old holder of {task} was taken"));
+            }
+            Beat::Lost => {}
+        }
+    }
+
+    pub(crate) fn heard_held(&mut self, holder: &str, token: u64, sent: Instant) {
+        let known = self.known.entry(holder.to_owned()).or_default();
+        let knowledge = known.entry(token).or_insert(Knowledge { renewed: sent, lost: false });
+        knowledge.renewed = knowledge.renewed.max(sent);
+    }
+
+    pub(crate) fn heard_lost(&mut self, holder: &str, token: u64) {
+        if let Some(known) = self.known.get_mut(holder).and_then(|known| known.get_mut(&token)) {
+            known.lost = true;
+        }
+    }
+
+    /// I16: whoever changes the cloud holds a lease, as far as it knows, and knows it of late.
+    pub(crate) fn sends_change(&mut self, holder: &str, call: &str) {
+        let known = self.known.get(holder);
+        let valid = known.is_some_and(|known| {
+            known.values().any(|k| !k.lost && k.renewed.elapsed() <= limits::SELF_FENCE)
+        });
+        if !valid {
+            let text = format!("{holder} sent {call} without a lease it has heard of in the last minute");
+            self.violate("I16", &text);
+        }
+    }
+
+    /// I18 to I24, as the cloud itself judged them.
+    pub(crate) fn cloud(&mut self, found: &[fake_aws::world::ledger::Violation]) {
+        for violation in found.iter().skip(self.cloud_violations) {
+            self.violations.push(format!("{}: {}", violation.invariant, violation.text));
+        }
+        self.cloud_violations = self.cloud_violations.max(found.len());
+    }
+
+    /// Every execution that was created.
+    pub(crate) fn executions(&self) -> Vec<ExecutionId> {
+        self.executions.keys().cloned().collect()
+    }
+}

@@ -1,0 +1,274 @@
+//! What must hold when everything is over.
+
+use std::collections::BTreeMap;
+
+use model::{ExecutionId, ExecutionStatus};
+use serde_json::Value;
+use store::{EventState, ExecutionFilter, ExecutionRow, TimelineRow};
+
+use crate::{
+    ground::Ground,
+    scene::{self, CLUSTER, REGION},
+    setting::{Health, Setting},
+};
+
+/// Nothing is due, nothing runs.
+pub(crate) async fn is_quiet(ground: &Ground) -> bool {
+    let Ok(stats) = ground.store().stats().await else { return false };
+    stats.outbox_depth == 0
+        && stats.events_pending == 0
+        && stats.executions.keys().all(|status| status.is_complete())
+}
+
+/// What is not over, for people.
+pub(crate) async fn unfinished(ground: &Ground) -> String {
+    let mut said = Vec::new();
+    if let Ok(stats) = ground.store().stats().await {
+        said.push(format!("{stats:?}"));
+    }
+    for row in executions(ground).await {
+        if !row.status.is_complete() {
+            let loaded = ground.store().execution_load(&row.id).await.ok().flatten();
+            let leases = loaded.map(|loaded| (loaded.leases, loaded.wake_ms, loaded.now_ms));
+            said.push(format!("{} is {}: {leases:?}", row.id, row.status));
+        }
+    }
+    said.join("; ")
+}
+
+async fn executions(ground: &Ground) -> Vec<ExecutionRow> {
+    let filter = ExecutionFilter { limit: 1_000, ..ExecutionFilter::default() };
+    ground.store().execution_list(filter).await.unwrap_or_default()
+}
+
+/// Judges the end; tells the story.
+pub(crate) async fn judge(
+    setting: &Setting,
+    ground: &Ground,
+    heard: &BTreeMap<u64, u64>,
+) -> Vec<String> {
+    let rows = executions(ground).await;
+    let mut wrong = Vec::new();
+    one_execution_each(setting, heard, &rows, &mut wrong);
+    for row in &rows {
+        let ending = ground.judge(|oracle| oracle.ending(&row.id).cloned());
+        if ending.is_some_and(|ending| ending != row.view) {
+            wrong.push(format!("I6: the view of {} changed after its end", row.id));
+        }
+        let timeline = ground.store().execution_timeline(&row.id).await.unwrap_or_default();
+        history(&row.id, &timeline, &mut wrong);
+        for line in &timeline {
+            if let Some(event) = event_of(line) {
+                ground.count("timeline", known_event(&event));
+            }
+        }
+    }
+    events(ground, setting, &mut wrong).await;
+    outcomes(setting, &rows, &mut wrong);
+    world(setting, ground, &rows, &mut wrong);
+    for text in wrong {
+        ground.judge(|oracle| oracle.violations.push(text.clone()));
+    }
+    story(ground, &rows)
+}
+
+/// I1, I2, I3.
+fn one_execution_each(
+    setting: &Setting,
+    heard: &BTreeMap<u64, u64>,
+    rows: &[ExecutionRow],
+    wrong: &mut Vec<String>,
+) {
+    let number_of = |row: &ExecutionRow| {
+        let view: Value = serde_json::from_str(&row.view).unwrap_or_default();
+        view.pointer("/trigger/buildNumber").and_then(Value::as_u64)
+    };
+    for build in setting.builds.iter().filter(|build| heard.contains_key(&build.number)) {
+        for pipeline in 0..setting.pipelines {
+            let id = scene::pipeline_id(pipeline);
+            let mine = |row: &&ExecutionRow| {
+                row.pipeline_id == id && number_of(row) == Some(build.number)
+            };
+            let count = rows.iter().filter(mine).count();
+            if count != 1 {
+                let text = format!("build {} started {id} {count} times", build.number);
+                wrong.push(format!("{}: {text}", if count == 0 { "I1" } else { "I2" }));
+            }
+        }
+    }
+    if rows.len() > setting.executions() {
+        wrong.push(format!("I3: {} executions of {}", rows.len(), setting.executions()));
+    }
+}
+
+fn event_of(line: &TimelineRow) -> Option<String> {
+    let body: Value = serde_json::from_str(&line.body).ok()?;
+    Some(body.get("event")?.as_str()?.to_owned())
+}
+
+/// What a history can say, for counting.
+pub(crate) const EVENTS: [&str; 14] = [
+    "execution_started",
+    "stage_started",
+    "task_dispatched",
+    "task_published_again",
+    "worker_lost",
+    "task_succeeded",
+    "task_failed",
+    "task_canceled",
+    "stage_ended",
+    "execution_ended",
+    "cancel_requested",
+    "execution_canceled",
+    "failed_on_startup",
+    "other",
+];
+
+fn known_event(event: &str) -> &'static str {
+    EVENTS.into_iter().find(|known| *known == event).unwrap_or("other")
+}
+
+/// I7, I9: a history without holes, each stage started once, each attempt dispatched once, and
+/// nothing after the end.
+fn history(id: &ExecutionId, timeline: &[TimelineRow], wrong: &mut Vec<String>) {
+    let mut last = 0;
+    let mut seen: BTreeMap<(String, String), u32> = BTreeMap::new();
+    let mut over = false;
+    for line in timeline {
+        if line.version != last && line.version != last + 1 {
+            wrong.push(format!("I9: {id} has no line of version {}", last + 1));
+        }
+        last = line.version;
+        let body: Value = serde_json::from_str(&line.body).unwrap_or_default();
+        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let event = text("event");
+        if over {
+            wrong.push(format!("I6: {id} has a line `{event}` after its end"));
+        }
+        over |= event == "execution_ended";
+        let subject = match event.as_str() {
+            "stage_started" | "stage_ended" => text("stage"),
+            "task_dispatched" => text("detail"),
+            _ => continue,
+        };
+        let count = seen.entry((event.clone(), subject.clone())).or_default();
+        *count += 1;
+        if *count > 1 {
+            wrong.push(format!("I7: {id} says `{event}` of {subject} twice"));
+        }
+        if event == "stage_ended" {
+            continue;
+        }
+        if event == "stage_started" && seen.contains_key(&("stage_ended".to_owned(), subject.clone())) {
+            wrong.push(format!("I7: {id} starts {subject} after its end"));
+        }
+        let bake_ended = seen.contains_key(&("stage_ended".to_owned(), "1".to_owned()));
+        if event == "stage_started" && subject == "2" && !bake_ended {
+            wrong.push(format!("I7: {id} deploys before its bake has ended"));
+        }
+    }
+}
+
+/// I4: what Jenkins does not know starts nothing, and says so. I33: every event has an outcome.
+async fn events(ground: &Ground, setting: &Setting, wrong: &mut Vec<String>) {
+    for event in ground.store().event_list(1_000).await.unwrap_or_default() {
+        let EventState::Settled { outcome } = &event.state else {
+            wrong.push(format!("I33: event {} has no outcome", event.key));
+            continue;
+        };
+        let forged = setting.forged.iter().any(|number| event.key.contains(&format!("/{number}/")));
+        if forged && !outcome.contains("unverified") {
+            wrong.push(format!("I4: a forged event came to {outcome}"));
+        }
+    }
+}
+
+/// I12: without a cancel and on a cloud where new groups become healthy, every execution succeeds,
+/// whatever went wrong on the way; I25 otherwise.
+fn outcomes(setting: &Setting, rows: &[ExecutionRow], wrong: &mut Vec<String>) {
+    for row in rows {
+        let expected = match (setting.health(), setting.cancel_at_ms) {
+            (Health::Good, None) => row.status == ExecutionStatus::Succeeded,
+            (Health::Good, Some(_)) => {
+                matches!(row.status, ExecutionStatus::Succeeded | ExecutionStatus::Canceled)
+            }
+            (Health::Bad, _) => row.status.is_complete(),
+        };
+        if !expected {
+            let why = failure_of(row);
+            wrong.push(format!("I12: {} ended as {}: {why}", row.id, row.status));
+        }
+    }
+}
+
+fn failure_of(row: &ExecutionRow) -> String {
+    let view: Value = serde_json::from_str(&row.view).unwrap_or_default();
+    let stages = view.get("stages").and_then(Value::as_array).cloned().unwrap_or_default();
+    let failed = |stage: &&Value| stage.get("status").and_then(Value::as_str) == Some("TERMINAL");
+    stages.iter().find(failed).map_or_else(String::new, ToString::to_string)
+}
+
+/// I18, I25, I26 on what is there at the end.
+fn world(setting: &Setting, ground: &Ground, rows: &[ExecutionRow], wrong: &mut Vec<String>) {
+    ground.look_at_cloud();
+    let cloud = ground.cloud().aws().world();
+    for region in cloud.sites().values() {
+        let builders = region
+            .instances
+            .values()
+            .filter(|instance| instance.group.is_none() && instance.state.is_alive());
+        for builder in builders {
+            wrong.push(format!("I26: builder {} is left", builder.id));
+        }
+        let groups: Vec<_> =
+            region.groups.values().filter(|group| group.cluster() == CLUSTER).collect();
+        let enabled = groups.iter().filter(|group| group.does("AddToLoadBalancer")).count();
+        if setting.old_groups > 0 && enabled == 0 {
+            wrong.push("I21: no group of the cluster is enabled".to_owned());
+        }
+        let all_succeeded = rows.iter().all(|row| row.status == ExecutionStatus::Succeeded);
+        if all_succeeded && !rows.is_empty() && setting.health() == Health::Good && groups.len() != 1
+        {
+            let names: Vec<&String> = groups.iter().map(|group| &group.spec.name).collect();
+            wrong.push(format!("I20: after Highlander there are {names:?}"));
+        }
+        if setting.conduct.as_ref().is_some_and(|rule| {
+            matches!(rule.conduct, fake_aws::world::group::Conduct::Never)
+        }) {
+            old_groups_stand(setting, &groups, wrong);
+        }
+    }
+    drop(cloud);
+}
+
+/// I25.
+fn old_groups_stand(
+    setting: &Setting,
+    groups: &[&fake_aws::world::group::Group],
+    wrong: &mut Vec<String>,
+) {
+    for number in 0..setting.old_groups {
+        let name = format!("{CLUSTER}-v{number:03}");
+        let stands = groups.iter().find(|group| group.spec.name == name).is_some_and(|group| {
+            group.spec.desired == 2 && group.suspended.is_empty() && group.members.len() == 2
+        });
+        if !stands {
+            wrong.push(format!("I25: {name} in {REGION} was touched, and nothing replaces it"));
+        }
+    }
+}
+
+/// The cloud's changes and how executions ended, without what differs from run to run by chance.
+fn story(ground: &Ground, rows: &[ExecutionRow]) -> Vec<String> {
+    use fake_aws::world::ledger::Effect;
+    let cloud = ground.cloud().aws().world();
+    let done = cloud
+        .ledger()
+        .iter()
+        .filter(|entry| matches!(entry.effect, Effect::Created | Effect::Changed));
+    let mut story: Vec<String> =
+        done.map(|entry| format!("{} {} {:?}", entry.call, entry.summary, entry.effect)).collect();
+    drop(cloud);
+    story.extend(rows.iter().map(|row| format!("{} {}", row.id, row.status)));
+    story
+}

@@ -1,0 +1,246 @@
+//! One run: a setting, a schedule of faults, and what came of it.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use axum::http::{Method, StatusCode};
+use fake_jenkins::Notice;
+use model::ExecutionId;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use crate::{
+    crew::{Heard, Programs, cancel_path, request},
+    fault::{Face, Fault},
+    ground::{Ground, START_MS, Trace},
+    rest,
+    scene::{self, CONTROLLER, HOOK_TOKEN, JOB},
+    setting::Setting,
+};
+
+/// How often the run is looked at from outside.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a sender waits for an answer, and then until it tries again.
+const SENDER_PATIENCE: Duration = Duration::from_secs(10);
+/// Within which everything must be over once nothing goes wrong any more, for the first execution;
+/// the others may have to wait for it. A lost worker costs 95 s, a new group that never becomes
+/// healthy ten minutes.
+const BOUND: Duration = Duration::from_mins(25);
+const BOUND_EACH: Duration = Duration::from_mins(15);
+/// After the end of everything, for what is still under way.
+const AFTERWARDS: Duration = Duration::from_secs(3);
+
+/// What a run has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Every invariant that was broken; empty is good.
+    pub violations: Vec<String>,
+    /// How often each answer and each fault was seen.
+    pub counts: BTreeMap<(&'static str, &'static str), u64>,
+    /// Calls of each face.
+    pub calls: BTreeMap<Face, u64>,
+    /// Faults that happened.
+    pub fired: Vec<Fault>,
+    /// Every step, if it was kept.
+    pub trace: String,
+    /// How long it took on the virtual clock, milliseconds.
+    pub virtual_ms: u64,
+    /// The cloud's changes, as `call summary effect`, and how each execution ended.
+    pub story: Vec<String>,
+}
+
+/// Runs a setting with a schedule of faults, on a runtime of its own.
+pub fn run(setting: &Setting, faults: &[Fault], trace: Trace) -> Report {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(Box::pin(play(setting, faults, trace))),
+        Err(error) => failed(format!("the runtime could not be built: {error}")),
+    }
+}
+
+fn failed(why: String) -> Report {
+    Report {
+        violations: vec![why],
+        counts: BTreeMap::new(),
+        calls: BTreeMap::new(),
+        fired: Vec::new(),
+        trace: String::new(),
+        virtual_ms: 0,
+        story: Vec::new(),
+    }
+}
+
+async fn play(setting: &Setting, faults: &[Fault], trace: Trace) -> Report {
+    let outside = match scene::outside(setting) {
+        Ok(outside) => outside,
+        Err(error) => return failed(format!("the scene is not one: {error}")),
+    };
+    let ground = match Ground::new(setting.seed, faults, outside, trace) {
+        Ok(ground) => ground,
+        Err(error) => return failed(format!("there is no store: {error}")),
+    };
+    for number in 0..setting.pipelines {
+        if let Err(error) = ground.store().pipeline_put(scene::pipeline(number)).await {
+            return failed(format!("a pipeline was not saved: {error}"));
+        }
+    }
+    let programs = Programs::start(setting.crew, &ground).await;
+    let mut play = Play::new(setting, &ground, programs);
+    play.until_rest().await;
+    sleep(AFTERWARDS).await;
+    let story = rest::judge(setting, &ground, &play.heard()).await;
+    let virtual_ms = ground.elapsed_ms();
+    let harvest = ground.harvest();
+    Report {
+        violations: harvest.violations,
+        counts: harvest.counts,
+        calls: harvest.calls,
+        fired: harvest.fired,
+        trace: harvest.trace,
+        virtual_ms,
+        story,
+    }
+}
+
+/// Something somebody outside does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Act {
+    /// Jenkins tells the so-manieth gateway of a build, and repeats itself until it was heard, or
+    /// not.
+    Tell { number: u64, gateway: usize, insists: bool },
+    /// A person cancels the first execution.
+    Cancel,
+}
+
+struct Play<'a> {
+    setting: &'a Setting,
+    ground: &'a Arc<Ground>,
+    programs: Programs,
+    /// What is to be done when; the next last.
+    script: Vec<(Instant, Act)>,
+    heard: watch::Sender<BTreeMap<u64, u64>>,
+}
+
+impl<'a> Play<'a> {
+    fn new(setting: &'a Setting, ground: &'a Arc<Ground>, programs: Programs) -> Self {
+        let now = Instant::now();
+        let at = |ms: u64| now + Duration::from_millis(ms);
+        let mut script = Vec::new();
+        for build in &setting.builds {
+            for (gateway, ms) in build.told_ms.iter().enumerate() {
+                let act = Act::Tell { number: build.number, gateway, insists: gateway == 0 };
+                script.push((at(*ms), act));
+            }
+        }
+        for number in &setting.forged {
+            script.push((at(500), Act::Tell { number: *number, gateway: 0, insists: false }));
+        }
+        script.extend(setting.cancel_at_ms.map(|ms| (at(ms), Act::Cancel)));
+        script.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        Self { setting, ground, programs, script, heard: watch::Sender::default() }
+    }
+
+    /// Builds that were answered with 202, and how often.
+    fn heard(&self) -> BTreeMap<u64, u64> {
+        self.heard.borrow().clone()
+    }
+
+    async fn until_rest(&mut self) {
+        let mut next_look = Instant::now() + LOOK_EVERY;
+        loop {
+            let back = self.programs.tend().await;
+            self.do_what_is_due();
+            let now = Instant::now();
+            if now >= next_look {
+                next_look = now + LOOK_EVERY;
+                if self.rests().await {
+                    return;
+                }
+                if now > self.deadline() {
+                    let waiting = rest::unfinished(self.ground).await;
+                    let text = format!("not at rest long after the last fault: {waiting}");
+                    self.ground.judge(|oracle| oracle.violate("I5", &text));
+                    return;
+                }
+            }
+            let script = self.script.last().map(|(at, _)| *at);
+            let next = [back, script].into_iter().flatten().fold(next_look, Instant::min);
+            tokio::select! {
+                biased;
+                () = self.ground.news.notified() => {}
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let others = u32::try_from(self.setting.executions().saturating_sub(1)).unwrap_or(0);
+        self.ground.calm() + BOUND + BOUND_EACH * others
+    }
+
+    async fn rests(&self) -> bool {
+        let told = self.setting.builds.iter().all(|b| self.heard.borrow().contains_key(&b.number));
+        self.script.is_empty()
+            && told
+            && self.programs.complete()
+            && Instant::now() > self.ground.calm()
+            && rest::is_quiet(self.ground).await
+    }
+
+    fn do_what_is_due(&mut self) {
+        let now = Instant::now();
+        while let Some((at, act)) = self.script.last().copied() {
+            if at > now {
+                return;
+            }
+            self.script.pop();
+            match act {
+                Act::Tell { number, gateway, insists } => self.tell(number, gateway, insists),
+                Act::Cancel => self.cancel(),
+            }
+        }
+    }
+
+    fn tell(&mut self, number: u64, gateway: usize, insists: bool) {
+        let mut notice = Notice::finalized(JOB, number, Vec::new());
+        notice.status = Some("SUCCESS".to_owned());
+        let now_ms = START_MS.saturating_add(self.ground.elapsed_ms());
+        let body = self.ground.jenkins().notification(&notice, now_ms).to_string();
+        let router = self.programs.gateway(gateway);
+        let heard = self.heard.clone();
+        // The handle is not needed: whether it was heard is written down.
+        drop(self.ground.tasks.spawn(async move {
+            let path = format!("/webhooks/jenkins/{CONTROLLER}");
+            let headers = [
+                ("authorization", format!("Bearer {HOOK_TOKEN}")),
+                ("content-type", "application/json".to_owned()),
+            ];
+            let sent = request(router, (Method::POST, &path), &headers, body);
+            let answer = timeout(SENDER_PATIENCE, sent).await;
+            if matches!(answer, Ok(Heard::Status(StatusCode::ACCEPTED))) {
+                heard.send_modify(|heard| *heard.entry(number).or_default() += 1);
+            }
+        }));
+        if insists && !self.heard.borrow().contains_key(&number) {
+            let again = Act::Tell { number, gateway: gateway + 1, insists };
+            self.script.push((Instant::now() + SENDER_PATIENCE, again));
+            self.script.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        }
+    }
+
+    fn cancel(&mut self) {
+        let first: Option<ExecutionId> =
+            self.ground.judge(|oracle| oracle.executions().into_iter().next());
+        let Some(id) = first else { return };
+        let router = self.programs.gateway(0);
+        self.ground.note("a person cancels");
+        // The handle is not needed: a person who hears nothing goes home.
+        drop(self.ground.tasks.spawn(async move {
+            let path = cancel_path(&id);
+            let sent = request(router, (Method::PUT, &path), &[], String::new());
+            timeout(SENDER_PATIENCE, sent).await.ok();
+        }));
+    }
+}

@@ -1,0 +1,162 @@
+//! The outside of a run as it begins, and the settings of the programs.
+
+use std::collections::BTreeMap;
+
+use fake_aws::{FakeAws, GroupSeed, InProcess, Seed, SeedError, world::behaviour::Behaviour};
+use fake_jenkins::{Build, Options};
+use runtime::{JenkinsConfig, JenkinsController, WebhookTokens};
+use serde_json::{Value, json};
+use store::PipelinePut;
+use trigger_gateway::{Config, GatewayConfig};
+use worker_bake::{BakeConfig, BaseImageConfig, PackageType};
+use worker_deploy::DeployConfig;
+
+use crate::{
+    ground::{Outside, START_MS},
+    setting::Setting,
+};
+
+/// What pipelines call the controller.
+pub(crate) const CONTROLLER: &str = "ci-main";
+/// The job they listen to.
+pub(crate) const JOB: &str = "shop/shop-package/main";
+/// What a webhook must show.
+pub(crate) const HOOK_TOKEN: &str = "hook-token";
+/// The cluster they deploy to.
+pub(crate) const CLUSTER: &str = "shop-staging-web";
+/// Where.
+pub(crate) const REGION: &str = "us-east-1";
+const ROOT: &str = "http://ci.example.com/jenkins/";
+const BALANCER: &str = "shop-staging";
+
+/// The cloud and Jenkins.
+pub(crate) fn outside(setting: &Setting) -> Result<Outside, SeedError> {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let mut seed = Seed {
+        regions: names(&[REGION]),
+        purposes: names(&["internal (main)"]),
+        security_groups: names(&["default", "shop-web"]),
+        load_balancers: names(&[BALANCER]),
+        target_groups: names(&[BALANCER]),
+        ..Seed::default()
+    }
+    .starting_at(START_MS)
+    .with_behaviour(Behaviour { lags: setting.lags.clone(), ..Behaviour::default() });
+    for build in &setting.builds {
+        seed = seed.with_package("shop-web", &version(build.number));
+    }
+    for number in 0..setting.old_groups {
+        seed = seed.with_group(GroupSeed {
+            region: REGION.to_owned(),
+            name: format!("{CLUSTER}-v{number:03}"),
+            size: 2,
+            load_balancers: names(&[BALANCER]),
+            target_groups: Vec::new(),
+        });
+    }
+    let aws = FakeAws::seeded(&seed)?;
+    if let Some(rule) = &setting.conduct {
+        aws.world().set_conduct(rule.clone());
+    }
+    let jenkins = fake_jenkins::InProcess::new(ROOT, options());
+    for plan in &setting.builds {
+        let mut build = Build::successful(JOB, plan.number);
+        build.started_ms = Some(START_MS - 120_000 + plan.number);
+        let package = format!("target/shop-web_{}_amd64.deb", version(plan.number));
+        build.artifacts = vec![package];
+        jenkins.add_build(build);
+    }
+    Ok(Outside { cloud: InProcess::new(aws), jenkins })
+}
+
+fn options() -> Options {
+    Options { context_path: "/jenkins".to_owned(), ..Options::default() }
+}
+
+/// The version a build makes.
+pub(crate) fn version(number: u64) -> String {
+    format!("1.4.2-{number}")
+}
+
+/// Where Jenkins is, for gateways and coordinators.
+pub(crate) fn jenkins_config() -> JenkinsConfig {
+    let Options { user, api_token, .. } = options();
+    let controller = JenkinsController {
+        url: ROOT.to_owned(),
+        user: Some(user),
+        api_token: Some(api_token.into()),
+        webhook_token: Some(WebhookTokens::One(HOOK_TOKEN.into())),
+    };
+    JenkinsConfig { controllers: BTreeMap::from([(CONTROLLER.to_owned(), controller)]) }
+}
+
+/// A gateway's settings.
+pub(crate) fn gateway_config() -> Config {
+    Config { gateway: GatewayConfig::default(), jenkins: jenkins_config() }
+}
+
+/// A bake worker's settings: looks every five seconds.
+pub(crate) fn bake_config() -> BakeConfig {
+    let base = Seed::default().base_images.into_iter().next().map(|base| base.name);
+    let image = Seed::base_image_id(REGION, base.as_deref().unwrap_or_default());
+    BakeConfig {
+        slots: 4,
+        poll_interval_ms: 5_000,
+        builder_timeout_seconds: 600,
+        console_timeout_seconds: 120,
+        image_timeout_seconds: 600,
+        base_images: vec![BaseImageConfig {
+            os: "bookworm".to_owned(),
+            label: "release".to_owned(),
+            package_type: PackageType::Deb,
+            images: BTreeMap::from([(REGION.to_owned(), image)]),
+            vm_type: None,
+            instance_type: None,
+        }],
+        ..BakeConfig::default()
+    }
+}
+
+/// A deploy worker's settings: looks every five seconds, gives up a new group after ten minutes.
+pub(crate) fn deploy_config() -> DeployConfig {
+    DeployConfig {
+        slots: 4,
+        poll_interval_ms: 5_000,
+        healthy_timeout_seconds: 600,
+        destroy_timeout_seconds: 900,
+        disabled_seconds: 10,
+        ..DeployConfig::default()
+    }
+}
+
+/// The pipeline every build starts: bake, then deploy in place of what is there.
+pub(crate) fn pipeline(number: usize) -> PipelinePut {
+    let name = format!("ship-{number}");
+    let body: Value = json!({
+        "application": "shop", "name": name,
+        "triggers": [{ "type": "jenkins", "enabled": true, "master": CONTROLLER, "job": JOB }],
+        "stages": [
+            { "refId": "1", "type": "bake", "name": "Bake", "package": "shop-web",
+              "regions": [REGION], "baseOs": "bookworm", "baseLabel": "release", "vmType": "hvm" },
+            { "refId": "2", "type": "deploy", "name": "Deploy", "requisiteStageRefIds": ["1"],
+              "clusters": [{ "account": "staging", "application": "shop", "stack": "staging",
+                "freeFormDetails": "web", "strategy": "highlander", "instanceType": "t3.small",
+                "capacity": { "min": 2, "desired": 2, "max": 2 },
+                "availabilityZones": { REGION: ["us-east-1a", "us-east-1b"] },
+                "subnetType": "internal (main)", "securityGroups": ["shop-web"],
+                "loadBalancers": [BALANCER], "healthCheckType": "EC2" }] }
+        ]
+    });
+    PipelinePut {
+        id: pipeline_id(number),
+        application: "shop".to_owned(),
+        name,
+        body: body.to_string(),
+        expected_version: Some(0),
+    }
+}
+
+/// Id of the pipeline.
+pub(crate) fn pipeline_id(number: usize) -> String {
+    format!("pipeline-{number}")
+}

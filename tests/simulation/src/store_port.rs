@@ -1,0 +1,346 @@
+//! The store as one process reaches it.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use model::{ExecutionId, TaskId};
+use store::{
+    Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Fence, Locked, PipelinePut, PipelineRow, PipelineWritten, Stats,
+    Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+};
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    fault::{Face, What},
+    process::{Call, Lossy, Process},
+};
+
+/// A process's connection to the store.
+#[derive(Clone, Debug)]
+pub(crate) struct StorePort(pub(crate) Arc<Process>);
+
+impl Lossy for StoreError {
+    fn no_answer(call: &'static str) -> Self {
+        Self::Unavailable { doing: call, cause: "the connection broke".into() }
+    }
+
+    fn refusal(_: &'static str, _: What) -> Option<Self> {
+        None
+    }
+}
+
+const fn call(face: Face, name: &'static str) -> Call {
+    Call { face, name }
+}
+
+/// A call that is passed on as it is.
+macro_rules! passed {
+    ($port:ident, $face:ident, $name:ident ( $($arg:ident),* )) => {
+        async move {
+            let store = $port.0.ground.store();
+            $port.0.point(call(Face::$face, stringify!($name)), || store.$name($($arg.clone()),*)).await
+        }
+        .boxed()
+    };
+}
+
+impl Store for StorePort {
+    fn pipeline_put(&self, put: PipelinePut) -> Answer<'_, PipelineWritten> {
+        passed!(self, Look, pipeline_put(put))
+    }
+
+    fn pipeline_get<'a>(&'a self, id: &'a str) -> Answer<'a, Option<PipelineRow>> {
+        passed!(self, Look, pipeline_get(id))
+    }
+
+    fn pipeline_list<'a>(&'a self, application: Option<&'a str>) -> Answer<'a, Vec<PipelineRow>> {
+        passed!(self, Look, pipeline_list(application))
+    }
+
+    fn pipeline_delete<'a>(&'a self, id: &'a str) -> Answer<'a, bool> {
+        passed!(self, Look, pipeline_delete(id))
+    }
+
+    fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
+        passed!(self, Intake, event_accept(event))
+    }
+
+    fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()> {
+        passed!(self, Intake, event_settle(key, outcome))
+    }
+
+    fn event_defer<'a>(&'a self, key: &'a str, not_before_ms: u64, note: &'a str) -> Answer<'a, ()> {
+        passed!(self, Intake, event_defer(key, not_before_ms, note))
+    }
+
+    fn event_get<'a>(&'a self, key: &'a str) -> Answer<'a, Option<StoredEvent>> {
+        passed!(self, Look, event_get(key))
+    }
+
+    fn event_list(&self, limit: u32) -> Answer<'_, Vec<StoredEvent>> {
+        passed!(self, Look, event_list(limit))
+    }
+
+    fn execution_create(&self, create: Create) -> Answer<'_, Created> {
+        let ground = &self.0.ground;
+        async move {
+            let act = || {
+                async {
+                    let answer = ground.store().execution_create(create.clone()).await?;
+                    let after = ground.store().execution_load(&create.id).await?;
+                    ground.judge(|oracle| oracle.created(&create, &answer, after.as_ref()));
+                    Ok(answer)
+                }
+                .boxed()
+            };
+            self.0.point(call(Face::Commit, "execution_create"), act).await
+        }
+        .boxed()
+    }
+
+    fn execution_load<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Option<StoredExecution>> {
+        async move {
+            let store = self.0.ground.store();
+            self.0.point(call(Face::Look, "execution_load"), || store.execution_load(id)).await
+        }
+        .boxed()
+    }
+
+    fn execution_commit(&self, commit: Commit) -> Answer<'_, Committed> {
+        let ground = &self.0.ground;
+        async move {
+            let act = || {
+                async {
+                    let answer = ground.store().execution_commit(commit.clone()).await?;
+                    let after = ground.store().execution_load(&commit.id).await?;
+                    ground.judge(|oracle| oracle.committed(&commit, &answer, after.as_ref()));
+                    Ok(answer)
+                }
+                .boxed()
+            };
+            self.0.point(call(Face::Commit, "execution_commit"), act).await
+        }
+        .boxed()
+    }
+
+    fn execution_list(&self, filter: ExecutionFilter) -> Answer<'_, Vec<ExecutionRow>> {
+        passed!(self, Look, execution_list(filter))
+    }
+
+    fn execution_view<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Option<ExecutionRow>> {
+        async move {
+            let store = self.0.ground.store();
+            self.0.point(call(Face::Look, "execution_view"), || store.execution_view(id)).await
+        }
+        .boxed()
+    }
+
+    fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>> {
+        async move {
+            let store = self.0.ground.store();
+            self.0.point(call(Face::Look, "execution_timeline"), || store.execution_timeline(id)).await
+        }
+        .boxed()
+    }
+
+    fn execution_rewake<'a>(&'a self, id: &'a ExecutionId, wake_ms: u64) -> Answer<'a, ()> {
+        let ground = &self.0.ground;
+        async move {
+            let act = || {
+                async {
+                    ground.store().execution_rewake(id, wake_ms).await?;
+                    let after = ground.store().execution_load(id).await?;
+                    ground.judge(|oracle| oracle.looked_at(id, after.as_ref()));
+                    Ok(())
+                }
+                .boxed()
+            };
+            self.0.point(call(Face::Commit, "execution_rewake"), act).await
+        }
+        .boxed()
+    }
+
+    fn due(&self, limit: u32, hide_ms: u64) -> Answer<'_, Due> {
+        async move {
+            let store = self.0.ground.store();
+            self.0.point(call(Face::Pulse, "due"), || store.due(limit, hide_ms)).await
+        }
+        .boxed()
+    }
+
+    fn outbox_done<'a>(&'a self, message_ids: &'a [String]) -> Answer<'a, ()> {
+        let ground = &self.0.ground;
+        async move {
+            let act = || {
+                ground.judge(|oracle| oracle.deletes_messages(message_ids));
+                ground.store().outbox_done(message_ids)
+            };
+            self.0.point(call(Face::Outbox, "outbox_done"), act).await
+        }
+        .boxed()
+    }
+
+    fn outbox_defer<'a>(&'a self, message_ids: &'a [String], not_before_ms: u64) -> Answer<'a, ()> {
+        async move {
+            let store = self.0.ground.store();
+            let act = || store.outbox_defer(message_ids, not_before_ms);
+            self.0.point(call(Face::Outbox, "outbox_defer"), act).await
+        }
+        .boxed()
+    }
+
+    fn lease_claim(&self, claim: TaskClaim) -> Answer<'_, Claim> {
+        let ground = &self.0.ground;
+        async move {
+            let sent = Instant::now();
+            let act = || {
+                async {
+                    let answer = ground.store().lease_claim(claim.clone()).await?;
+                    let now_ms = ground.store().now_ms().await?;
+                    ground.judge(|oracle| oracle.claimed(&claim, &answer, now_ms));
+                    Ok(answer)
+                }
+                .boxed()
+            };
+            let answer = self.0.point(call(Face::Lease, "lease_claim"), act).await?;
+            if let Claim::Granted { token, .. } = &answer {
+                ground.judge(|oracle| oracle.heard_held(&self.0.name, *token, sent));
+            }
+            Ok(answer)
+        }
+        .boxed()
+    }
+
+    fn lease_beat<'a>(
+        &'a self,
+        task: &'a TaskId,
+        token: u64,
+        ttl_ms: u64,
+        checkpoint: Option<&'a str>,
+    ) -> Answer<'a, Beat> {
+        let ground = &self.0.ground;
+        async move {
+            let sent = Instant::now();
+            let act = || {
+                async {
+                    let answer =
+                        ground.store().lease_beat(task, token, ttl_ms, checkpoint).await?;
+                    let now_ms = ground.store().now_ms().await?;
+                    let until_ms = now_ms.saturating_add(ttl_ms);
+                    ground.judge(|oracle| oracle.beaten(task, token, answer, until_ms));
+                    Ok(answer)
+                }
+                .boxed()
+            };
+            let name = if checkpoint.is_some() { "checkpoint" } else { "lease_beat" };
+            let answer = self.0.point(call(Face::Lease, name), act).await?;
+            self.heard(token, answer, sent);
+            Ok(answer)
+        }
+        .boxed()
+    }
+
+    fn lease_finish<'a>(
+        &'a self,
+        task: &'a TaskId,
+        token: u64,
+        result: &'a str,
+        notice_ms: u64,
+    ) -> Answer<'a, Beat> {
+        let ground = &self.0.ground;
+        async move {
+            let act = || {
+                async {
+                    let store = ground.store();
+                    let answer = store.lease_finish(task, token, result, notice_ms).await?;
+                    ground.judge(|oracle| oracle.ended(task, token, answer));
+                    Ok(answer)
+                }
+                .boxed()
+            };
+            self.0.point(call(Face::Lease, "lease_finish"), act).await
+        }
+        .boxed()
+    }
+
+    fn lease_release<'a>(
+        &'a self,
+        task: &'a TaskId,
+        token: u64,
+        checkpoint: Option<&'a str>,
+    ) -> Answer<'a, Beat> {
+        let ground = &self.0.ground;
+        async move {
+            let act = || {
+                async {
+                    let answer = ground.store().lease_release(task, token, checkpoint).await?;
+                    ground.judge(|oracle| oracle.ended(task, token, answer));
+                    Ok(answer)
+                }
+                .boxed()
+            };
+            self.0.point(call(Face::Lease, "lease_release"), act).await
+        }
+        .boxed()
+    }
+
+    fn lock<'a>(
+        &'a self,
+        resource: &'a str,
+        execution: &'a ExecutionId,
+        owner: &'a str,
+    ) -> Answer<'a, Locked> {
+        async move {
+            let store = self.0.ground.store();
+            let act = || store.lock(resource, execution, owner);
+            self.0.point(call(Face::Lock, "lock"), act).await
+        }
+        .boxed()
+    }
+
+    fn unlock<'a>(&'a self, resource: &'a str, owner: &'a str, fence: Fence) -> Answer<'a, ()> {
+        async move {
+            let store = self.0.ground.store();
+            let act = || store.unlock(resource, owner, fence);
+            self.0.point(call(Face::Lock, "unlock"), act).await
+        }
+        .boxed()
+    }
+
+    fn lock_held<'a>(
+        &'a self,
+        resource: &'a str,
+        owner: &'a str,
+        fence: Fence,
+    ) -> Answer<'a, bool> {
+        async move {
+            let store = self.0.ground.store();
+            let act = || store.lock_held(resource, owner, fence);
+            self.0.point(call(Face::Lock, "lock_held"), act).await
+        }
+        .boxed()
+    }
+
+    fn stats(&self) -> Answer<'_, Stats> {
+        passed!(self, Look, stats())
+    }
+
+    fn now_ms(&self) -> Answer<'_, u64> {
+        passed!(self, Look, now_ms())
+    }
+
+    fn bell(&self) -> watch::Receiver<u64> {
+        self.0.ground.bell()
+    }
+}
+
+impl StorePort {
+    /// What the holder of a lease knows now.
+    fn heard(&self, token: u64, beat: Beat, sent: Instant) {
+        self.0.ground.judge(|oracle| match beat {
+            Beat::Held { .. } => oracle.heard_held(&self.0.name, token, sent),
+            Beat::Lost => oracle.heard_lost(&self.0.name, token),
+        });
+    }
+}

@@ -5,7 +5,7 @@ use std::{convert::Infallible, io::Write as _, net::SocketAddr, process::ExitCod
 use clap::Parser;
 use fault_proxy::{Order, Proxy};
 use runtime::{Chain, Tasks};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::sync::mpsc;
 
 /// A TCP proxy that breaks connections on request.
 ///
@@ -33,7 +33,7 @@ enum Failure {
         #[source]
         cause: std::io::Error,
     },
-    #[error("could not read orders or write answers")]
+    #[error("could not write answers")]
     Terminal(#[from] std::io::Error),
     #[error("could not write the counts")]
     Counts(#[from] serde_json::Error),
@@ -62,8 +62,8 @@ async fn run(arguments: Arguments) -> Result<Infallible, Failure> {
     }
     let mut out = std::io::stdout();
     writeln!(out, "{}", proxy.address())?;
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Some(line) = lines.next_line().await? {
+    let mut lines = typed();
+    while let Some(line) = lines.recv().await {
         if line.trim() == "counts" {
             writeln!(out, "{}", serde_json::to_string(&proxy.counts())?)?;
             continue;
@@ -75,4 +75,17 @@ async fn run(arguments: Arguments) -> Result<Infallible, Failure> {
     }
     // Whoever gave orders is gone; the proxy goes on as it was told, until it is ended.
     Ok(std::future::pending().await)
+}
+
+/// Lines of standard input, read by a thread of its own: nothing else waits for a keyboard.
+fn typed() -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }

@@ -61,6 +61,19 @@ e2e: install ## Only the whole-system stories, with private services
 	$(CARGO) build --workspace --all-features --bins
 	BOWLINE_TEST_MOTO="$$(deploy/dev/moto.sh)" deploy/dev/with-services.sh $(TEST) -p e2e --all-features $(ARGS)
 
+# How the figures of passing tests are shown.
+SHOWN := $(if $(shell command -v cargo-nextest 2>/dev/null),--no-fail-fast --success-output final,--no-fail-fast -- --nocapture)
+
+.PHONY: lab
+lab: install ## Only the fault lab: real services and processes, broken in many ways
+	$(CARGO) build --workspace --all-features --bins
+	$(TEST) -p lab -p fault-proxy $(ARGS) $(SHOWN)
+
+.PHONY: soak
+soak: install ## The fault lab at length, and 1,000 executions under chaos: more than an hour
+	$(CARGO) build --workspace --all-features --bins
+	BOWLINE_SOAK=1 $(TEST) -p lab $(ARGS) $(SHOWN)
+
 .PHONY: bench
 bench: ## Benchmarks: ratios measured in one run
 	$(CARGO) build --release --workspace --all-features --bins

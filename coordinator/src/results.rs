@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bus::{BusError, Delivery, Message, ParkReason, SharedBus};
+use bus::{BusError, Delivery, Message, ParkReason, PublishError, SharedBus};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use model::TaskKind;
 use runtime::{Chain, Tasks};
@@ -94,7 +94,17 @@ async fn park(
         };
         match bus.publish(message).await {
             Ok(()) => break,
-            Err(error) => warn!(error = %Chain(&error), "message not parked, trying again"),
+            Err(error @ PublishError::TooLarge { .. }) => {
+                // The broker parks it itself, once it has come back often enough.
+                warn!(error = %Chain(&error), "message handed back");
+                delivery.settle.requeue().await;
+                return;
+            }
+            Err(
+                error @ (PublishError::Unroutable { .. }
+                | PublishError::Refused { .. }
+                | PublishError::Unavailable { .. }),
+            ) => warn!(error = %Chain(&error), "message not parked, trying again"),
         }
         tokio::select! {
             biased;

@@ -24,6 +24,8 @@ const PLAN: &[(&str, &[&str])] = &[
     ("trigger-gateway", &["model", "runtime", "store", "wire"]),
     ("fake-aws", &["model", "runtime", "wire", "worker-bake", "worker-deploy"]),
     ("fake-jenkins", &["model", "runtime", "wire"]),
+    ("fault-proxy", &["runtime"]),
+    ("lab", &[]),
     (
         "cli",
         &[

@@ -44,6 +44,7 @@ pub enum Durability {
 /// The store on a Redis server, 7.0 or later.
 pub struct RedisStore {
     connection: ConnectionManager,
+    durability: Durability,
     prefix: String,
     bell: Bell,
 }
@@ -106,7 +107,7 @@ impl RedisStore {
         let prefix =
             if world.is_empty() { format!("{HASH_TAG}:") } else { format!("{HASH_TAG}:{world}:") };
         let bell = Bell::listen(client, format!("{prefix}bell"));
-        Ok(Self { connection, prefix, bell })
+        Ok(Self { connection, durability, prefix, bell })
     }
 
     /// A call of one of our functions.
@@ -116,9 +117,17 @@ impl RedisStore {
 
     async fn answer(&self, call: Call) -> Result<(&'static str, Value), StoreError> {
         let (doing, command) = call.into_parts();
-        let value =
-            within(&self.connection, &command).await.map_err(|fault| fault.while_it(doing))?;
-        Ok((doing, value))
+        let reply = match within(&self.connection, &command).await {
+            // Refused before anything was done, so it may be asked again.
+            Err(Fault::Redis(cause)) if gate::is_missing_function(&cause) => {
+                tracing::warn!("the server has lost its Functions (was it flushed?)");
+                gate::check_durability(&self.connection, self.durability).await?;
+                gate::check_functions(&self.connection).await?;
+                within(&self.connection, &command).await
+            }
+            reply => reply,
+        };
+        Ok((doing, reply.map_err(|fault| fault.while_it(doing))?))
     }
 }
 
@@ -149,10 +158,9 @@ impl Fault {
                 StoreError::Unavailable { doing, cause }
             }
             Self::Redis(cause) if gate::is_missing_function(&cause) => StoreError::Unfit {
-                detail:
-                    "the server has lost its Functions (was it flushed?): restart this program \
-                         to load them again"
-                        .to_owned(),
+                detail: "the server loses its Functions as soon as they are loaded: another \
+                         program flushes it"
+                    .to_owned(),
             },
             Self::Redis(cause) => StoreError::Unavailable { doing, cause: Box::new(cause) },
         }

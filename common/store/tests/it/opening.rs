@@ -118,3 +118,15 @@ async fn a_user_with_few_rights_can_use_functions_that_are_there() {
     first.first.wake_ms = Some(0);
     assert_eq!(store.execution_create(first).await.unwrap(), store::Created::New);
 }
+
+#[tokio::test]
+async fn functions_that_were_flushed_are_loaded_again_by_the_next_call() {
+    let server = Server::start().await;
+    let store = RedisStore::connect(&server.url(), "", Durability::Checked).await.unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    for _ in 0..3 {
+        redis::cmd("FUNCTION").arg("FLUSH").exec_async(&mut connection).await.unwrap();
+        store::Store::now_ms(&store).await.expect("the call finds its function");
+    }
+}

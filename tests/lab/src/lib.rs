@@ -1,0 +1,1 @@
+//! The fault lab has no code of its own beside its tests.

@@ -4,6 +4,7 @@
 //! file survives a kill at any instruction. In memory there is no thread: each call is done when
 //! its future is first polled, so that a simulation on a paused clock is in full control.
 
+mod audit;
 mod due;
 mod executions;
 mod intake;
@@ -104,6 +105,20 @@ impl EmbeddedStore {
             .map_err(|cause| refused("started the store's writer", cause))?;
         let writing = Writing::Queued { queue: Some(queue), writer: Some(writer) };
         Ok(Self { core, writing, at: Some(at) })
+    }
+
+    /// Opens the store in a data directory; nothing is created.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmbeddedStore::open`], and [`StoreError::Unfit`] when there is no store.
+    pub(crate) fn open_existing(directory: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let at = directory.join(FILE_NAME);
+        if !at.is_file() {
+            let detail = format!("there is no data file `{}`: check the path", at.display());
+            return Err(StoreError::Unfit { detail });
+        }
+        Self::open(directory, clock)
     }
 
     /// An empty store in memory.

@@ -7,6 +7,7 @@
 //! Bodies are opaque here: what a snapshot means is the engine's business.
 
 mod api;
+pub mod audit;
 mod embedded;
 mod error;
 mod index;

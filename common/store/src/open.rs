@@ -51,13 +51,13 @@ fn unfit(detail: &str) -> StoreError {
 
 /// What we read from the query of a url.
 #[derive(Debug, PartialEq, Eq)]
-struct Options {
-    world: String,
-    durability: Durability,
+pub(crate) struct Options {
+    pub(crate) world: String,
+    pub(crate) durability: Durability,
 }
 
 /// Takes our own options out of a url; the rest of the query is for the `redis` crate.
-fn options(url: &str) -> Result<(String, Options), StoreError> {
+pub(crate) fn options(url: &str) -> Result<(String, Options), StoreError> {
     let mut options = Options { world: String::new(), durability: Durability::Checked };
     let Some((server, query)) = url.split_once('?') else {
         return Ok((url.to_owned(), options));

@@ -4,6 +4,7 @@
 //! shared and multiplexed, so concurrent commits share an fsync of the server; it reconnects by
 //! itself, and no call waits longer than [`CALL_TIMEOUT`].
 
+mod audit;
 mod bell;
 mod decode;
 mod encode;
@@ -15,6 +16,7 @@ use std::{fmt, time::Duration};
 use ::redis::{Client, RedisError, Value, aio::ConnectionManager, aio::ConnectionManagerConfig};
 use model::limits;
 
+pub(crate) use self::audit::RedisAudit;
 use self::{bell::Bell, encode::Call};
 use crate::{StoreError, rules};
 

@@ -12,6 +12,8 @@ use crate::{LeaseRow, OutboxRow, StoreError, StoredEvent, index};
 pub(super) const FORMAT: u64 = 2;
 
 type Text = &'static str;
+/// A table of texts by id.
+pub(super) type Bodies = TableDefinition<'static, Text, Text>;
 /// Something due: when, and what.
 type DueKey = (u64, &'static str);
 /// Pipeline id and number to execution id.
@@ -70,6 +72,30 @@ pub(super) const OUTBOX: TableDefinition<'_, Text, Text> = TableDefinition::new(
 pub(super) const OUTBOX_DUE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("outbox_due");
 /// Messages by when they were written.
 pub(super) const OUTBOX_AGE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("outbox_age");
+
+/// Every table's name: another one in the file is not ours.
+pub(super) const NAMES: [&str; 20] = [
+    "meta",
+    "pipelines",
+    "pipeline_names",
+    "events",
+    "event_order",
+    "event_due",
+    "event_age",
+    "executions",
+    "documents",
+    "views",
+    "inputs",
+    "timeline",
+    "index",
+    "wakes",
+    "leases",
+    "locks",
+    "locks_of",
+    "outbox",
+    "outbox_due",
+    "outbox_age",
+];
 
 /// Why an operation inside the file failed.
 #[derive(Debug)]

@@ -94,6 +94,11 @@ impl Core {
         self.floor.fetch_max(now, Ordering::AcqRel).max(now)
     }
 
+    /// The clock underneath, which the store's may be ahead of.
+    pub(super) fn real_ms(&self) -> u64 {
+        (self.clock)()
+    }
+
     /// Who hears that something changed.
     pub(super) fn bell(&self) -> watch::Receiver<u64> {
         self.bell.subscribe()

@@ -30,26 +30,31 @@ impl Reply {
         }
     }
 
-    fn part(&mut self) -> Decoded<Value> {
+    /// What comes next, if anything does.
+    pub(super) fn next(&mut self) -> Option<Value> {
+        self.0.next()
+    }
+
+    pub(super) fn part(&mut self) -> Decoded<Value> {
         self.0.next().ok_or_else(|| "the reply is too short".to_owned())
     }
 
-    fn text(&mut self) -> Decoded<String> {
+    pub(super) fn text(&mut self) -> Decoded<String> {
         text(self.part()?)
     }
 
-    fn maybe(&mut self) -> Decoded<Option<String>> {
+    pub(super) fn maybe(&mut self) -> Decoded<Option<String>> {
         match self.part()? {
             Value::Nil => Ok(None),
             other => text(other).map(Some),
         }
     }
 
-    fn number(&mut self) -> Decoded<u64> {
+    pub(super) fn number(&mut self) -> Decoded<u64> {
         number(self.part()?)
     }
 
-    fn maybe_number(&mut self) -> Decoded<Option<u64>> {
+    pub(super) fn maybe_number(&mut self) -> Decoded<Option<u64>> {
         match self.part()? {
             Value::Nil => Ok(None),
             other => number(other).map(Some),

@@ -1,10 +1,12 @@
 //! What a server must be before we trust it: durable, and with our Functions in our version.
 
-use ::redis::{Cmd, RedisError, aio::ConnectionManager, cmd};
+use ::redis::{Cmd, RedisError, Value, aio::ConnectionManager, cmd};
 
 use super::{Durability, Fault, decode, functions_text, within};
 use crate::StoreError;
 
+/// What the store was doing while it compared Functions, in errors.
+const LOOKED: &str = "looked for its Functions";
 /// What each setting must be, and why.
 const SETTINGS: [(&str, &str, &str); 3] = [
     (
@@ -58,27 +60,42 @@ fn unreadable_settings() -> StoreError {
     }
 }
 
+/// Refuses a server without our Functions or with other ones; loads nothing.
+pub(super) async fn compare_functions(connection: &ConnectionManager) -> Result<(), StoreError> {
+    match within(connection, &function_about()).await {
+        Ok(found) => same_functions(found),
+        Err(Fault::Redis(cause)) if is_missing_function(&cause) => Err(StoreError::Unfit {
+            detail: "the server has no Functions of ours: no store of Bowline is there, or the \
+                     server was flushed"
+                .to_owned(),
+        }),
+        Err(fault) => Err(fault.while_it(LOOKED)),
+    }
+}
+
 /// Loads our Functions where they are missing, refuses other ones of the same version.
 pub(super) async fn check_functions(connection: &ConnectionManager) -> Result<(), StoreError> {
-    const DOING: &str = "looked for its Functions";
-    let text = functions_text();
     let about = function_about();
     let found = match within(connection, &about).await {
         Ok(found) => found,
         Err(Fault::Redis(cause)) if is_missing_function(&cause) => {
-            load(connection, &text).await?;
-            within(connection, &about).await.map_err(|fault| fault.while_it(DOING))?
+            load(connection, &functions_text()).await?;
+            within(connection, &about).await.map_err(|fault| fault.while_it(LOOKED))?
         }
         Err(Fault::Redis(cause)) if is_unknown_command(&cause) => {
             return Err(StoreError::Unfit {
                 detail: "the server has no Functions: Redis 7.0 or newer is needed".to_owned(),
             });
         }
-        Err(fault) => return Err(fault.while_it(DOING)),
+        Err(fault) => return Err(fault.while_it(LOOKED)),
     };
+    same_functions(found)
+}
+
+fn same_functions(found: Value) -> Result<(), StoreError> {
     let found =
-        decode::text(found).map_err(|detail| StoreError::Unreadable { doing: DOING, detail })?;
-    if text.contains(&format!("'{found}'")) {
+        decode::text(found).map_err(|detail| StoreError::Unreadable { doing: LOOKED, detail })?;
+    if functions_text().contains(&format!("'{found}'")) {
         return Ok(());
     }
     Err(StoreError::Unfit {

@@ -1,6 +1,8 @@
 //! The store's contract, proven on every implementation.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod crash;

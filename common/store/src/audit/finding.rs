@@ -1,0 +1,200 @@
+//! What is told of a broken invariant: which, where, why it matters, what to do.
+
+use serde::Serialize;
+
+use super::Subject;
+
+/// Something that must never be so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The broken rule, as a word for scripts.
+    pub rule: Rule,
+    /// What it is about: `execution 5Q2V…`.
+    pub subject: String,
+    /// What was found.
+    pub what: String,
+    /// Why it matters.
+    pub why: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl Finding {
+    /// A finding about a subject; the rule explains itself.
+    pub fn new(rule: Rule, subject: &Subject, what: String) -> Self {
+        let (why, remedy) = rule.explained();
+        Self { rule, subject: subject.to_string(), what, why, remedy }
+    }
+}
+
+/// The rules of what may lie in a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// A live execution has no wake, or one too far ahead.
+    LiveWithoutWake,
+    /// A finished execution has a wake, a lease or a lock.
+    FinishedHoldsOn,
+    /// A row names an execution that is not there.
+    WithoutExecution,
+    /// An execution came from nothing known.
+    WithoutOrigin,
+    /// A row is missing in a list it should be found in.
+    MissingInList,
+    /// A list names what is not there, or does not belong there.
+    AstrayInList,
+    /// An event or a message will never be handed out.
+    NeverDue,
+    /// Versions and applied inputs do not add up.
+    VersionHoles,
+    /// History is out of order.
+    TimelineDisorder,
+    /// A snapshot or a view is missing.
+    BodyMissing,
+    /// A lease says two things that exclude each other.
+    LeaseContradiction,
+    /// A token or a fence was given out that the counter does not know.
+    CounterBehind,
+    /// The store's clock is ahead of the real one.
+    ClockAhead,
+    /// The store has miscounted its own rows.
+    Miscounted,
+    /// A row cannot be read.
+    Unreadable,
+    /// A key is not one of ours, or of the wrong type.
+    OddKey,
+    /// Snapshot, row and view do not tell the same story.
+    DocumentDisagrees,
+    /// The graph of stages cannot be: a stage twice, a requirement of nothing, a circle.
+    GraphBroken,
+    /// A stage began before what it requires allowed it.
+    StartedTooEarly,
+    /// A stage works at a task nobody can claim.
+    TaskWithoutLease,
+    /// A task may be claimed that no stage waits for, or whose request is another one.
+    LeaseWithoutTask,
+    /// Something is over and still works, or lacks the time when it ended.
+    EndingUnclear,
+}
+
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 22] = [
+        Self::LiveWithoutWake,
+        Self::FinishedHoldsOn,
+        Self::WithoutExecution,
+        Self::WithoutOrigin,
+        Self::MissingInList,
+        Self::AstrayInList,
+        Self::NeverDue,
+        Self::VersionHoles,
+        Self::TimelineDisorder,
+        Self::BodyMissing,
+        Self::LeaseContradiction,
+        Self::CounterBehind,
+        Self::ClockAhead,
+        Self::Miscounted,
+        Self::Unreadable,
+        Self::OddKey,
+        Self::DocumentDisagrees,
+        Self::GraphBroken,
+        Self::StartedTooEarly,
+        Self::TaskWithoutLease,
+        Self::LeaseWithoutTask,
+        Self::EndingUnclear,
+    ];
+
+    /// Why it matters, and what to do.
+    const fn explained(self) -> (&'static str, &'static str) {
+        match self {
+            Self::LiveWithoutWake => (
+                "nobody will look at this execution: it stands still for ever, or for longer than anybody waits",
+                "cancel it (`bowline execution cancel`), which gives it a wake again, and start its pipeline anew",
+            ),
+            Self::FinishedHoldsOn => (
+                "what is over must hold nothing: a worker could still act for it, or others wait for its lock",
+                "stop the workers, then remove the named row by hand; restore a backup if there are many",
+            ),
+            Self::WithoutExecution => (
+                "the row belongs to nobody: it is never used, never removed, and a worker could act on it",
+                "remove the named row by hand; if the execution should be there, restore a backup",
+            ),
+            Self::WithoutOrigin => (
+                "every execution comes from an accepted event: this one was written by something else, or its event was lost, so the build could run again",
+                "find out who writes to the store; cancel the execution if nobody knows it",
+            ),
+            Self::MissingInList => (
+                "whoever looks through that list does not see it",
+                "restore a backup, or add the entry by hand",
+            ),
+            Self::AstrayInList => (
+                "whoever looks through that list is told something that is not so",
+                "remove the entry by hand",
+            ),
+            Self::NeverDue => (
+                "it was accepted and will never be acted on: a build without its execution, a task without its worker",
+                "offer it again (re-send the webhook, start the pipeline by hand), or add the entry by hand",
+            ),
+            Self::VersionHoles => (
+                "a transition is lost or was written twice: the same input could be applied again",
+                "compare the execution with its history and with AWS before it goes on; cancel it in doubt",
+            ),
+            Self::TimelineDisorder => (
+                "the history does not show what happened in the order in which it happened",
+                "do not trust this history; compare with the logs of the coordinators",
+            ),
+            Self::BodyMissing => (
+                "without its snapshot an execution cannot be moved, without its view it cannot be shown",
+                "restore a backup; a finished execution may be removed instead",
+            ),
+            Self::LeaseContradiction => (
+                "a lease decides who may act on AWS: one that says two things may let two workers act",
+                "stop the workers of that kind, cancel the execution, look at AWS for what was begun",
+            ),
+            Self::CounterBehind => (
+                "the next token or fence may be one that somebody else already shows",
+                "stop all workers, then set the counter above every number in use (a backup that is too old was restored?)",
+            ),
+            Self::ClockAhead => (
+                "the store's time stands still until the real one has caught up: no lease ends, nothing falls due",
+                "set the clock of the store's machine right; then lower the stored clock by hand while all programs are stopped",
+            ),
+            Self::Miscounted => (
+                "figures and alarms built on it are wrong",
+                "harmless for executions; restore a backup or live with wrong gauges",
+            ),
+            Self::Unreadable => (
+                "whatever needs this row fails each time",
+                "restore a backup; if a newer program wrote it, start that one again",
+            ),
+            Self::OddKey => (
+                "somebody else writes to this store, or a row was damaged",
+                "find out who; give each application its own Redis or its own user with its own keys",
+            ),
+            Self::DocumentDisagrees => (
+                "people, lists and the coordinator see different states of one execution",
+                "cancel the execution if it is live; trust the snapshot, not the lists",
+            ),
+            Self::GraphBroken => (
+                "some stages can never start, or start twice",
+                "cancel the execution and start its pipeline anew",
+            ),
+            Self::StartedTooEarly => (
+                "work was done that the pipeline did not allow at that moment: an image that was not tested may be deployed",
+                "cancel the execution and look at what the stage did",
+            ),
+            Self::TaskWithoutLease => (
+                "the stage waits for a worker that cannot take its task",
+                "cancel the execution and start its pipeline anew",
+            ),
+            Self::LeaseWithoutTask => (
+                "a worker may act on AWS for a stage that does not ask for it",
+                "stop the workers of that kind, cancel the execution, remove the lease by hand",
+            ),
+            Self::EndingUnclear => (
+                "whoever asks whether it is over gets different answers",
+                "cancel the execution if it is live; look at AWS for what its stages have begun",
+            ),
+        }
+    }
+}

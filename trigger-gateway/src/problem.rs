@@ -129,7 +129,9 @@ impl IntoResponse for Problem {
         });
         if let Some(fields) = body.as_object_mut() {
             let more = [("errors", self.errors), ("choices", self.choices)];
-            fields.extend(more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+            fields.extend(
+                more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))),
+            );
         }
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();

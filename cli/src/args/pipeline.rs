@@ -96,4 +96,3 @@ fn parameter(text: &str) -> Result<(String, String), String> {
         Some(_) | None => Err("a parameter is KEY=VALUE".to_owned()),
     }
 }
-

@@ -90,12 +90,7 @@ impl Server {
         self.change(stage, "leave out", &json!({ "manualSkip": true })).await
     }
 
-    async fn change(
-        &self,
-        stage: &Stage,
-        verb: &str,
-        change: &Value,
-    ) -> Result<Told, ServerError> {
+    async fn change(&self, stage: &Stage, verb: &str, change: &Value) -> Result<Told, ServerError> {
         let path = ["pipelines", stage.id.as_str(), "stages", &stage.stage];
         let request = self.request(Method::PATCH, &path, &[]).json(change);
         let doing = format!("{verb} stage `{}` of execution {}", stage.stage, stage.id);

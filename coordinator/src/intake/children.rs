@@ -22,7 +22,8 @@ impl Intake {
         }
         let (pipeline, obstacle) = self.child_pipeline(&start).await?;
         let Some(pipeline) = pipeline else {
-            let reason = format!("`{}` is no application a pipeline can belong to", start.application);
+            let reason =
+                format!("`{}` is no application a pipeline can belong to", start.application);
             return Ok(rejected(&reason));
         };
         let name = pipeline.name.clone();

@@ -148,10 +148,8 @@ impl Shown {
         if self.status == ExecutionStatus::Paused {
             return Ok(());
         }
-        let text = format!(
-            "only a paused execution can be resumed; `{}` is {}",
-            self.id, self.status
-        );
+        let text =
+            format!("only a paused execution can be resumed; `{}` is {}", self.id, self.status);
         Err(Problem::conflict("not-paused", text))
     }
 
@@ -210,12 +208,12 @@ impl Shown {
         if named.waits_for_time() {
             return Ok(Control::SkipWait { stage });
         }
-        let part = self.stages.iter().find(|part| {
-            part.parent_stage_id.as_ref() == Some(&stage) && part.waits_for_time()
-        });
-        part.map(|part| Control::SkipWait { stage: part.id.clone() }).ok_or_else(|| {
-            self.nothing_due(named, "no-wait", "a time", Stage::waits_for_time)
-        })
+        let part = self
+            .stages
+            .iter()
+            .find(|part| part.parent_stage_id.as_ref() == Some(&stage) && part.waits_for_time());
+        part.map(|part| Control::SkipWait { stage: part.id.clone() })
+            .ok_or_else(|| self.nothing_due(named, "no-wait", "a time", Stage::waits_for_time))
     }
 
     /// A stage does not wait for what was said; which stages do.

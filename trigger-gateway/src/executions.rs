@@ -6,7 +6,7 @@ use axum::{Json, extract::State, http::StatusCode, response::Response};
 use model::{ExecutionId, ExecutionStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{ExecutionFilter, ExecutionRow};
+use store::{ExecutionFilter, ExecutionRow, Removed};
 
 use crate::{
     answer::{Params, Segments, ask, json_list, json_text},
@@ -129,12 +129,16 @@ pub(crate) async fn delete(
     Segments(id): Segments<String>,
 ) -> Result<StatusCode, Problem> {
     let row = existing(&gateway, &id).await?;
-    if !row.status.is_complete() {
-        let text = format!("execution `{id}` is {}: cancel it first, then delete it", row.status);
-        return Err(Problem::conflict("execution-live", text));
+    match ask(gateway.store.execution_remove(&row.id)).await? {
+        Removed::Done => tracing::info!(execution.id = id, "execution deleted"),
+        // Somebody else was quicker.
+        Removed::Gone => {}
+        Removed::Live => {
+            let text =
+                format!("execution `{id}` is {}: cancel it first, then delete it", row.status);
+            return Err(Problem::conflict("execution-live", text));
+        }
     }
-    ask(gateway.store.execution_remove(&row.id)).await?;
-    tracing::info!(execution.id = id, "execution deleted");
     Ok(StatusCode::OK)
 }
 

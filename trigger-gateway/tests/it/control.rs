@@ -5,7 +5,7 @@ use wire::Event;
 
 use crate::world::{World, answer, events, problem};
 
-async fn with_pipeline() -> World {
+pub(crate) async fn with_pipeline() -> World {
     let world = World::open().await;
     world.with_coordinator();
     for (name, disabled) in [("ship it", false), ("off", true), ("cancel", false)] {
@@ -15,7 +15,7 @@ async fn with_pipeline() -> World {
     world
 }
 
-async fn started(world: &World, path: &str, trigger: &Value) -> String {
+pub(crate) async fn started(world: &World, path: &str, trigger: &Value) -> String {
     let (status, body) = answer(world.post(path, trigger.to_string())).await;
     assert_eq!(status, 202, "{body}");
     body["ref"].as_str().unwrap().to_owned()
@@ -96,7 +96,11 @@ async fn what_cannot_start_says_why() {
         problem(ask("ship-it", r#"{"parameters":[]}"#)).await,
         (400, "invalid-trigger".to_owned())
     );
-    assert_eq!(problem(ask("ship-it", r#"{"dryRun":true}"#)).await, (400, "dry-run".to_owned()));
+    assert_eq!(
+        problem(ask("ship-it", r#"{"dryRun":"yes"}"#)).await,
+        (400, "invalid-trigger".to_owned()),
+        "what may have been meant as a trial is not started"
+    );
     assert_eq!(events(&world.store).await, []);
     assert_eq!(
         problem(ask("ship-it", r#"{"refuse":true}"#)).await,
@@ -127,4 +131,19 @@ async fn a_cancel_is_an_event_and_only_for_what_runs() {
     assert_eq!(problem(world.put("/pipelines/nothing/cancel")).await.0, 404);
     assert_eq!(problem(world.put(&format!("{running}/dance"))).await.0, 404);
     assert_eq!(events(&world.store).await.len(), 4);
+}
+
+#[tokio::test]
+async fn a_dry_run_answers_with_the_plan_and_starts_nothing() {
+    let world = with_pipeline().await;
+    let body = json!({ "dryRun": true, "parameters": { "a": "b" } }).to_string();
+    let (status, plan) = answer(world.post("/pipelines/shop/ship-it", body.clone())).await;
+    let trigger = json!({ "type": "manual", "parameters": { "a": "b" } });
+    assert_eq!((status, plan), (200, json!({ "trigger": trigger })));
+    let (status, _) = answer(world.post("/pipelines/v2/shop/off", body)).await;
+    assert_eq!(status, 200, "what a disabled pipeline would do can be asked");
+    let refused = world.post("/pipelines/shop/ship-it", r#"{"dryRun":true,"refuse":true}"#);
+    assert_eq!(problem(refused).await, (409, "not-started".to_owned()));
+    let (_, executions) = answer(world.get("/applications/shop/pipelines")).await;
+    assert_eq!(executions, json!([]));
 }

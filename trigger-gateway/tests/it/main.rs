@@ -13,6 +13,8 @@ mod intake;
 #[cfg(test)]
 mod jenkins_bodies;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod world;

@@ -94,8 +94,20 @@ impl World {
 }
 
 async fn carry_out(store: &SharedStore, key: &str, body: &str) -> String {
-    let Ok(Event::ManualStart(start)) = serde_json::from_str(body) else {
-        return "{}".to_owned();
+    let start = match serde_json::from_str(body).unwrap() {
+        Event::ManualStart(start) => start,
+        Event::Plan(start) if start.trigger.contains_key("refuse") => {
+            return json!({ "result": "rejected", "reason": "a reason" }).to_string();
+        }
+        Event::Plan(start) => {
+            return json!({ "result": "planned", "plan": { "trigger": start.trigger } })
+                .to_string();
+        }
+        Event::Control { user, .. } if user == "late" => {
+            return json!({ "result": "refused", "reason": "somebody was quicker" }).to_string();
+        }
+        Event::Control { .. } | Event::Cancel { .. } => return "{}".to_owned(),
+        other @ (Event::BuildReported(_) | Event::StartChild(_)) => panic!("{other:?}"),
     };
     let row = store.pipeline_get(&start.pipeline_id).await.unwrap().unwrap();
     if start.trigger.contains_key("refuse") {
@@ -107,7 +119,13 @@ async fn carry_out(store: &SharedStore, key: &str, body: &str) -> String {
     } else {
         ExecutionStatus::Running
     };
-    let view = json!({ "id": id, "name": row.name, "status": status, "trigger": start.trigger });
+    let stages = start.trigger.get("stages").cloned().unwrap_or_else(|| json!([]));
+    let status = start
+        .trigger
+        .get("status")
+        .map_or(status, |status| serde_json::from_value(status.clone()).unwrap());
+    let view = json!({ "id": id, "name": row.name, "status": status, "trigger": start.trigger,
+        "stages": stages });
     let created = create(store, &id, (&row.application, &row.id, key), status, &view).await;
     assert_eq!(created, Created::New);
     json!({ "executions": [id] }).to_string()

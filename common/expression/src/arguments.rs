@@ -26,27 +26,16 @@ impl<'s> Arguments<'_, 's> {
 
     /// Text; numbers, booleans and lists are converted.
     pub(crate) fn text(&self, place: usize) -> Result<String, Trouble> {
-        match self.value(place)? {
-            Value::Null => Err(Trouble::Wrong(format!("argument {} is null", place + 1))),
-            value => render::joined_text(value, self.limits)
-                .map_err(|refusal| refusal.explained(self.limits)),
+        let value = self.value(place)?;
+        if value.is_null() {
+            return Err(Trouble::Wrong(format!("argument {} is null", place + 1)));
         }
+        render::joined_text(value, self.limits).map_err(|refusal| refusal.explained(self.limits))
     }
 
     pub(crate) fn number(&self, place: usize) -> Result<Number, Trouble> {
         let value = self.value(place)?;
-        let read = match value {
-            Value::Number(number) => Some(*number),
-            Value::Text(text) => read_number(text),
-            Value::Null
-            | Value::Bool(_)
-            | Value::List(_)
-            | Value::Map(_)
-            | Value::Object(_)
-            | Value::Instance(_)
-            | Value::Class(_)
-            | Value::Verbatim(_) => None,
-        };
+        let read = value.as_number().or_else(|| read_number(value.as_text()?));
         read.ok_or_else(|| {
             Trouble::Wrong(format!("argument {} must be a number, not {}", place + 1, value.noun()))
         })
@@ -72,25 +61,24 @@ impl<'s> Arguments<'_, 's> {
     }
 
     pub(crate) fn list(&self, place: usize) -> Result<List<'s>, Trouble> {
-        match self.value(place)? {
-            Value::List(list) => Ok(list.clone()),
-            other => Err(Trouble::Wrong(format!(
-                "argument {} must be a list, not {}",
-                place + 1,
-                other.noun()
-            ))),
-        }
+        let value = self.value(place)?;
+        value.as_list().cloned().ok_or_else(|| {
+            Trouble::Wrong(format!("argument {} must be a list, not {}", place + 1, value.noun()))
+        })
     }
 
-    pub(crate) fn instance(&self, place: usize) -> Result<&Instance, Trouble> {
-        match self.value(place)? {
-            Value::Instance(instance) => Ok(instance),
-            other => Err(Trouble::Wrong(format!(
-                "argument {} must be a date, time or unit, not {}",
-                place + 1,
-                other.noun()
-            ))),
-        }
+    /// Something `new` or a static method made, if it is what is wanted.
+    pub(crate) fn made<T>(
+        &self,
+        place: usize,
+        wanted: &str,
+        pick: impl FnOnce(&Instance) -> Option<T>,
+    ) -> Result<T, Trouble> {
+        let value = self.value(place)?;
+        value.as_instance().and_then(pick).ok_or_else(|| {
+            let noun = value.noun();
+            Trouble::Wrong(format!("argument {} must be {wanted}, not {noun}", place + 1))
+        })
     }
 
     /// `toString()` of an argument.

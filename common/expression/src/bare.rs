@@ -110,19 +110,19 @@ fn with_variables(machine: &mut Machine<'_>, text: &str) -> Result<String, Fault
             Piece::Expression { source, offset } => {
                 let value = piece(machine, source, offset)?;
                 let name = format!("piece{}", machine.variables.len());
-                let value = match &mut quote {
-                    Some((mark, begin, pieces)) => {
-                        if !*pieces {
-                            out.insert(*begin, '(');
-                            *pieces = true;
-                        }
-                        out.push_str(&format!("{mark} + #{name} + {mark}"));
-                        quoted(machine, value, offset)?
+                let value = if let Some((mark, begin, pieces)) = &mut quote {
+                    if !*pieces {
+                        out.insert(*begin, '(');
+                        *pieces = true;
                     }
-                    None => {
-                        out.push_str(&format!("#{name}"));
-                        literal(value)
-                    }
+                    out.extend([*mark, ' ', '+', ' ', '#']);
+                    out.push_str(&name);
+                    out.extend([' ', '+', ' ', *mark]);
+                    quoted(machine, &value, offset)?
+                } else {
+                    out.push('#');
+                    out.push_str(&name);
+                    literal(value)
                 };
                 machine.variables.insert(name, value);
             }
@@ -132,22 +132,22 @@ fn with_variables(machine: &mut Machine<'_>, text: &str) -> Result<String, Fault
 }
 
 /// A value inside quotes is text.
-fn quoted<'s>(machine: &Machine<'s>, value: Value<'s>, at: usize) -> Result<Value<'s>, Fault> {
+fn quoted<'s>(machine: &Machine<'s>, value: &Value<'s>, at: usize) -> Result<Value<'s>, Fault> {
     if value.is_null() {
         let (_, message) = machine.why_null();
         return Err(Fault { kind: FaultKind::Unresolved, at, message });
     }
-    let text = render::joined_text(&value, machine.limits);
+    let text = render::joined_text(value, machine.limits);
     let text = text.map_err(|refusal| refusal.explained(machine.limits));
     text.and_then(|text| bounded(text, machine.limits)).map_err(|trouble| trouble.at(at))
 }
 
 /// A value outside quotes: text that spells a number or a boolean is that, as if it had been written.
 fn literal(value: Value<'_>) -> Value<'_> {
-    match &value {
-        Value::Text(text) if text.eq_ignore_ascii_case("true") => Value::Bool(true),
-        Value::Text(text) if text.eq_ignore_ascii_case("false") => Value::Bool(false),
-        Value::Text(text) => read_number(text).map_or(value.clone(), Value::Number),
-        _ => value,
-    }
+    let meant = value.as_text().and_then(|text| match text.to_ascii_lowercase().as_str() {
+        "true" => Some(Value::Bool(true)),
+        "false" => Some(Value::Bool(false)),
+        text => read_number(text).map(Value::Number),
+    });
+    meant.unwrap_or(value)
 }

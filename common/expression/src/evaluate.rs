@@ -99,11 +99,11 @@ struct Walk<'s> {
 /// What a string became.
 struct Outcome {
     value: Json,
-    /// Parts that were null: where, and why.
-    unresolved: Vec<(usize, String)>,
+    /// Parts that were null.
+    unresolved: Vec<Fault>,
 }
 
-impl<'s> Walk<'s> {
+impl Walk<'_> {
     fn document(&mut self, json: &Json) -> Json {
         match json {
             Json::Null | Json::Bool(_) | Json::Number(_) => json.clone(),
@@ -148,14 +148,13 @@ impl<'s> Walk<'s> {
         }
         match self.evaluated(text) {
             Ok(Outcome { value, unresolved }) => {
-                for (at, message) in unresolved {
-                    self.note(text, Level::Info, None, at, &message);
+                for fault in unresolved {
+                    self.note(text, &fault);
                 }
                 value
             }
             Err(fault) => {
-                let kind = fault.kind.as_str();
-                self.note(text, Level::Error, Some(kind), fault.at, &fault.message);
+                self.note(text, &fault);
                 Json::String(text.to_owned())
             }
         }
@@ -181,20 +180,21 @@ impl<'s> Walk<'s> {
         Ok(outcome)
     }
 
-    fn note(
-        &mut self,
-        text: &str,
-        level: Level,
-        exception_type: Option<&'static str>,
-        at: usize,
-        message: &str,
-    ) {
+    fn note(&mut self, text: &str, fault: &Fault) {
+        let Fault { kind, at, message } = fault;
+        let (level, exception_type) = match kind {
+            FaultKind::Unresolved => (Level::Info, None),
+            FaultKind::Syntax | FaultKind::Evaluation | FaultKind::Limit => {
+                (Level::Error, Some(kind.as_str()))
+            }
+        };
         let place = self.path.first().map(|key| format!("[{key}] ")).unwrap_or_default();
         let description = format!("Failed to evaluate {place}{message}").replace('$', "");
         let pointer = self.path.iter().fold(String::new(), |pointer, step| {
             pointer + "/" + &step.replace('~', "~0").replace('/', "~1")
         });
-        let entry = Entry { description, exception_type, level, pointer, column: at + 1 };
+        let entry =
+            Entry { description, exception_type, level, pointer, column: at.saturating_add(1) };
         self.summary.entry(unmarked(text)).or_default().push(entry);
     }
 }
@@ -205,8 +205,7 @@ fn string(machine: &mut Machine<'_>, text: &str) -> Result<(Outcome, usize), Fau
     if let [Piece::Expression { source, offset }] = pieces.as_slice() {
         let value = piece(machine, source, *offset)?;
         if value.is_null() {
-            let (at, message) = machine.why_null();
-            let unresolved = vec![(offset + at, format!("{source} not found: {message}"))];
+            let unresolved = vec![not_found(machine, source, *offset)];
             return Ok((Outcome { value: Json::String(text.to_owned()), unresolved }, 0));
         }
         let (value, bytes) = render::json(&value, machine.limits)
@@ -221,8 +220,7 @@ fn string(machine: &mut Machine<'_>, text: &str) -> Result<(Outcome, usize), Fau
             Piece::Expression { source, offset } => {
                 let value = piece(machine, source, offset)?;
                 if value.is_null() {
-                    let (at, message) = machine.why_null();
-                    unresolved.push((offset + at, format!("{source} not found: {message}")));
+                    unresolved.push(not_found(machine, source, offset));
                     joined.extend(["${", source, "}"]);
                     continue;
                 }
@@ -237,6 +235,13 @@ fn string(machine: &mut Machine<'_>, text: &str) -> Result<(Outcome, usize), Fau
     }
     let bytes = joined.len();
     Ok((Outcome { value: Json::String(joined), unresolved }, bytes))
+}
+
+/// What is told of an expression whose value is null.
+fn not_found(machine: &Machine<'_>, source: &str, offset: usize) -> Fault {
+    let (at, message) = machine.why_null();
+    let message = format!("{source} not found: {message}");
+    Fault { kind: FaultKind::Unresolved, at: offset + at, message }
 }
 
 /// Evaluates an expression that begins so many characters into the string.
@@ -261,9 +266,6 @@ pub fn evaluate_text(text: &str, scope: &Scope, limits: &Limits) -> Result<Json,
     let (outcome, _) = outcome.map_err(|fault| ExpressionError::new(text, 0, fault))?;
     match outcome.unresolved.into_iter().next() {
         None => Ok(outcome.value),
-        Some((at, message)) => {
-            let fault = Fault { kind: FaultKind::Unresolved, at, message };
-            Err(ExpressionError::new(text, 0, fault))
-        }
+        Some(fault) => Err(ExpressionError::new(text, 0, fault)),
     }
 }

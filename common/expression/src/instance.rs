@@ -133,10 +133,8 @@ impl Instance {
             Self::LocalDateTime(time) => calendar::printed(*time),
             Self::Instant(instant) => calendar::printed_instant(*instant),
             Self::DayOfWeek(day) => named(&WEEKDAYS, day).to_owned(),
-            Self::Unit(unit) => match unit {
-                Unit::HalfDays => "HalfDays".to_owned(),
-                _ => capitalized(named(&Unit::ALL, unit)),
-            },
+            Self::Unit(Unit::HalfDays) => "HalfDays".to_owned(),
+            Self::Unit(unit) => capitalized(named(&Unit::ALL, unit)),
             Self::Uuid(id) => uuid_text(*id),
             Self::Adjuster(_) | Self::Format(_) | Self::Random(_) => self.noun().to_owned(),
         }

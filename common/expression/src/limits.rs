@@ -5,6 +5,7 @@
 /// A step is one operation on at most [`Limits::BYTES_PER_STEP`] of text or as many entries of a
 /// list or map; larger ones count as several. So the steps bound the time whatever the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "every field is a maximum")]
 pub struct Limits {
     /// Longest expression, in characters. Source: Orca's `maxExpressionLength`.
     pub expression_chars_max: usize,

@@ -14,8 +14,8 @@ use crate::{
     operators, pattern,
     render::{java_text, joined_text},
     scope::{Scope, UnknownNames},
-    syntax::{Comparison, Counting, Literal, Node, NodeKind, Sign},
-    value::{Entries, List, Value},
+    syntax::{Comparison, Counting, Literal, NewArray, Node, NodeKind, Operation, Sign},
+    value::{Entries, Value},
     world::World,
 };
 
@@ -103,10 +103,11 @@ impl<'s> Machine<'s> {
                     "there is no method `{}` here; functions begin with `#`",
                     crate::fault::short(name)
                 ));
-                match here {
-                    Value::Map(_) => Err(error.at(at)),
-                    _ => self.method(here, name, &values, at),
+                // At the root there is nothing to call a method of; an item of a list may have one.
+                if matches!(here, Value::Map(_)) {
+                    return Err(error.at(at));
                 }
+                self.method(here, name, &values, at)
             }
             NodeKind::Variable(name) => Ok(self.variable(name, here)),
             NodeKind::Function(name, arguments) => {
@@ -124,9 +125,7 @@ impl<'s> Machine<'s> {
                 let arguments = Arguments { values: &values, limits: self.limits };
                 java::make(class, &arguments, self.world).map_err(|trouble| trouble.at(at))
             }
-            NodeKind::NewArray(class, length, values) => {
-                self.array(at, class, length.as_deref(), values.as_deref(), here)
-            }
+            NodeKind::NewArray(array) => self.array(at, array, here),
             NodeKind::List(items) => self.values(items, here).map(Value::list),
             NodeKind::Map(entries) => self.map(entries, here),
             NodeKind::Path(start, accesses) => self.path(start.as_deref(), accesses, here),
@@ -140,16 +139,15 @@ impl<'s> Machine<'s> {
                 let empty = matches!(&value, Value::Text(text) if text.is_empty());
                 if value.is_null() || empty { self.evaluate(other, here) } else { Ok(value) }
             }
-            _ => self.operation(node, here),
+            NodeKind::Operation(operation) => self.operation(operation, at, here),
         }
     }
 
     /// Operators.
-    fn operation(&mut self, node: &Node, here: &Value<'s>) -> Evaluation<'s> {
-        let at = node.at;
-        match &node.kind {
-            NodeKind::Not(operand) => Ok(Value::Bool(!self.truth(operand, here)?)),
-            NodeKind::And(operands) => {
+    fn operation(&mut self, operation: &Operation, at: usize, here: &Value<'s>) -> Evaluation<'s> {
+        match operation {
+            Operation::Not(operand) => Ok(Value::Bool(!self.truth(operand, here)?)),
+            Operation::And(operands) => {
                 for operand in operands {
                     if !self.truth(operand, here)? {
                         return Ok(Value::Bool(false));
@@ -157,7 +155,7 @@ impl<'s> Machine<'s> {
                 }
                 Ok(Value::Bool(true))
             }
-            NodeKind::Or(operands) => {
+            Operation::Or(operands) => {
                 for operand in operands {
                     if self.truth(operand, here)? {
                         return Ok(Value::Bool(true));
@@ -165,14 +163,14 @@ impl<'s> Machine<'s> {
                 }
                 Ok(Value::Bool(false))
             }
-            NodeKind::Signed(sign, operand) => {
+            Operation::Signed(sign, operand) => {
                 let number = self.number(operand, here)?;
                 Ok(Value::Number(match sign {
                     Sign::Plus => number,
                     Sign::Minus => number.negated(),
                 }))
             }
-            NodeKind::Chain(first, rest) => {
+            Operation::Chain(first, rest) => {
                 let mut left = self.evaluate(first, here)?;
                 for (operator, operand) in rest {
                     let right = self.evaluate(operand, here)?;
@@ -182,18 +180,18 @@ impl<'s> Machine<'s> {
                 }
                 Ok(left)
             }
-            NodeKind::Power(base, exponent) => {
+            Operation::Power(base, exponent) => {
                 let (base, exponent) = (self.number(base, here)?, self.number(exponent, here)?);
                 Ok(Value::Number(base.power(exponent)))
             }
-            NodeKind::Compare(comparison, left, right) => {
+            Operation::Compare(comparison, left, right) => {
                 self.compare(*comparison, left, right, here)
             }
-            NodeKind::Assign(target, value) => {
+            Operation::Assign(target, value) => {
                 self.assignable(target, here)?;
                 self.evaluate(value, here)
             }
-            NodeKind::Count(counting, target) => {
+            Operation::Count(counting, target) => {
                 self.assignable(target, here)?;
                 let number = self.number(target, here)?;
                 let step = match counting {
@@ -204,8 +202,6 @@ impl<'s> Machine<'s> {
                 let sum = number.calculate(crate::syntax::Arithmetic::Add, step);
                 Ok(Value::Number(sum.unwrap_or(number)))
             }
-            // Everything else is a value and was handled before.
-            _ => Err(Fault::evaluation(at, "this cannot be evaluated")),
         }
     }
 
@@ -231,13 +227,11 @@ impl<'s> Machine<'s> {
     }
 
     fn number(&mut self, node: &Node, here: &Value<'s>) -> Result<Number, Fault> {
-        match self.evaluate(node, here)? {
-            Value::Number(number) => Ok(number),
-            other => {
-                let trouble = Trouble::Wrong(format!("expected a number, found {}", other.noun()));
-                Err(self.explain(trouble, &other, &Value::Bool(true)).at(node.at))
-            }
-        }
+        let value = self.evaluate(node, here)?;
+        value.as_number().ok_or_else(|| {
+            let trouble = Trouble::Wrong(format!("expected a number, found {}", value.noun()));
+            self.explain(trouble, &value, &Value::Bool(true)).at(node.at)
+        })
     }
 
     fn variable(&self, name: &str, here: &Value<'s>) -> Value<'s> {
@@ -251,13 +245,12 @@ impl<'s> Machine<'s> {
     fn map(&mut self, entries: &[(Node, Node)], here: &Value<'s>) -> Evaluation<'s> {
         let mut made = Entries::default();
         for (key, value) in entries {
-            let name: Rc<str> = match &key.kind {
-                NodeKind::Name(name) => name.as_str().into(),
-                _ => {
-                    let key_value = self.evaluate(key, here)?;
-                    let text = joined_text(&key_value, self.limits);
-                    text.map_err(|refusal| refusal.explained(self.limits).at(key.at))?.into()
-                }
+            let name: Rc<str> = if let NodeKind::Name(word) = &key.kind {
+                word.as_str().into()
+            } else {
+                let key_value = self.evaluate(key, here)?;
+                let text = joined_text(&key_value, self.limits);
+                text.map_err(|refusal| refusal.explained(self.limits).at(key.at))?.into()
             };
             let value = self.evaluate(value, here)?;
             made.put(name, value);
@@ -265,47 +258,36 @@ impl<'s> Machine<'s> {
         Ok(Value::map(made))
     }
 
-    fn array(
-        &mut self,
-        at: usize,
-        class: &str,
-        length: Option<&Node>,
-        values: Option<&[Node]>,
-        here: &Value<'s>,
-    ) -> Evaluation<'s> {
-        let primitive = matches!(class, "int" | "long" | "double" | "float" | "boolean" | "byte");
-        if !primitive {
-            Class::named(class).map_err(|message| Fault::evaluation(at, message))?;
-        }
-        let length = match length {
+    fn array(&mut self, at: usize, array: &NewArray, here: &Value<'s>) -> Evaluation<'s> {
+        let class = array.class.as_str();
+        let empty = match class {
+            "int" | "byte" => Value::int(0),
+            "long" => Value::long(0),
+            "double" | "float" => Value::double(0.0),
+            "boolean" => Value::Bool(false),
+            name => {
+                Class::named(name).map_err(|message| Fault::evaluation(at, message))?;
+                Value::Null
+            }
+        };
+        let length = match &array.length {
             Some(length) => {
                 let number = self.number(length, here)?.to_long();
-                let fits = usize::try_from(number).ok().filter(|n| *n <= Limits::BYTES_PER_STEP);
+                let most = Limits::BYTES_PER_STEP;
+                let fits = usize::try_from(number).ok().filter(|length| *length <= most);
                 Some(fits.ok_or_else(|| {
-                    let most = Limits::BYTES_PER_STEP;
                     Fault::evaluation(at, format!("an array has 0 to {most} items, not {number}"))
                 })?)
             }
             None => None,
         };
-        let values = match values {
+        let values = match &array.values {
             Some(values) => self.values(values, here)?,
-            None => {
-                let empty = match class {
-                    "int" | "byte" => Value::int(0),
-                    "long" => Value::long(0),
-                    "double" | "float" => Value::double(0.0),
-                    "boolean" => Value::Bool(false),
-                    _ => Value::Null,
-                };
-                vec![empty; length.unwrap_or_default()]
-            }
+            None => vec![empty; length.unwrap_or_default()],
         };
         if length.is_some_and(|length| length != values.len()) {
-            return Err(Fault::evaluation(
-                at,
-                "the array has not as many values as its length says",
-            ));
+            let message = "the array has not as many values as its length says";
+            return Err(Fault::evaluation(at, message));
         }
         Ok(Value::array(values))
     }
@@ -331,37 +313,30 @@ impl<'s> Machine<'s> {
             Comparison::LessOrEqual => order(&left, &right)?.is_some_and(Ordering::is_le),
             Comparison::Greater => order(&left, &right)?.is_some_and(Ordering::is_gt),
             Comparison::GreaterOrEqual => order(&left, &right)?.is_some_and(Ordering::is_ge),
-            Comparison::InstanceOf => match right {
-                Value::Class(class) => objects::is_of(&left, class),
-                _ => {
-                    let message = "`instanceof` needs a class on its right, such as T(String)";
-                    return Err(Fault::evaluation(right_node.at, message));
-                }
-            },
-            Comparison::Between => match &right {
-                Value::List(range) if range.len() == 2 => {
-                    let (low, high) = (ends(range, 0), ends(range, 1));
-                    order(&left, &low)?.is_some_and(Ordering::is_ge)
-                        && order(&left, &high)?.is_some_and(Ordering::is_le)
-                }
-                _ => {
-                    let message = "`between` needs a list of two values on its right";
-                    return Err(Fault::evaluation(right_node.at, message));
-                }
-            },
+            Comparison::InstanceOf => {
+                let message = "`instanceof` needs a class on its right, such as T(String)";
+                let class = right.as_class();
+                let class = class.ok_or_else(|| Fault::evaluation(right_node.at, message))?;
+                objects::is_of(&left, class)
+            }
+            Comparison::Between => {
+                let range = right.as_list().filter(|range| range.len() == 2);
+                let message = "`between` needs a list of two values on its right";
+                let range = range.ok_or_else(|| Fault::evaluation(right_node.at, message))?;
+                let end = |place: usize| range.get(place).unwrap_or(Value::Null);
+                order(&left, &end(0))?.is_some_and(Ordering::is_ge)
+                    && order(&left, &end(1))?.is_some_and(Ordering::is_le)
+            }
             Comparison::Matches => self.matches(&left, &right, at)?,
         };
         Ok(Value::Bool(truth))
     }
 
     fn matches(&self, left: &Value<'s>, right: &Value<'s>, at: usize) -> Result<bool, Fault> {
-        let pattern = match right {
-            Value::Text(pattern) => pattern,
-            other => {
-                let message = format!("`matches` needs a text as pattern, not {}", other.noun());
-                return Err(Fault::evaluation(at, message));
-            }
-        };
+        let pattern = right.as_text().ok_or_else(|| {
+            let noun = right.noun();
+            Fault::evaluation(at, format!("`matches` needs a text as pattern, not {noun}"))
+        })?;
         if left.is_null() {
             let wrong = Trouble::from("null matches nothing");
             return Err(self.explain(wrong, left, right).at(at));
@@ -371,10 +346,6 @@ impl<'s> Machine<'s> {
         let regex = pattern::compile_whole(pattern, self.limits);
         Ok(regex.map_err(|trouble| trouble.at(at))?.is_match(&text))
     }
-}
-
-fn ends<'s>(range: &List<'s>, place: usize) -> Value<'s> {
-    range.get(place).unwrap_or(Value::Null)
 }
 
 fn of_literal<'s>(literal: &Literal) -> Value<'s> {

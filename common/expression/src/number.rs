@@ -96,8 +96,9 @@ impl Number {
                 Arithmetic::Add => left.wrapping_add(right),
                 Arithmetic::Subtract => left.wrapping_sub(right),
                 Arithmetic::Multiply => left.wrapping_mul(right),
-                Arithmetic::Divide if right == 0 => return Err(DivisionByZero),
-                Arithmetic::Remainder if right == 0 => return Err(DivisionByZero),
+                Arithmetic::Divide | Arithmetic::Remainder if right == 0 => {
+                    return Err(DivisionByZero);
+                }
                 Arithmetic::Divide => left.wrapping_div(right),
                 Arithmetic::Remainder => left.wrapping_rem(right),
             }),
@@ -105,8 +106,9 @@ impl Number {
                 Arithmetic::Add => left.wrapping_add(right),
                 Arithmetic::Subtract => left.wrapping_sub(right),
                 Arithmetic::Multiply => left.wrapping_mul(right),
-                Arithmetic::Divide if right == 0 => return Err(DivisionByZero),
-                Arithmetic::Remainder if right == 0 => return Err(DivisionByZero),
+                Arithmetic::Divide | Arithmetic::Remainder if right == 0 => {
+                    return Err(DivisionByZero);
+                }
                 Arithmetic::Divide => left.wrapping_div(right),
                 Arithmetic::Remainder => left.wrapping_rem(right),
             }),

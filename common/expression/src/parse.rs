@@ -2,11 +2,13 @@
 //!
 //! Source: the grammar of Spring Expression, without bean references.
 
+mod start;
+
 use crate::{
     fault::Fault,
     limits::Limits,
     syntax::{
-        Access, AccessKind, Arithmetic, Comparison, Counting, Literal, Node, NodeKind, OnNull,
+        Access, AccessKind, Arithmetic, Comparison, Counting, Node, NodeKind, OnNull, Operation,
         Pick, Sign,
     },
     token::{Placed, Token, tokens},
@@ -57,8 +59,8 @@ struct Parser {
 
 type Parsed = Result<Node, Fault>;
 
-fn node(at: usize, kind: NodeKind) -> Node {
-    Node { at, kind }
+fn node(at: usize, kind: impl Into<NodeKind>) -> Node {
+    Node { at, kind: kind.into() }
 }
 
 impl Parser {
@@ -128,24 +130,24 @@ impl Parser {
         }
         if self.sign("=") {
             let value = self.any()?;
-            return Ok(node(at, NodeKind::Assign(Box::new(first), Box::new(value))));
+            return Ok(node(at, Operation::Assign(Box::new(first), Box::new(value))));
         }
         Ok(first)
     }
 
     fn any(&mut self) -> Parsed {
-        self.joined(&[("||", ()), ("or", ())], Self::all, NodeKind::Or)
+        self.joined(&[("||", ()), ("or", ())], Self::all, Operation::Or)
     }
 
     fn all(&mut self) -> Parsed {
-        self.joined(&[("&&", ()), ("and", ())], Self::comparison, NodeKind::And)
+        self.joined(&[("&&", ()), ("and", ())], Self::comparison, Operation::And)
     }
 
     fn joined(
         &mut self,
         operators: &[(&str, ())],
         operand: fn(&mut Self) -> Parsed,
-        make: fn(Vec<Node>) -> NodeKind,
+        make: fn(Vec<Node>) -> Operation,
     ) -> Parsed {
         let first = operand(self)?;
         let at = first.at;
@@ -184,7 +186,7 @@ impl Parser {
             return Ok(left);
         };
         let right = self.sum()?;
-        Ok(node(left.at, NodeKind::Compare(comparison, Box::new(left), Box::new(right))))
+        Ok(node(left.at, Operation::Compare(comparison, Box::new(left), Box::new(right))))
     }
 
     fn sum(&mut self) -> Parsed {
@@ -215,7 +217,7 @@ impl Parser {
         if rest.is_empty() {
             return Ok(first);
         }
-        Ok(node(first.at, NodeKind::Chain(Box::new(first), rest)))
+        Ok(node(first.at, Operation::Chain(Box::new(first), rest)))
     }
 
     fn power(&mut self) -> Parsed {
@@ -223,10 +225,10 @@ impl Parser {
         let at = base.at;
         if self.sign("^") {
             let exponent = self.unary()?;
-            base = node(at, NodeKind::Power(Box::new(base), Box::new(exponent)));
+            base = node(at, Operation::Power(Box::new(base), Box::new(exponent)));
         }
         if self.sign("++") || self.sign("--") {
-            base = node(at, NodeKind::Count(Counting::Before, Box::new(base)));
+            base = node(at, Operation::Count(Counting::Before, Box::new(base)));
         }
         Ok(base)
     }
@@ -235,15 +237,15 @@ impl Parser {
         let at = self.at();
         if self.operator(&[("!", ()), ("not", ())]).is_some() {
             let operand = self.nested(Self::unary)?;
-            return Ok(node(at, NodeKind::Not(Box::new(operand))));
+            return Ok(node(at, Operation::Not(Box::new(operand))));
         }
         if let Some(sign) = self.operator(&[("+", Sign::Plus), ("-", Sign::Minus)]) {
             let operand = self.nested(Self::unary)?;
-            return Ok(node(at, NodeKind::Signed(sign, Box::new(operand))));
+            return Ok(node(at, Operation::Signed(sign, Box::new(operand))));
         }
         if let Some(counting) = self.operator(&[("++", Counting::Up), ("--", Counting::Down)]) {
             let operand = self.nested(Self::unary)?;
-            return Ok(node(at, NodeKind::Count(counting, Box::new(operand))));
+            return Ok(node(at, Operation::Count(counting, Box::new(operand))));
         }
         self.path()
     }
@@ -348,153 +350,5 @@ impl Parser {
                 return Ok(found);
             }
         }
-    }
-
-    /// What a path begins with; nothing when it begins with a bracket.
-    fn start(&mut self) -> Result<Option<Node>, Fault> {
-        let at = self.at();
-        let literal = match self.peek() {
-            None => return Err(self.no_operand()),
-            Some(Token::Sign(_)) => return self.start_of_sign(),
-            Some(Token::Word(word)) => {
-                let word = word.clone();
-                self.next += 1;
-                return self.start_of_word(at, word).map(Some);
-            }
-            Some(Token::Int(number)) => Literal::Int(*number),
-            Some(Token::Long(number)) => Literal::Long(*number),
-            Some(Token::Float(number)) => Literal::Float(*number),
-            Some(Token::Double(number)) => Literal::Double(*number),
-            Some(Token::Text(text)) => Literal::Text(text.clone()),
-        };
-        self.next += 1;
-        Ok(Some(node(at, NodeKind::Literal(literal))))
-    }
-
-    fn start_of_sign(&mut self) -> Result<Option<Node>, Fault> {
-        let at = self.at();
-        if self.sign("(") {
-            let inner = self.expression()?;
-            self.expect(")")?;
-            return Ok(Some(inner));
-        }
-        if self.sign("{") {
-            return self.literal_of_braces(at).map(Some);
-        }
-        if matches!(self.peek(), Some(Token::Sign("#"))) {
-            return self.path_start_sign().map(Some);
-        }
-        if self.sign("@") || self.sign("&") {
-            return Err(Fault::syntax(at, "beans (`@name`) do not exist here"));
-        }
-        Ok(None)
-    }
-
-    /// `#name` or `#name(…)`.
-    fn path_start_sign(&mut self) -> Parsed {
-        let at = self.at();
-        self.expect("#")?;
-        let Some(Token::Word(name)) = self.peek().cloned() else {
-            return Err(Fault::syntax(self.at(), "expected the name of a function after `#`"));
-        };
-        self.next += 1;
-        let kind = match self.arguments()? {
-            Some(arguments) => NodeKind::Function(name, arguments),
-            None => NodeKind::Variable(name),
-        };
-        Ok(node(at, kind))
-    }
-
-    fn start_of_word(&mut self, at: usize, word: String) -> Parsed {
-        let is = |name: &str| word.eq_ignore_ascii_case(name);
-        let literal = if is("null") {
-            Literal::Null
-        } else if is("true") {
-            Literal::Bool(true)
-        } else if is("false") {
-            Literal::Bool(false)
-        } else {
-            if word == "T" && self.sign("(") {
-                let class = self.dotted()?;
-                self.expect(")")?;
-                return Ok(node(at, NodeKind::Class(class)));
-            }
-            if is("new") && matches!(self.peek(), Some(Token::Word(_))) {
-                return self.made(at);
-            }
-            let kind = match self.arguments()? {
-                Some(arguments) => NodeKind::Call(word, arguments),
-                None => NodeKind::Name(word),
-            };
-            return Ok(node(at, kind));
-        };
-        Ok(node(at, NodeKind::Literal(literal)))
-    }
-
-    /// A class name with its package.
-    fn dotted(&mut self) -> Result<String, Fault> {
-        let mut name = String::new();
-        loop {
-            let Some(Token::Word(part)) = self.peek() else {
-                return Err(Fault::syntax(self.at(), "expected the name of a class"));
-            };
-            name.push_str(part);
-            self.next += 1;
-            if !self.sign(".") {
-                return Ok(name);
-            }
-            name.push('.');
-        }
-    }
-
-    /// What follows `new`.
-    fn made(&mut self, at: usize) -> Parsed {
-        let class = self.dotted()?;
-        if !self.sign("[") {
-            self.expect("(")?;
-            let arguments = self.separated(")")?;
-            return Ok(node(at, NodeKind::New(class, arguments)));
-        }
-        let length = if self.sign("]") {
-            None
-        } else {
-            let length = self.expression()?;
-            self.expect("]")?;
-            Some(Box::new(length))
-        };
-        let values = if self.sign("{") { Some(self.separated("}")?) } else { None };
-        if length.is_none() && values.is_none() {
-            return Err(Fault::syntax(self.at(), "an array needs a length or values"));
-        }
-        Ok(node(at, NodeKind::NewArray(class, length, values)))
-    }
-
-    /// `{1, 2}`, `{'a': 1}`, `{}` (a list) and `{:}` (a map).
-    fn literal_of_braces(&mut self, at: usize) -> Parsed {
-        if self.sign("}") {
-            return Ok(node(at, NodeKind::List(Vec::new())));
-        }
-        if self.sign(":") {
-            self.expect("}")?;
-            return Ok(node(at, NodeKind::Map(Vec::new())));
-        }
-        let first = self.expression()?;
-        if self.sign(":") {
-            let mut entries = vec![(first, self.expression()?)];
-            while self.sign(",") {
-                let key = self.expression()?;
-                self.expect(":")?;
-                entries.push((key, self.expression()?));
-            }
-            self.expect("}")?;
-            return Ok(node(at, NodeKind::Map(entries)));
-        }
-        let mut items = vec![first];
-        if self.sign(",") {
-            items.extend(self.separated("}")?);
-        } else {
-            self.expect("}")?;
-        }
-        Ok(node(at, NodeKind::List(items)))
     }
 }

@@ -19,12 +19,10 @@ pub(crate) fn compile(pattern: &str, limits: &Limits) -> Result<Regex, Trouble> 
     }
     let translated = Translation::of(pattern)?;
     RegexBuilder::new(&translated).size_limit(COMPILED_BYTES_MAX).build().map_err(|error| {
-        match error {
-            regex::Error::CompiledTooBig(_) => {
-                Trouble::TooMuch("the regular expression is too costly".to_owned())
-            }
-            _ => Trouble::from("the regular expression cannot be read"),
+        if matches!(error, regex::Error::CompiledTooBig(_)) {
+            return Trouble::TooMuch("the regular expression is too costly".to_owned());
         }
+        Trouble::from("the regular expression cannot be read")
     })
 }
 
@@ -170,8 +168,14 @@ impl<'p> Translation<'p> {
             'W' => "^A-Za-z0-9_",
             'S' => r"^ \t\n\x0B\x0C\r",
             'h' => r" \t\u{A0}\u{1680}\u{180E}\u{2000}-\u{200A}\u{202F}\u{205F}\u{3000}",
-            'p' | 'P' => return self.property(letter),
-            'Q' => return self.quotation(),
+            'p' | 'P' => {
+                self.property(letter);
+                return Ok(());
+            }
+            'Q' => {
+                self.quotation();
+                return Ok(());
+            }
             'R' => {
                 self.out.push_str(r"(?:\r\n|[\n\x0B\x0C\r\u{85}\u{2028}\u{2029}])");
                 return Ok(());
@@ -202,10 +206,10 @@ impl<'p> Translation<'p> {
     }
 
     /// `\p{…}`: the names Java has for ASCII, and the general categories.
-    fn property(&mut self, letter: char) -> Result<(), Trouble> {
+    fn property(&mut self, letter: char) {
         if self.rest.next_if_eq(&'{').is_none() {
             self.out.extend(['\\', letter]);
-            return Ok(());
+            return;
         }
         let name: String = self.rest.by_ref().take_while(|letter| *letter != '}').collect();
         let ascii = match name.as_str() {
@@ -214,29 +218,24 @@ impl<'p> Translation<'p> {
             "ASCII" => "ascii".to_owned(),
             _ => {
                 let name = name.strip_prefix("Is").unwrap_or(&name);
-                self.out.push_str(&format!("\\{letter}{{{name}}}"));
-                return Ok(());
+                self.out.extend(['\\', letter, '{']);
+                self.out.push_str(name);
+                self.out.push('}');
+                return;
             }
         };
         let not = if letter == 'P' { "^" } else { "" };
-        self.out.push_str(&format!("[[:{not}{ascii}:]]"));
-        Ok(())
+        self.out.extend(["[[:", not, &ascii, ":]]"]);
     }
 
     /// `\Q…\E`: everything between stands for itself.
-    fn quotation(&mut self) -> Result<(), Trouble> {
+    fn quotation(&mut self) {
         let mut quoted = String::new();
         while !quoted.ends_with("\\E") {
-            match self.rest.next() {
-                Some(letter) => quoted.push(letter),
-                None => {
-                    self.out.push_str(&regex::escape(&quoted));
-                    return Ok(());
-                }
-            }
+            let Some(letter) = self.rest.next() else { break };
+            quoted.push(letter);
         }
         self.out.push_str(&regex::escape(quoted.strip_suffix("\\E").unwrap_or(&quoted)));
-        Ok(())
     }
 }
 

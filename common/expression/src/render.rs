@@ -181,10 +181,10 @@ impl Builder<'_> {
             Value::Object(object) => self.value(&Value::Map(Map::Json(object.fields)), depth),
             Value::Instance(instance) => {
                 self.charge(16)?;
-                Ok(match &**instance {
-                    Instance::Date(ms) => Json::from(*ms),
-                    other => Json::String(other.text()),
-                })
+                if let Instance::Date(ms) = **instance {
+                    return Ok(Json::from(ms));
+                }
+                Ok(Json::String(instance.text()))
             }
             Value::Verbatim(inner) => self.value(inner, depth),
             Value::Class(_) => Err(Refusal::NoForm(value.noun())),

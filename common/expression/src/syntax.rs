@@ -23,12 +23,34 @@ pub(crate) enum NodeKind {
     Class(String),
     New(String, Vec<Node>),
     /// `new String[2]{…}`, with or without length and values.
-    NewArray(String, Option<Box<Node>>, Option<Vec<Node>>),
+    NewArray(Box<NewArray>),
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
     /// A start and what is read from it, one after the other. Without a start it begins with the
     /// current item.
     Path(Option<Box<Node>>, Vec<Access>),
+    Ternary(Box<[Node; 3]>),
+    Elvis(Box<Node>, Box<Node>),
+    Operation(Operation),
+}
+
+impl From<Operation> for NodeKind {
+    fn from(operation: Operation) -> Self {
+        Self::Operation(operation)
+    }
+}
+
+/// `new String[2]{…}`, with a length or values or both.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NewArray {
+    pub(crate) class: String,
+    pub(crate) length: Option<Node>,
+    pub(crate) values: Option<Vec<Node>>,
+}
+
+/// Operators and their operands.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Operation {
     Not(Box<Node>),
     /// A sign before an operand.
     Signed(Sign, Box<Node>),
@@ -38,8 +60,6 @@ pub(crate) enum NodeKind {
     Compare(Comparison, Box<Node>, Box<Node>),
     And(Vec<Node>),
     Or(Vec<Node>),
-    Ternary(Box<[Node; 3]>),
-    Elvis(Box<Node>, Box<Node>),
     /// `a = b`.
     Assign(Box<Node>, Box<Node>),
     /// `a++`, `++a` and so on.

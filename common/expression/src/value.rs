@@ -108,12 +108,12 @@ pub(crate) struct Object<'s> {
 
 impl<'s> Entries<'s> {
     pub(crate) fn put(&mut self, key: Rc<str>, value: Value<'s>) {
-        match self.index.get(&key).and_then(|place| self.order.get_mut(*place)) {
-            Some((_, old)) => *old = value,
-            None => {
-                self.index.insert(Rc::clone(&key), self.order.len());
-                self.order.push((key, value));
-            }
+        let known = self.index.get(&key).and_then(|place| self.order.get_mut(*place));
+        if let Some((_, old)) = known {
+            *old = value;
+        } else {
+            self.index.insert(Rc::clone(&key), self.order.len());
+            self.order.push((key, value));
         }
     }
 
@@ -195,6 +195,31 @@ impl<'s> Value<'s> {
         Self::int(i32::try_from(count).unwrap_or(i32::MAX))
     }
 
+    /// The number, if it is one.
+    pub(crate) const fn as_number(&self) -> Option<Number> {
+        if let Self::Number(number) = self { Some(*number) } else { None }
+    }
+
+    /// The text, if it is one.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The list or array, if it is one.
+    pub(crate) const fn as_list(&self) -> Option<&List<'s>> {
+        if let Self::List(list) = self { Some(list) } else { None }
+    }
+
+    /// What `new` or a static method made, if it is that.
+    pub(crate) fn as_instance(&self) -> Option<&Instance> {
+        if let Self::Instance(instance) = self { Some(instance) } else { None }
+    }
+
+    /// The class, if it is one.
+    pub(crate) const fn as_class(&self) -> Option<Class> {
+        if let Self::Class(class) = self { Some(*class) } else { None }
+    }
+
     pub(crate) const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
@@ -228,6 +253,12 @@ impl Kind {
             Self::Paused => "a pause",
             Self::SourceControl => "a source control entry",
         }
+    }
+}
+
+impl Default for List<'_> {
+    fn default() -> Self {
+        Self { form: Form::List, items: Items::Json(&[], Nature::Data) }
     }
 }
 

@@ -279,7 +279,8 @@ mod tests {
         let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
         for round in 1..12 {
             let before = format!("*a{}", round - 1);
-            bomb.push_str(&format!("a{round}: &a{round} [{}]\n", vec![before; 10].join(",")));
+            let line = format!("a{round}: &a{round} [{}]\n", vec![before; 10].join(","));
+            bomb.push_str(&line);
         }
         assert!(matches!(all(&bomb), Err(Trouble::TooMuch(_))));
         assert!(matches!(all(&"[".repeat(200)), Err(Trouble::TooMuch(_))));

@@ -92,10 +92,9 @@ fn moved(name: &str, arguments: &Arguments<'_, '_>) -> Result<Option<Span>, Trou
 }
 
 fn unit(arguments: &Arguments<'_, '_>, place: usize) -> Result<Unit, Trouble> {
-    match arguments.instance(place)? {
-        Instance::Unit(unit) => Ok(*unit),
-        other => Err(Trouble::Wrong(format!("expected a ChronoUnit, not {}", other.noun()))),
-    }
+    arguments.made(place, "a ChronoUnit", |made| {
+        if let Instance::Unit(unit) = made { Some(*unit) } else { None }
+    })
 }
 
 /// Only whole days can be added to a date.
@@ -111,9 +110,10 @@ pub(super) fn date_call<'s>(date: Date, name: &str, arguments: &Arguments<'_, 's
     if let Some(span) = moved(name, arguments)? {
         return date.checked_add(day_span(span)?).map(of_date).map(Some).map_err(out_of_range);
     }
-    let other = || match arguments.instance(0)? {
-        Instance::LocalDate(other) => Ok(*other),
-        other => Err(Trouble::Wrong(format!("expected a LocalDate, not {}", other.noun()))),
+    let other = || {
+        arguments.made(0, "a LocalDate", |made| {
+            if let Instance::LocalDate(other) = made { Some(*other) } else { None }
+        })
     };
     let small = |place: usize| i8::try_from(arguments.int(place)?).map_err(|_| range());
     Ok(Some(match (name, arguments.values.len()) {
@@ -162,9 +162,10 @@ pub(super) fn time_call<'s>(
     if let Some(span) = moved(name, arguments)? {
         return time.checked_add(span).map(of_time).map(Some).map_err(out_of_range);
     }
-    let other = || match arguments.instance(0)? {
-        Instance::LocalDateTime(other) => Ok(*other),
-        other => Err(Trouble::Wrong(format!("expected a LocalDateTime, not {}", other.noun()))),
+    let other = || {
+        arguments.made(0, "a LocalDateTime", |made| {
+            if let Instance::LocalDateTime(other) = made { Some(*other) } else { None }
+        })
     };
     let small = |place: usize| i8::try_from(arguments.int(place)?).map_err(|_| range());
     let built = |built: Result<DateTime, jiff::Error>| built.map(of_time).map_err(out_of_range);
@@ -199,9 +200,10 @@ pub(super) fn instant_call<'s>(
     if let Some(span) = moved(name, arguments)? {
         return moved_to(time.checked_add(span).map_err(out_of_range)?).map(Some);
     }
-    let other = || match arguments.instance(0)? {
-        Instance::Instant(other) => Ok(*other),
-        other => Err(Trouble::Wrong(format!("expected an Instant, not {}", other.noun()))),
+    let other = || {
+        arguments.made(0, "an Instant", |made| {
+            if let Instance::Instant(other) = made { Some(*other) } else { None }
+        })
     };
     Ok(Some(match (name, arguments.values.len()) {
         ("toEpochMilli", 0) => Value::long(instant.as_millisecond()),
@@ -282,14 +284,9 @@ fn truncated(time: DateTime, unit: Unit) -> Result<DateTime, Trouble> {
 }
 
 fn adjusted(date: Date, arguments: &Arguments<'_, '_>) -> Result<Date, Trouble> {
-    let adjuster = match arguments.instance(0)? {
-        Instance::Adjuster(adjuster) => *adjuster,
-        Instance::LocalDate(other) => return Ok(*other),
-        other => {
-            let noun = other.noun();
-            return Err(Trouble::Wrong(format!("expected a TemporalAdjuster, not {noun}")));
-        }
-    };
+    let adjuster = arguments.made(0, "a TemporalAdjuster", |made| {
+        if let Instance::Adjuster(adjuster) = made { Some(*adjuster) } else { None }
+    })?;
     let month = date.first_of_month();
     let year = date.first_of_year();
     let next = |first: Result<Date, jiff::Error>| first.map_err(out_of_range);

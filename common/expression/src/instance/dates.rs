@@ -18,6 +18,10 @@ pub(super) fn millis(time: DateTime) -> Result<i64, Trouble> {
     moment.map(Timestamp::as_millisecond).map_err(|_| Trouble::from("the date is out of range"))
 }
 
+fn date_of(made: &Instance) -> Option<i64> {
+    if let Instance::Date(ms) = made { Some(*ms) } else { None }
+}
+
 /// `Date.toString()`.
 pub(super) fn printed(ms: i64) -> String {
     format(ms, "EEE MMM dd HH:mm:ss 'UTC' yyyy").unwrap_or_else(|_| ms.to_string())
@@ -28,12 +32,7 @@ pub(super) fn call<'s>(
     name: &str,
     arguments: &Arguments<'_, 's>,
 ) -> Result<Option<Value<'s>>, Trouble> {
-    let other = || match arguments.instance(0)? {
-        Instance::Date(other) => Ok(*other),
-        other => {
-            Err(Trouble::Wrong(format!("a Date is compared with a Date, not {}", other.noun())))
-        }
-    };
+    let other = || arguments.made(0, "a Date", date_of);
     Ok(Some(match (name, arguments.values.len()) {
         ("getTime", 0) => Value::long(ms),
         ("before", 1) => Value::Bool(ms < other()?),
@@ -59,15 +58,9 @@ pub(super) fn format_call<'s>(
 ) -> Result<Option<Value<'s>>, Trouble> {
     let text = match (name, arguments.values.len()) {
         ("toPattern", 0) => pattern.to_owned(),
-        ("format", 1) => match arguments.value(0)? {
-            Value::Instance(date) => match &**date {
-                Instance::Date(ms) => format(*ms, pattern)?,
-                other => {
-                    let noun = other.noun();
-                    return Err(Trouble::Wrong(format!("a Date can be formatted, not {noun}")));
-                }
-            },
-            _ => format(arguments.long(0)?, pattern)?,
+        ("format", 1) => match arguments.value(0)?.as_number() {
+            Some(ms) => format(ms.to_long(), pattern)?,
+            None => format(arguments.made(0, "a Date", date_of)?, pattern)?,
         },
         ("parse", 1) => {
             return Err(Trouble::from(

@@ -32,10 +32,7 @@ pub(crate) fn make<'s>(
         }),
         (Class::Long, 1) => whole(arguments).map(Value::long),
         (Class::Double, 1) => real(arguments).map(Value::double),
-        (Class::Boolean, 1) => match arguments.value(0)? {
-            Value::Bool(truth) => Ok(Value::Bool(*truth)),
-            _ => Ok(Value::Bool(arguments.text(0)?.eq_ignore_ascii_case("true"))),
-        },
+        (Class::Boolean, 1) => Ok(Value::Bool(arguments.text(0)?.eq_ignore_ascii_case("true"))),
         (Class::Date, 0) => of(Instance::Date(now(world)?)),
         (Class::Date, 1) => of(Instance::Date(arguments.long(0)?)),
         (Class::Random, 0) => of(Instance::Random(None)),
@@ -61,24 +58,19 @@ pub(super) fn now(world: &World<'_>) -> Result<i64, Trouble> {
 
 /// A whole number, from a number or text that is one.
 pub(super) fn whole(arguments: &Arguments<'_, '_>) -> Result<i64, Trouble> {
-    match arguments.value(0)? {
-        Value::Number(number) if number.is_whole() => Ok(number.to_long()),
-        Value::Number(number) => Ok(number.to_long()),
-        _ => {
-            let text = arguments.text(0)?;
-            let digits = text.strip_prefix('+').unwrap_or(&text);
-            digits.parse().map_err(|_| Trouble::from("the text is not a whole number"))
-        }
+    if let Some(number) = arguments.value(0)?.as_number() {
+        return Ok(number.to_long());
     }
+    let text = arguments.text(0)?;
+    let digits = text.strip_prefix('+').unwrap_or(&text);
+    digits.parse().map_err(|_| Trouble::from("the text is not a whole number"))
 }
 
 /// A real number, from a number or text that is one.
 pub(super) fn real(arguments: &Arguments<'_, '_>) -> Result<f64, Trouble> {
-    match arguments.value(0)? {
-        Value::Number(number) => Ok(number.to_double()),
-        _ => {
-            let number = read_number(&arguments.text(0)?).map(Number::to_double);
-            number.ok_or_else(|| Trouble::from("the text is not a number"))
-        }
-    }
+    let number = match arguments.value(0)?.as_number() {
+        Some(number) => Some(number),
+        None => read_number(&arguments.text(0)?),
+    };
+    number.map(Number::to_double).ok_or_else(|| Trouble::from("the text is not a number"))
 }

@@ -86,7 +86,22 @@ fn wholes<'s>(class: Class, name: &str, arguments: &Arguments<'_, 's>) -> Called
         let narrow = match class {
             Class::Long => return Ok(Value::long(number)),
             Class::Byte => i8::try_from(number).ok().map(i32::from),
-            _ => i32::try_from(number).ok(),
+            Class::Integer
+            | Class::Text
+            | Class::Double
+            | Class::Boolean
+            | Class::Math
+            | Class::Date
+            | Class::Random
+            | Class::Uuid
+            | Class::SimpleDateFormat
+            | Class::LocalDate
+            | Class::LocalDateTime
+            | Class::DayOfWeek
+            | Class::Instant
+            | Class::ChronoUnit
+            | Class::TemporalAdjusters
+            | Class::UrlEncoder => i32::try_from(number).ok(),
         };
         narrow.map(Value::int).ok_or_else(|| Trouble::from("the number does not fit"))
     };
@@ -180,12 +195,16 @@ fn math<'s>(name: &str, arguments: &Arguments<'_, 's>, world: &World<'_>) -> Cal
             let negative = number.order(Number::Int(0)).is_some_and(std::cmp::Ordering::is_lt);
             Value::Number(if negative { number.negated() } else { number })
         }
-        ("round", 1) => match first()? {
-            Number::Float(number) => {
-                Value::int(Number::Double((f64::from(number) + 0.5).floor()).to_int())
+        ("round", 1) => {
+            let number = first()?;
+            let rounded = (number.to_double() + 0.5).floor();
+            let narrow = matches!(number, Number::Float(_));
+            if narrow {
+                Value::int(Number::Double(rounded).to_int())
+            } else {
+                Value::long(cut(rounded))
             }
-            number => Value::long(cut((number.to_double() + 0.5).floor())),
-        },
+        }
         ("addExact" | "subtractExact" | "multiplyExact" | "floorDiv" | "floorMod", 2) => {
             let (left, right) = (arguments.long(0)?, arguments.long(1)?);
             let wide = [first()?, arguments.number(1)?]
@@ -283,12 +302,13 @@ fn dates<'s>(
         (Class::Instant, "ofEpochSecond", 1) => {
             Instance::Instant(Timestamp::from_second(arguments.long(0)?).map_err(wrong)?)
         }
-        (Class::Date, "from", 1) => match arguments.instance(0)? {
-            Instance::Instant(instant) => Instance::Date(instant.as_millisecond()),
-            other => {
-                return Err(Trouble::Wrong(format!("expected an Instant, not {}", other.noun())));
+        (Class::Date, "from", 1) => arguments.made(0, "an Instant", |made| {
+            if let Instance::Instant(instant) = made {
+                Some(Instance::Date(instant.as_millisecond()))
+            } else {
+                None
             }
-        },
+        })?,
         _ => return Ok(None),
     };
     Ok(Some(Value::Instance(instance.into())))
@@ -321,9 +341,10 @@ fn constants<'s>(class: Class, name: &str, arguments: &Arguments<'_, 's>) -> Cal
     let text = arguments.text(0)?;
     let day = WEEKDAYS.iter().find(|(known, _)| *known == text);
     let unit = Unit::ALL.iter().find(|(known, _)| *known == text);
-    let found = match class {
-        Class::DayOfWeek => day.map(|(_, day)| Instance::DayOfWeek(*day)),
-        _ => unit.map(|(_, unit)| Instance::Unit(*unit)),
+    let found = if class == Class::DayOfWeek {
+        day.map(|(_, day)| Instance::DayOfWeek(*day))
+    } else {
+        unit.map(|(_, unit)| Instance::Unit(*unit))
     };
     let found = found.ok_or_else(|| {
         Trouble::Wrong(format!("`{}` has no constant of this name", class.name()))
@@ -340,9 +361,9 @@ fn adjusters<'s>(name: &str, arguments: &Arguments<'_, 's>) -> Called<'s> {
         ("lastDayOfYear", 0) => Adjuster::LastDayOfYear,
         ("firstDayOfNextYear", 0) => Adjuster::FirstDayOfNextYear,
         (_, 1) => {
-            let Instance::DayOfWeek(day) = *arguments.instance(0)? else {
-                return Err(Trouble::from("expected a DayOfWeek"));
-            };
+            let day = arguments.made(0, "a DayOfWeek", |made| {
+                if let Instance::DayOfWeek(day) = made { Some(*day) } else { None }
+            })?;
             match name {
                 "next" => Adjuster::Next(day),
                 "nextOrSame" => Adjuster::NextOrSame(day),

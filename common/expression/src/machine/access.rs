@@ -3,8 +3,9 @@
 use super::{Evaluation, Machine, size};
 use crate::{
     arguments::Arguments,
-    fault::{Fault, Trouble, names_there, short},
+    fault::{Fault, names_there, short},
     methods,
+    number::Number,
     syntax::{Access, AccessKind, Node, NodeKind, OnNull, Pick},
     value::{Form, List, Map, Value},
 };
@@ -45,12 +46,11 @@ impl<'s> Machine<'s> {
 
     /// A bare name.
     pub(super) fn name(&mut self, here: &Value<'s>, name: &str, at: usize) -> Evaluation<'s> {
-        match here {
-            Value::Map(Map::Root(_)) if name == "deployedServerGroups" => {
-                crate::functions::call(self, name, &[]).map_err(|trouble| trouble.at(at))
-            }
-            _ => self.property(here, name, at),
+        let at_root = matches!(here, Value::Map(Map::Root(_)));
+        if at_root && name == "deployedServerGroups" {
+            return crate::functions::call(self, name, &[]).map_err(|trouble| trouble.at(at));
         }
+        self.property(here, name, at)
     }
 
     pub(super) fn property(&mut self, value: &Value<'s>, name: &str, at: usize) -> Evaluation<'s> {
@@ -151,17 +151,15 @@ impl<'s> Machine<'s> {
         };
         match value {
             Value::Null => Err(self.read_from_null("an index", at)),
-            Value::Map(map) => match &index {
-                Value::Text(key) => self.entry(map, key, at),
-                Value::Number(number) => self.entry(map, &number.text(), at),
-                Value::Bool(truth) => self.entry(map, &truth.to_string(), at),
-                Value::Null => self.miss(at, "the key is null".to_owned()),
-                _ => Err(unfit("a map")),
-            },
-            Value::Object(object) => match &index {
-                Value::Text(name) => self.object_property(*object, name, at),
-                _ => Err(unfit(value.noun())),
-            },
+            Value::Map(_) if index.is_null() => self.miss(at, "the key is null".to_owned()),
+            Value::Map(map) => {
+                let key = self.key(&index, at)?;
+                self.entry(map, &key, at)
+            }
+            Value::Object(object) => {
+                let name = index.as_text().ok_or_else(|| unfit(value.noun()))?;
+                self.object_property(*object, name, at)
+            }
             Value::List(list) => {
                 let place = place(&index).ok_or_else(|| unfit(value.noun()))?;
                 let item = usize::try_from(place).ok().and_then(|place| list.get(place));
@@ -193,15 +191,14 @@ impl<'s> Machine<'s> {
         let list = self.items(value, "a selection", at)?;
         let mut found = Vec::new();
         for item in list.iter() {
-            match self.evaluate(test, &item)? {
-                Value::Bool(true) => found.push(item),
-                Value::Bool(false) => {}
-                other => {
-                    let noun = other.noun();
-                    let message =
-                        format!("the condition of a selection is true or false, not {noun}");
-                    return Err(Fault::evaluation(test.at, message));
-                }
+            let outcome = self.evaluate(test, &item)?;
+            let Value::Bool(matched) = outcome else {
+                let noun = outcome.noun();
+                let message = format!("the condition of a selection is true or false, not {noun}");
+                return Err(Fault::evaluation(test.at, message));
+            };
+            if matched {
+                found.push(item);
             }
             if pick == Pick::First && !found.is_empty() {
                 break;
@@ -227,10 +224,7 @@ impl<'s> Machine<'s> {
             Value::List(list) => Ok(list.clone()),
             Value::Verbatim(inner) => self.items(inner, what, at),
             Value::Null => Err(self.read_from_null(what, at)),
-            Value::Map(map) if map.len() == 0 => match Value::list([]) {
-                Value::List(list) => Ok(list),
-                _ => Err(Fault::evaluation(at, "an empty map has no items")),
-            },
+            Value::Map(map) if map.len() == 0 => Ok(List::default()),
             Value::Map(_) => Err(Fault::evaluation(
                 at,
                 format!("{what} does not work on a map; its `values()` are a list"),
@@ -246,38 +240,28 @@ impl<'s> Machine<'s> {
         }
     }
 
-    /// Where a null came from, for whoever cannot use it.
-    pub(super) fn not_assignable(at: usize) -> Fault {
-        Trouble::from("only a name, a property or an index can be assigned to").at(at)
-    }
-
     /// Checks that something could be assigned. Nothing is: the scope belongs to the execution.
     pub(super) fn assignable(&mut self, target: &Node, here: &Value<'s>) -> Result<(), Fault> {
-        match &target.kind {
-            NodeKind::Name(_) => Ok(()),
-            NodeKind::Path(start, accesses) => match accesses.split_last() {
-                Some((last, before)) => {
-                    let owner = self.path(start.as_deref(), before, here)?;
-                    match (&last.kind, owner) {
-                        (AccessKind::Property(_) | AccessKind::Index(_), Value::Null) => {
-                            Err(self.read_from_null("what is assigned to", last.at))
-                        }
-                        (AccessKind::Property(_) | AccessKind::Index(_), _) => Ok(()),
-                        _ => Err(Self::not_assignable(target.at)),
-                    }
-                }
-                None => Err(Self::not_assignable(target.at)),
-            },
-            _ => Err(Self::not_assignable(target.at)),
+        if let NodeKind::Name(_) = &target.kind {
+            return Ok(());
         }
+        if let NodeKind::Path(start, accesses) = &target.kind
+            && let Some((last, before)) = accesses.split_last()
+            && matches!(last.kind, AccessKind::Property(_) | AccessKind::Index(_))
+        {
+            let owner = self.path(start.as_deref(), before, here)?;
+            if owner.is_null() {
+                return Err(self.read_from_null("what is assigned to", last.at));
+            }
+            return Ok(());
+        }
+        let message = "only a name, a property or an index can be assigned to";
+        Err(Fault::evaluation(target.at, message))
     }
 }
 
 /// A position: a whole number, or text that is one.
 fn place(index: &Value<'_>) -> Option<i64> {
-    match index {
-        Value::Number(number) => Some(number.to_long()),
-        Value::Text(text) => text.trim().parse().ok(),
-        _ => None,
-    }
+    let number = index.as_number().map(Number::to_long);
+    number.or_else(|| index.as_text()?.trim().parse().ok())
 }

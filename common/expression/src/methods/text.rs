@@ -161,12 +161,11 @@ fn position<'s>(
     name: &str,
     arguments: &Arguments<'_, 's>,
 ) -> Result<Value<'s>, Trouble> {
-    let wanted = match arguments.value(0)? {
-        Value::Number(code) => {
-            let letter = u32::try_from(code.to_long()).ok().and_then(char::from_u32);
-            letter.map(String::from).unwrap_or_default()
-        }
-        _ => arguments.text(0)?,
+    let wanted = if let Some(code) = arguments.value(0)?.as_number() {
+        let letter = u32::try_from(code.to_long()).ok().and_then(char::from_u32);
+        letter.map(String::from).unwrap_or_default()
+    } else {
+        arguments.text(0)?
     };
     let text: Vec<u16> = text.encode_utf16().collect();
     let wanted: Vec<u16> = wanted.encode_utf16().collect();
@@ -252,15 +251,12 @@ fn split<'s>(text: &str, by: &str, limit: i32, limits: &Limits) -> Result<Value<
 /// `compareTo`: the difference at the first different unit, or of the lengths.
 fn distance(left: &str, right: &str) -> i32 {
     let units = left.encode_utf16().zip(right.encode_utf16());
-    let differing = units.into_iter().find(|(left, right)| left != right);
-    match differing {
-        Some((left, right)) => i32::from(left) - i32::from(right),
-        None => {
-            let length =
-                |text: &str| i64::try_from(text.encode_utf16().count()).unwrap_or(i64::MAX);
-            low_bits(length(left) - length(right))
-        }
+    let mut differing = units.filter(|(left, right)| left != right);
+    if let Some((left, right)) = differing.next() {
+        return i32::from(left) - i32::from(right);
     }
+    let length = |text: &str| i64::try_from(text.encode_utf16().count()).unwrap_or(i64::MAX);
+    low_bits(length(left) - length(right))
 }
 
 fn text_hash(text: &str) -> i32 {
@@ -298,7 +294,7 @@ mod tests {
 
     fn called(text: &str, name: &str, arguments: &[Value<'static>]) -> Value<'static> {
         let arguments = Arguments { values: arguments, limits: &Limits::STANDARD };
-        super::call(text, name, &arguments).unwrap().unwrap()
+        call(text, name, &arguments).unwrap().unwrap()
     }
 
     fn shown(value: &Value<'_>) -> String {
@@ -337,8 +333,8 @@ mod tests {
     fn positions_outside_are_errors() {
         let values = [Value::int(4)];
         let arguments = Arguments { values: &values, limits: &Limits::STANDARD };
-        assert!(super::call("abc", "substring", &arguments).is_err());
-        assert!(super::call("abc", "charAt", &arguments).is_err());
+        assert!(call("abc", "substring", &arguments).is_err());
+        assert!(call("abc", "charAt", &arguments).is_err());
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Step<'_> {
 
     pub(crate) fn begin_execution(&mut self) {
         self.document.status = ExecutionStatus::Running;
-        self.document.started_ms = Some(self.now_ms);
+        self.document.started_ms.get_or_insert(self.now_ms);
         self.document.queue = None;
         self.effects.note("execution_started", None, None);
     }

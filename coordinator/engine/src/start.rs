@@ -45,16 +45,15 @@ pub fn start(pipeline: &Pipeline, mut origin: Origin, now_ms: u64) -> (Document,
         return fail_on_startup(pipeline, origin, &obstacles.join("; "), now_ms);
     }
     let mut document = blank(pipeline, origin, now_ms);
-    let mut effects = Effects::default();
-    effects.note("execution_created", None, None);
-    if document.policy.limit.is_none() {
-        let facts = Facts::default();
-        let mut step = Step::new(&mut document, &facts, now_ms);
-        step.effects = effects;
+    let facts = Facts::default();
+    let mut step = Step::new(&mut document, &facts, now_ms);
+    if step.document.policy.limit.is_some() {
+        step.effects.note("execution_created", None, None);
+    } else {
         step.begin_execution();
         step.settle();
-        effects = step.effects;
     }
+    let effects = step.effects;
     (document, effects)
 }
 

@@ -320,12 +320,6 @@ fn wait_ends_by_itself_or_at_a_word() {
          skipwait 1 > 2<1/1/1: RUNNING [1=SUCCEEDED 2=RUNNING]
          skipwait 2 - stage `2` waits neither for a time nor for a window",
     );
-    check(
-        r#"1:wait@{"waitTime":"soon"}"#,
-        "look",
-        "start: TERMINAL [1=TERMINAL]
-         look - the execution is already complete",
-    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use engine::{
     ChildFact, Dispatch, Document, Effects, Facts, Input, Lease, Origin, Policy, Rejection, Reopen,
     SlotFact,
 };
-use model::{ExecutionId, StageId, TaskId, pipeline::Pipeline};
+use model::{ExecutionId, ExecutionStatus, StageId, TaskId, pipeline::Pipeline};
 use serde_json::{Map, json};
 use wire::{BakeResult, Control, DeployResult, FailureKind, TaskFailure, TaskOutcome};
 
@@ -196,7 +196,7 @@ impl World {
             let wake = engine::next_look(&self.document, &self.facts(), self.now_ms);
             let wake = wake.expect("a live execution is looked at again");
             assert!(wake <= self.now_ms + 300_000, "it sleeps too long");
-            let begun = self.document.started_ms.is_some();
+            let begun = self.document.status != ExecutionStatus::NotStarted;
             assert!(wake > self.now_ms || !begun, "it is looked at again and again");
         }
     }

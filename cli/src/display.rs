@@ -45,12 +45,23 @@ impl Display {
                         .or_insert_with(|| all.add(ProgressBar::no_length()));
                     draw(bar, line, width);
                 }
+                // A restart takes the parts of stages away, the end of a wait its line.
+                bars.retain(|id, bar| {
+                    let there = lines.iter().any(|line| line.id == *id);
+                    if !there {
+                        bar.finish_and_clear();
+                        all.remove(bar);
+                    }
+                    there
+                });
             }
             Self::Lines { told } => {
                 for line in lines {
                     let now = (line.status, line.remark.clone());
                     let before = told.get(&line.id);
-                    let untold = before.is_none() && line.status == ExecutionStatus::NotStarted;
+                    let untold = before.is_none()
+                        && line.status == ExecutionStatus::NotStarted
+                        && line.remark.is_empty();
                     if !untold && before != Some(&now) {
                         output::note(&plain(line));
                     }
@@ -86,7 +97,11 @@ fn plain(line: &StageLine) -> String {
 
 fn draw(bar: &ProgressBar, line: &StageLine, width: usize) {
     if bar.is_finished() {
-        return;
+        if line.status.is_complete() {
+            return;
+        }
+        // The stage was restarted.
+        bar.reset();
     }
     bar.set_style(style(line.status));
     bar.set_prefix(format!("{:<width$}", line.label));
@@ -114,12 +129,13 @@ const fn template(status: ExecutionStatus) -> &'static str {
         ExecutionStatus::Canceled | ExecutionStatus::FailedContinue => {
             "{prefix:.bold}  ✘ {wide_msg:.yellow}"
         }
-        ExecutionStatus::NotStarted
-        | ExecutionStatus::Paused
-        | ExecutionStatus::Suspended
-        | ExecutionStatus::Redirect
-        | ExecutionStatus::Skipped
-        | ExecutionStatus::Buffered => "{prefix:.dim}  · {wide_msg:.dim}",
+        ExecutionStatus::Paused | ExecutionStatus::Suspended => {
+            "{prefix:.bold}  ‖ {wide_msg:.yellow}"
+        }
+        ExecutionStatus::Skipped => "{prefix:.dim}  » {wide_msg:.dim}",
+        ExecutionStatus::NotStarted | ExecutionStatus::Redirect | ExecutionStatus::Buffered => {
+            "{prefix:.dim}  · {wide_msg:.dim}"
+        }
     }
 }
 

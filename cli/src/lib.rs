@@ -18,6 +18,7 @@ mod server;
 mod source;
 mod span;
 mod standalone;
+mod standing;
 mod validate;
 mod watch;
 

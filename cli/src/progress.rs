@@ -2,9 +2,9 @@
 
 use model::ExecutionStatus;
 use serde_json::Value;
-use wire::{ExecutionView, StageView};
+use wire::{ExecutionView, StageView, TaskFailure};
 
-use crate::span;
+use crate::{span, standing};
 
 /// One stage, ready to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +21,16 @@ pub(crate) struct StageLine {
     pub(crate) remark: String,
 }
 
-/// The lines of an execution: each stage, followed by its parts.
+/// The lines of an execution: what holds it, if anything does; each stage, followed by its parts.
 pub(crate) fn lines(view: &ExecutionView, now_ms: u64) -> Vec<StageLine> {
     let mut out = Vec::new();
+    out.extend(standing::of_execution(view).map(|remark| StageLine {
+        id: view.id.to_string(),
+        label: view.name.clone(),
+        status: view.status,
+        elapsed: String::new(),
+        remark,
+    }));
     for stage in view.stages.iter().filter(|stage| stage.parent_stage_id.is_none()) {
         add(view, stage, 0, now_ms, &mut out);
     }
@@ -60,8 +67,8 @@ fn add(
 
 /// The most telling thing about a stage's work.
 fn remark(stage: &StageView) -> String {
-    if let Some(made) = made(stage) {
-        return made;
+    if let Some(said) = made(stage).or_else(|| standing::of_stage(stage)) {
+        return said;
     }
     let Some(last) = stage.tasks.last() else { return String::new() };
     if let Some(failure) = &last.failure {
@@ -137,22 +144,50 @@ pub(crate) fn summary(view: &ExecutionView) -> String {
 pub(crate) fn failures(view: &ExecutionView) -> Vec<String> {
     let mut out = Vec::new();
     for stage in &view.stages {
+        if stage.status == ExecutionStatus::Succeeded {
+            continue;
+        }
         let last = stage.tasks.last().and_then(|task| task.failure.as_ref());
-        let Some(failure) = last.filter(|_| stage.status != ExecutionStatus::Succeeded) else {
+        let Some(why) = last.map(Why::of_task).or_else(|| Why::of_stage(view, stage)) else {
             continue;
         };
-        let mut text = format!("stage `{}` failed: {}", stage.name, failure.message);
-        for line in failure.detail.iter().flat_map(|detail| detail.lines()) {
+        let mut text = format!("stage `{}` failed: {}", stage.name, why.message);
+        for line in why.detail.iter().flat_map(|detail| detail.lines()) {
             text.push_str("\n    ");
             text.push_str(line);
         }
-        if let Some(hint) = &failure.hint {
+        if let Some(hint) = why.hint {
             text.push_str("\n  hint: ");
             text.push_str(hint);
         }
         out.push(text);
     }
     out
+}
+
+/// Why something failed.
+struct Why<'a> {
+    message: &'a str,
+    detail: Option<&'a str>,
+    hint: Option<&'a str>,
+}
+
+impl<'a> Why<'a> {
+    fn of_task(failure: &'a TaskFailure) -> Self {
+        let TaskFailure { kind: _, message, detail, hint } = failure;
+        Self { message, detail: detail.as_deref(), hint: hint.as_deref() }
+    }
+
+    /// A stage that no worker works for has its failure in its context; one with parts has that of a
+    /// part once more.
+    fn of_stage(view: &ExecutionView, stage: &'a StageView) -> Option<Self> {
+        let has_parts =
+            view.stages.iter().any(|part| part.parent_stage_id.as_ref() == Some(&stage.id));
+        let details = stage.context.get("exception")?.get("details")?;
+        let text = |key: &str| details.get(key).and_then(Value::as_str);
+        let message = text("error").filter(|_| !has_parts && stage.tasks.is_empty())?;
+        Some(Self { message, detail: text("detail"), hint: text("hint") })
+    }
 }
 
 #[cfg(test)]
@@ -203,6 +238,23 @@ mod tests {
         assert_eq!(
             failures(&view),
             ["stage `A1` failed: no such package\n    a\n    b\n  hint: publish it"]
+        );
+    }
+
+    #[test]
+    fn the_failure_of_a_stage_without_tasks_is_told_once() {
+        let why = json!({ "exception": { "details": { "error": "ann decided to stop" } } });
+        let mut judged = stage("A", None, &json!([]));
+        judged["context"] = why.clone();
+        let mut whole = stage("B", None, &json!([]));
+        whole["context"] = why.clone();
+        let mut part = stage("B1", Some("B"), &json!([]));
+        part["context"] = why;
+        let view = view(&json!([judged, whole, part]));
+        let told = failures(&view);
+        assert_eq!(
+            told,
+            ["stage `A` failed: ann decided to stop", "stage `B1` failed: ann decided to stop"]
         );
     }
 

@@ -3,7 +3,7 @@
 
 use model::StageId;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use wire::{Control, Judgment};
 
 use crate::problem::Problem;
@@ -42,7 +42,9 @@ impl Change {
 
 /// Reads a body that says exactly one thing.
 pub(super) fn read(body: &[u8]) -> Result<Change, Problem> {
-    let body: Body = serde_json::from_slice(body).map_err(|error| {
+    // Read as an object first: a structure would also be read from a list of its values.
+    let read = serde_json::from_slice(body).map(Value::Object);
+    let body: Body = read.and_then(serde_json::from_value).map_err(|error| {
         let text = format!(
             "a change of a stage is a JSON object with `judgmentStatus` (and `judgmentInput`), \
              `skipRemainingWait` or `manualSkip`: {error}"

@@ -5,7 +5,7 @@ use reqwest::Method;
 use crate::world::{API, HOOK, OTHER_HOOK, World, answer, problem};
 
 /// Every path there is that needs the API token, with a method it takes.
-const PROTECTED: [(&str, &str); 18] = [
+const PROTECTED: [(&str, &str); 22] = [
     ("GET", "/applications"),
     ("GET", "/applications/shop"),
     ("GET", "/applications/shop/pipelineConfigs"),
@@ -19,6 +19,10 @@ const PROTECTED: [(&str, &str); 18] = [
     ("POST", "/pipelines/shop/ship"),
     ("DELETE", "/pipelines/shop/ship"),
     ("PUT", "/pipelines/E1/cancel"),
+    ("PUT", "/pipelines/E1/pause"),
+    ("DELETE", "/pipelines/E1"),
+    ("PATCH", "/pipelines/E1/stages/1"),
+    ("PUT", "/pipelines/E1/stages/1/restart"),
     ("POST", "/pipelines/v2/shop/ship"),
     ("GET", "/executions?executionIds=E1"),
     ("GET", "/api/v1/executions/E1/timeline"),

@@ -41,7 +41,7 @@ static int regular(int fd, struct stat *about)
 
 static void note(const struct stat *before)
 {
-	char path[PATH_MAX], temporary[PATH_MAX], text[32];
+	char path[PATH_MAX], temporary[PATH_MAX + 8], text[32];
 	int length, out;
 
 	snprintf(path, sizeof path, "%s/%lu-%lu", notes(), (unsigned long)before->st_dev,

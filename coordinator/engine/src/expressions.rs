@@ -3,7 +3,10 @@
 use serde_json::{Map, Value};
 use wire::TaskFailure;
 
-use crate::document::{Document, Stage, user_failure};
+use crate::{
+    document::{Document, Stage},
+    evaluate,
+};
 
 /// What a condition came to.
 pub(crate) enum Condition {
@@ -25,19 +28,12 @@ pub(crate) struct EvaluatedConfig {
     pub(crate) failed: Option<TaskFailure>,
 }
 
-/// Judges `stageEnabled`.
-pub(crate) fn condition(_document: &Document, _stage: &Stage, text: &str) -> Condition {
-    match text.trim() {
-        "true" => Condition::True,
-        "false" => Condition::False(text.trim().to_owned()),
-        other => Condition::Invalid(user_failure(
-            format!("its condition `{other}` cannot be judged: it is neither true nor false"),
-            None,
-        )),
-    }
+/// Judges a condition, such as that of `stageEnabled`.
+pub(crate) fn condition(document: &Document, stage: &Stage, text: &str) -> Condition {
+    evaluate::condition(document, stage, text)
 }
 
 /// The configuration of a stage that begins.
-pub(crate) fn evaluated_config(_document: &Document, stage: &Stage) -> EvaluatedConfig {
-    EvaluatedConfig { config: stage.config.clone(), summary: Map::new(), failed: None }
+pub(crate) fn evaluated_config(document: &Document, stage: &Stage) -> EvaluatedConfig {
+    evaluate::evaluated(document, stage, &Map::new(), stage.config.clone())
 }

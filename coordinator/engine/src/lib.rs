@@ -13,6 +13,7 @@ mod build;
 mod control;
 mod document;
 mod effects;
+mod evaluate;
 mod expressions;
 mod facts;
 mod index;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use engine::{ChildFact, Document, Facts, Input, Lease, Place, Policy, SlotFact, StageState, Work};
 use model::{ExecutionId, pipeline::Pipeline};
 use serde_json::Value;
-use store::{EventState, LeaseRow, SharedStore, SlotEntry, SlotState, StoreError, StoredExecution};
+use store::{
+    EventState, LeaseRow, SharedStore, SlotEntry, SlotRow, SlotState, StoreError, StoredExecution,
+};
 use wire::{ExecutionView, StartChild, TaskOutcome};
 
 /// Everything the store says around a document. Asks for what only some executions need: the current
@@ -28,22 +30,21 @@ pub(crate) async fn read(
             children.insert(execution, fact);
         }
     }
-    Ok(Facts { leases, slot: slot(stored), policy, children })
+    Ok(Facts { leases, slot: Some(slot(&stored.slot)), policy, children })
 }
 
-/// `None` for a live execution of a version that knew no slots: it runs, and holds one from its next
-/// transition on.
-fn slot(stored: &StoredExecution) -> Option<SlotFact> {
-    match (stored.slot.own, stored.status.is_complete()) {
-        (SlotState::None, false) => return None,
-        (SlotState::None, true) | (SlotState::Holds | SlotState::Waits, _) => {}
-    }
+fn slot(row: &SlotRow) -> SlotFact {
     let place =
         |entry: &SlotEntry| Place { execution: entry.execution.clone(), order: entry.number };
-    Some(SlotFact {
-        holders: stored.slot.holders.iter().map(place).collect(),
-        waiting: stored.slot.waiting.iter().map(place).collect(),
-    })
+    SlotFact {
+        own: match row.own {
+            SlotState::None => engine::SlotState::None,
+            SlotState::Holds => engine::SlotState::Holds,
+            SlotState::Waits => engine::SlotState::Waits,
+        },
+        holders: row.holders.iter().map(place).collect(),
+        waiting: row.waiting.iter().map(place).collect(),
+    }
 }
 
 async fn policy(store: &SharedStore, pipeline_id: &str) -> Result<Option<Policy>, StoreError> {

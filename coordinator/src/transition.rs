@@ -1,10 +1,6 @@
 //! A decision as one write.
 
-use std::collections::BTreeSet;
-
 use engine::{Document, Effects, Facts};
-use model::ExecutionId;
-use serde_json::Value;
 use store::{Commit, EventRow, OutboxRow, Reopen, SlotChange, TaskChange};
 use tracing::error;
 use wire::{CancelHint, Route, TaskMessage};
@@ -19,7 +15,6 @@ pub(crate) struct Basis<'a> {
 
 /// The one write of a transition.
 pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>) -> Commit {
-    let notify = told(document, &effects);
     let events = effects
         .events
         .iter()
@@ -77,28 +72,12 @@ pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>)
             engine::SlotChange::Wait => SlotChange::Wait,
         }),
         events,
-        notify,
+        notify: effects.notify,
         reopen: match effects.reopen {
             engine::Reopen::No => Reopen::Never,
             engine::Reopen::Yes => Reopen::ByRestart,
         },
     }
-}
-
-/// Executions that must look at what this one did: those the engine names, and, when this one is over,
-/// the one whose stage has started it.
-fn told(document: &Document, effects: &Effects) -> Vec<ExecutionId> {
-    let mut told: BTreeSet<ExecutionId> = effects.notify.iter().cloned().collect();
-    if document.is_complete() {
-        told.extend(parent(document));
-    }
-    told.into_iter().collect()
-}
-
-/// The execution whose stage has started this one.
-fn parent(document: &Document) -> Option<ExecutionId> {
-    let id = document.trigger.get("parentExecution")?.get("id").and_then(Value::as_str)?;
-    id.parse().ok()
 }
 
 /// Our own types are plain data: writing them as JSON does not fail.

@@ -59,7 +59,8 @@ const PLAN: &[(&str, &[&str])] = &[
 
 /// Packages without I/O, and what they may use from outside.
 const PURE: &[&str] = &["model", "wire", "engine"];
-const PURE_MAY_USE: &[&str] = &["jiff", "regex", "serde", "serde_json", "sha2", "thiserror", "ulid"];
+const PURE_MAY_USE: &[&str] =
+    &["jiff", "regex", "serde", "serde_json", "sha2", "thiserror", "ulid"];
 
 /// Outside packages that only some rooms may name.
 const RESERVED: &[(&str, &[&str])] = &[

@@ -108,11 +108,7 @@ impl Executions {
     ) -> Result<(), ApplyError> {
         let none = Facts::default();
         let basis = Basis { version: 0, input_id: "create".to_owned(), facts: &none, now_ms };
-        let mut first = commit_of(document, effects, basis);
-        if document.started_ms.is_none() && !document.is_complete() {
-            // Whether it has a slot is known once it is stored, so its first look is at once.
-            first.wake_ms = Some(now_ms);
-        }
+        let first = commit_of(document, effects, basis);
         let create = Create {
             id: document.id.clone(),
             application: document.application.clone(),

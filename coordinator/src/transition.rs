@@ -1,10 +1,7 @@
 //! A decision as one write.
 
-use std::collections::BTreeSet;
-
 use engine::{Document, Effects, Facts};
-use model::ExecutionId;
-use serde_json::Value;
+use model::ExecutionStatus;
 use store::{Commit, EventRow, OutboxRow, Reopen, SlotChange, TaskChange};
 use tracing::error;
 use wire::{CancelHint, Route, TaskMessage};
@@ -19,7 +16,6 @@ pub(crate) struct Basis<'a> {
 
 /// The one write of a transition.
 pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>) -> Commit {
-    let notify = told(document, &effects);
     let events = effects
         .events
         .iter()
@@ -71,13 +67,17 @@ pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>)
         outbox,
         tasks,
         unlock_owners: effects.unlock,
-        wake_ms: engine::next_look(document, basis.facts, basis.now_ms),
+        wake_ms: if is_new_to_the_queue(document) {
+            Some(basis.now_ms)
+        } else {
+            engine::next_look(document, basis.facts, basis.now_ms)
+        },
         slot: effects.slot.map(|change| match change {
             engine::SlotChange::Take { limit } => SlotChange::Take { limit },
             engine::SlotChange::Wait => SlotChange::Wait,
         }),
         events,
-        notify,
+        notify: effects.notify,
         reopen: match effects.reopen {
             engine::Reopen::No => Reopen::Never,
             engine::Reopen::Yes => Reopen::ByRestart,
@@ -85,20 +85,10 @@ pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>)
     }
 }
 
-/// Executions that must look at what this one did: those the engine names, and, when this one is over,
-/// the one whose stage has started it.
-fn told(document: &Document, effects: &Effects) -> Vec<ExecutionId> {
-    let mut told: BTreeSet<ExecutionId> = effects.notify.iter().cloned().collect();
-    if document.is_complete() {
-        told.extend(parent(document));
-    }
-    told.into_iter().collect()
-}
-
-/// The execution whose stage has started this one.
-fn parent(document: &Document) -> Option<ExecutionId> {
-    let id = document.trigger.get("parentExecution")?.get("id").and_then(Value::as_str)?;
-    id.parse().ok()
+/// True for one that asks for a slot in this very write: what it got is known after it, so it is looked
+/// at once more, at once.
+fn is_new_to_the_queue(document: &Document) -> bool {
+    document.status == ExecutionStatus::NotStarted && document.queue.is_none()
 }
 
 /// Our own types are plain data: writing them as JSON does not fail.

@@ -6,6 +6,8 @@ mod builds;
 #[cfg(test)]
 mod children;
 #[cfg(test)]
+mod concurrency;
+#[cfg(test)]
 mod crew;
 #[cfg(test)]
 mod faults;

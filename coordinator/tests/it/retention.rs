@@ -59,7 +59,7 @@ async fn old_finished_executions_and_events_go_and_the_newest_and_the_live_stay(
     world.becomes(&live, ExecutionStatus::Running).await;
 
     world.pass(29 * DAY);
-    tokio::time::sleep(Duration::from_hours(2)).await;
+    tokio::time::sleep(Duration::from_mins(20)).await;
     assert_eq!(ids(&world).await.len(), 5, "younger than 30 days");
 
     world.pass(DAY);
@@ -101,7 +101,7 @@ async fn executions_are_in_the_archive_before_they_are_removed() {
     let (view, timeline) = (world.view(&id).await, world.timeline(&id).await);
 
     world.pass(31 * DAY);
-    tokio::time::sleep(Duration::from_hours(2)).await;
+    tokio::time::sleep(Duration::from_mins(20)).await;
     assert_eq!(ids(&world).await, [id.clone()], "what cannot be archived is kept");
     fs::remove_file(&archive).unwrap();
     gone(&world, &id).await;
@@ -110,7 +110,7 @@ async fn executions_are_in_the_archive_before_they_are_removed() {
     assert_eq!(line["status"], "SUCCEEDED");
     assert_eq!(line["view"], serde_json::to_value(&view).unwrap());
     assert_eq!(line["timeline"].as_array().unwrap().len(), timeline.len());
-    assert_eq!(line["timeline"][0]["event"]["event"], "execution_started");
+    assert_eq!(line["timeline"][0]["event"]["event"], "execution_created");
     crew.stop().await;
     stop(coordinator).await;
 }
@@ -148,7 +148,7 @@ async fn nothing_is_removed_when_that_is_switched_off() {
     let crew = Crew::start(&world, Manners::Tells).await;
     let id = shipped(&world, "p1").await;
     world.pass(1_000 * DAY);
-    tokio::time::sleep(Duration::from_hours(2)).await;
+    tokio::time::sleep(Duration::from_mins(80)).await;
     assert_eq!(ids(&world).await, [id]);
     crew.stop().await;
     stop(coordinator).await;

@@ -9,7 +9,7 @@ use std::{
 
 use bus::{Bus, BusError, Consumer, Message, PublishError, QueueDepth, SharedBus};
 use futures::{FutureExt as _, future::BoxFuture};
-use model::{ExecutionId, TaskId};
+use model::{ExecutionId, ExecutionStatus, TaskId};
 use runtime::Tasks;
 use store::{
     Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
@@ -44,6 +44,7 @@ pub(crate) struct WatchedStore {
     answered: Mutex<BTreeMap<&'static str, usize>>,
     at_this_instant: Mutex<(Instant, usize)>,
     conflicts: Mutex<usize>,
+    most_running: Mutex<BTreeMap<String, usize>>,
 }
 
 impl WatchedStore {
@@ -55,9 +56,15 @@ impl WatchedStore {
                 to.send_modify(|rung| *rung += 1);
             }
         });
-        let (answered, conflicts) = (Mutex::default(), Mutex::default());
-        let at_this_instant = Mutex::new((Instant::now(), 0));
-        Arc::new(Self { inner, trap, bell, answered, at_this_instant, conflicts })
+        Arc::new(Self {
+            inner,
+            trap,
+            bell,
+            answered: Mutex::default(),
+            at_this_instant: Mutex::new((Instant::now(), 0)),
+            conflicts: Mutex::default(),
+            most_running: Mutex::default(),
+        })
     }
 
     /// Rings the bell, as any change would: the clock was moved by hand.
@@ -73,6 +80,26 @@ impl WatchedStore {
     /// How many commits were overtaken by another.
     pub(crate) fn conflicts(&self) -> usize {
         *self.conflicts.lock().unwrap()
+    }
+
+    /// How many executions of a pipeline ran at once, at most; looked at after every commit.
+    pub(crate) fn most_running(&self, pipeline_id: &str) -> usize {
+        self.most_running.lock().unwrap().get(pipeline_id).copied().unwrap_or(0)
+    }
+
+    async fn count_running(&self) -> Result<(), StoreError> {
+        let statuses = vec![ExecutionStatus::Running, ExecutionStatus::Paused];
+        let filter = ExecutionFilter { statuses, limit: 1_000, ..ExecutionFilter::default() };
+        let mut running: BTreeMap<String, usize> = BTreeMap::new();
+        for row in self.inner.execution_list(filter).await? {
+            *running.entry(row.pipeline_id).or_default() += 1;
+        }
+        let mut most = self.most_running.lock().unwrap();
+        for (pipeline_id, count) in running {
+            let known = most.entry(pipeline_id).or_default();
+            *known = count.max(*known);
+        }
+        Ok(())
     }
 
     /// The call at which the trap tripped, if it has.
@@ -156,7 +183,14 @@ impl Store for WatchedStore {
         self.pass("event_list", move || self.inner.event_list(limit))
     }
     fn execution_create(&self, create: Create) -> Answer<'_, Created> {
-        self.pass("execution_create", || self.inner.execution_create(create))
+        self.pass("execution_create", || {
+            async {
+                let created = self.inner.execution_create(create).await?;
+                self.count_running().await?;
+                Ok(created)
+            }
+            .boxed()
+        })
     }
     fn execution_load<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Option<StoredExecution>> {
         self.pass("execution_load", || self.inner.execution_load(id))
@@ -168,6 +202,7 @@ impl Store for WatchedStore {
                 if matches!(committed, Committed::Conflict { .. }) {
                     *self.conflicts.lock().unwrap() += 1;
                 }
+                self.count_running().await?;
                 Ok(committed)
             }
             .boxed()

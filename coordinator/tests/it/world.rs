@@ -124,13 +124,18 @@ impl World {
     pub(crate) async fn start(&self, pipeline_id: &str, trigger: &Value) -> String {
         let count = self.store.event_list(1_000).await.unwrap().len();
         let key = format!("manual/{count}");
+        self.start_as(&key, pipeline_id, trigger).await;
+        key
+    }
+
+    /// The same, with a key of the test's own.
+    pub(crate) async fn start_as(&self, key: &str, pipeline_id: &str, trigger: &Value) {
         let start = ManualStart {
             pipeline_id: pipeline_id.to_owned(),
             user: "ada".to_owned(),
             trigger: trigger.as_object().unwrap().clone(),
         };
-        assert_eq!(self.accept(&key, &Event::ManualStart(start)).await, EventAccepted::New);
-        key
+        assert_eq!(self.accept(key, &Event::ManualStart(start)).await, EventAccepted::New);
     }
 
     /// Waits for what came of an event.

@@ -255,6 +255,13 @@ pub(crate) fn number(config: &Map<String, Value>, key: &str) -> Option<u64> {
 pub(crate) fn skippable(stage: &Stage) -> bool {
     match StageType::of(&stage.kind) {
         Some(StageType::Wait | StageType::ManualJudgment) => true,
-        Some(StageType::Bake | StageType::Deploy) | None => false,
+        Some(
+            StageType::Bake
+            | StageType::Deploy
+            | StageType::CheckPreconditions
+            | StageType::EvaluateVariables
+            | StageType::Pipeline,
+        )
+        | None => false,
     }
 }

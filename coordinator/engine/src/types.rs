@@ -90,7 +90,10 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailu
         Some(StageType::Wait) => wait::plan(stage),
         Some(StageType::ManualJudgment) => Ok(Plan::Judge),
         // `start` refuses a pipeline with other types before anything runs.
-        None => Err(user_failure(format!("stage type `{}` cannot run here", stage.kind), None)),
+        Some(
+            StageType::CheckPreconditions | StageType::EvaluateVariables | StageType::Pipeline,
+        )
+        | None => Err(user_failure(format!("stage type `{}` cannot run here", stage.kind), None)),
     }
 }
 
@@ -99,6 +102,13 @@ pub(crate) fn outputs(stage: &Stage, parts: &[&Stage]) -> Map<String, Value> {
     match StageType::of(&stage.kind) {
         Some(StageType::Bake) => bake::gather(parts),
         Some(StageType::Deploy) => deploy::gather(parts),
-        Some(StageType::Wait | StageType::ManualJudgment) | None => Map::new(),
+        Some(
+            StageType::Wait
+            | StageType::ManualJudgment
+            | StageType::CheckPreconditions
+            | StageType::EvaluateVariables
+            | StageType::Pipeline,
+        )
+        | None => Map::new(),
     }
 }

@@ -117,7 +117,7 @@ fn live(world: &World) -> Vec<TaskId> {
         .collect()
 }
 
-fn any_stage(world: &World, which: &Index) -> StageId {
+fn any_stage(world: &World, which: Index) -> StageId {
     which.get(&world.document.stages).id.clone()
 }
 
@@ -214,7 +214,7 @@ fn act(world: &mut World, action: &Action) {
         Action::Pause => drop(world.order(Control::Pause)),
         Action::Resume => drop(world.order(Control::Resume)),
         Action::Restart(which) => {
-            drop(world.order(Control::RestartStage { stage: any_stage(world, which) }));
+            drop(world.order(Control::RestartStage { stage: any_stage(world, *which) }));
         }
         Action::Judge(which, good) => {
             let waiting = judging(world);
@@ -226,10 +226,10 @@ fn act(world: &mut World, action: &Action) {
             }
         }
         Action::SkipWait(which) => {
-            drop(world.order(Control::SkipWait { stage: any_stage(world, which) }));
+            drop(world.order(Control::SkipWait { stage: any_stage(world, *which) }));
         }
         Action::Skip(which) => {
-            drop(world.order(Control::SkipStage { stage: any_stage(world, which) }));
+            drop(world.order(Control::SkipStage { stage: any_stage(world, *which) }));
         }
         Action::Reload => {
             let stored = serde_json::to_string(&world.document).unwrap();

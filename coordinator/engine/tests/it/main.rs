@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod builds;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod properties;

@@ -48,6 +48,7 @@ const PLAN: &[(&str, &[&str])] = &[
         &[
             "bus",
             "coordinator",
+            "engine",
             "fake-aws",
             "model",
             "runtime",

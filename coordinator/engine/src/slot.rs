@@ -3,7 +3,7 @@
 //! The policy is the definition's of now, not that of the start. With `keepWaitingPipelines` the oldest goes
 //! first and everybody runs; without it only the newest runs, and who is overtaken says by whom.
 
-use model::ExecutionStatus;
+use model::{ExecutionId, ExecutionStatus};
 
 use crate::{
     document::Queue,
@@ -79,6 +79,6 @@ pub(crate) fn has_room(limit: Option<u32>, holders: usize) -> bool {
 }
 
 fn shown(queue: &Queue) -> String {
-    let names: Vec<&str> = queue.waiting_for.iter().take(5).map(|id| id.as_str()).collect();
+    let names: Vec<&str> = queue.waiting_for.iter().take(5).map(ExecutionId::as_str).collect();
     format!("place {}, waiting for {}", queue.position, names.join(", "))
 }

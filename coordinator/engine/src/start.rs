@@ -26,7 +26,7 @@ pub struct Origin {
     pub pipeline_id: String,
     /// What started it.
     pub trigger: Map<String, Value>,
-    /// The zone of time windows, an IANA name; `None` is Spinnaker's default, America/Los_Angeles.
+    /// The zone of time windows, an IANA name; `None` is Spinnaker's default, `America/Los_Angeles`.
     pub time_zone: Option<String>,
 }
 

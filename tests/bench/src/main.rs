@@ -6,6 +6,7 @@ mod figures;
 mod pipelines;
 mod processes;
 mod raw;
+mod steps;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Failure> {
+    steps::measure()?;
     let folder = tempfile::tempdir()?;
     for name in ["embedded + in-process", "Redis + RabbitMQ"] {
         let mode = open(name, args, folder.path()).await?;

@@ -5,6 +5,8 @@ mod builds;
 #[cfg(test)]
 mod expressions;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod properties;

@@ -1,9 +1,9 @@
 //! Whatever the order of events: safe at every step, and over once the faults stop.
 
-use engine::Input;
-use model::{ExecutionStatus, TaskId};
+use engine::{Input, StageState, Work};
+use model::{ExecutionStatus, StageId, TaskId};
 use proptest::{prelude::*, sample::Index, test_runner::FileFailurePersistence};
-use wire::{FailureKind, TaskOutcome};
+use wire::{Control, FailureKind, Judgment, TaskOutcome};
 
 use crate::world::{LEASE_MS, World, outcome_of, pipeline};
 
@@ -21,8 +21,20 @@ enum Action {
     Wait(u64),
     /// Somebody cancels.
     Cancel,
+    /// Somebody pauses or resumes.
+    Pause,
+    /// Somebody lets it go on.
+    Resume,
+    /// Somebody restarts a stage.
+    Restart(Index),
+    /// Somebody judges, well or badly, whatever it waits for.
+    Judge(Index, bool),
+    /// Somebody cuts a wait or a window short.
+    SkipWait(Index),
+    /// Somebody leaves a stage out.
+    Skip(Index),
     /// Every process is lost; the document is read back from its stored form.
-    Restart,
+    Reload,
 }
 
 fn actions() -> impl Strategy<Value = Action> {
@@ -34,28 +46,65 @@ fn actions() -> impl Strategy<Value = Action> {
         2 => any::<Index>().prop_map(Action::Release),
         6 => (1..400_000_u64).prop_map(Action::Wait),
         1 => Just(Action::Cancel),
-        2 => Just(Action::Restart),
+        1 => Just(Action::Pause),
+        2 => Just(Action::Resume),
+        2 => any::<Index>().prop_map(Action::Restart),
+        3 => (any::<Index>(), any::<bool>()).prop_map(|(which, good)| Action::Judge(which, good)),
+        2 => any::<Index>().prop_map(Action::SkipWait),
+        1 => any::<Index>().prop_map(Action::Skip),
+        2 => Just(Action::Reload),
     ]
 }
 
-/// One to eight bakes; each may require any before it.
+/// The text of one stage: its type, choice and fields, by number.
+fn word(number: usize, (kind, choice, requires): (u8, u8, &[usize])) -> String {
+    let kind = match kind % 12 {
+        0..=3 => "bake",
+        4 | 5 => "bake2",
+        6 => "judge",
+        7 => r#"wait{"waitTime":120}"#,
+        8 => r#"bake{"stageTimeoutMs":200000}"#,
+        9 => r#"bake{"stageTimeoutMs":200000,"markSuccessfulOnTimeout":true}"#,
+        10 => {
+            r#"judge{"restrictExecutionDuringTimeWindow":true,"restrictedExecutionWindow":{"whitelist":[{"startHour":1,"endHour":2}]}}"#
+        }
+        _ => r#"bake{"stageEnabled":{"type":"expression","expression":"false"}}"#,
+    };
+    let choice = ["", "", "", "!ignore", "!branch", "!late"][usize::from(choice % 6)];
+    let (kind, fields) = kind
+        .split_once('{')
+        .map_or((kind, String::new()), |(kind, fields)| (kind, format!("@{{{fields}")));
+    let requires: Vec<String> = requires.iter().map(ToString::to_string).collect();
+    let requires =
+        if requires.is_empty() { String::new() } else { format!("<{}", requires.join(",")) };
+    format!("{number}:{kind}{choice}{fields}{requires}")
+}
+
+/// One to eight stages of all types; each may require any before it.
 fn graphs() -> impl Strategy<Value = String> {
-    let choice = prop_oneof![
-        6 => Just(""), 1 => Just("!ignore"), 1 => Just("!branch"), 1 => Just("!late")
-    ];
-    prop::collection::vec((any::<u8>(), any::<bool>(), choice), 1..=8).prop_map(|stages| {
-        let word = |(n, (mask, two, choice)): (usize, (u8, bool, &str))| {
-            let requires: Vec<String> =
-                (0..n).filter(|m| mask & (1 << m) != 0).map(|m| m.to_string()).collect();
-            let kind = if two { "bake2" } else { "bake" };
-            let requires = requires.join(",");
-            if requires.is_empty() {
-                format!("{n}:{kind}{choice}")
-            } else {
-                format!("{n}:{kind}{choice}<{requires}")
-            }
+    prop::collection::vec((any::<u8>(), any::<u8>(), any::<u8>()), 1..=8).prop_map(|stages| {
+        let one = |(number, (mask, kind, choice)): (usize, (u8, u8, u8))| {
+            let requires: Vec<usize> = (0..number).filter(|m| mask & (1 << m) != 0).collect();
+            word(number, (kind, choice, &requires))
         };
-        stages.into_iter().enumerate().map(word).collect::<Vec<_>>().join(" ")
+        stages.into_iter().enumerate().map(one).collect::<Vec<_>>().join(" ")
+    })
+}
+
+/// Up to 500 stages; each requires up to three of those at least twenty before it.
+fn large_graphs() -> impl Strategy<Value = String> {
+    let stage = (any::<u8>(), any::<u8>(), prop::collection::vec(any::<Index>(), 0..=3));
+    prop::collection::vec(stage, 300..=500).prop_map(|stages| {
+        let one = |(number, (kind, choice, picks)): (usize, (u8, u8, Vec<Index>))| {
+            let mut requires: Vec<usize> = match number.checked_sub(20) {
+                Some(first @ 1..) => picks.iter().map(|pick| pick.index(first)).collect(),
+                Some(0) | None => Vec::new(),
+            };
+            requires.sort_unstable();
+            requires.dedup();
+            word(number, (kind, choice, &requires))
+        };
+        stages.into_iter().enumerate().map(one).collect::<Vec<_>>().join(" ")
     })
 }
 
@@ -66,6 +115,72 @@ fn live(world: &World) -> Vec<TaskId> {
         .filter(|(_, lease)| lease.result.is_none())
         .map(|(id, _)| id.clone())
         .collect()
+}
+
+fn any_stage(world: &World, which: Index) -> StageId {
+    which.get(&world.document.stages).id.clone()
+}
+
+fn judging(world: &World) -> Vec<StageId> {
+    let waits = |stage: &&engine::Stage| stage.state == StageState::Running(Work::Judging);
+    world.document.stages.iter().filter(waits).map(|stage| stage.id.clone()).collect()
+}
+
+/// The faults stop and everybody does their part: it must come to an end.
+fn drive_to_the_end(world: &mut World) {
+    let mut rounds = 0;
+    while !world.complete() {
+        rounds += 1;
+        assert!(rounds < 400, "it does not end: {}", world.statuses());
+        drop(world.order(Control::Resume));
+        for stage in judging(world) {
+            let decision = Judgment::Continue;
+            drop(world.order(Control::Judge { stage, decision, input: None }));
+        }
+        for task in live(world) {
+            world.claim(&task);
+            let outcome = if world.canceled.contains(&task) {
+                TaskOutcome::Canceled { detail: "nothing left".to_owned() }
+            } else {
+                outcome_of(&world.requests[&task], true, FailureKind::User)
+            };
+            world.finish(&task, outcome);
+        }
+        drop(world.step(&Input::Look));
+        // Half an hour at a time: a window of one hour a day is not missed.
+        world.now_ms += if rounds % 8 == 0 { 1_800_000 } else { LEASE_MS };
+    }
+}
+
+/// What the whole came to fits what its stages came to.
+fn check_end(world: &World) {
+    let statuses = world.statuses();
+    let has = |wanted: &[ExecutionStatus]| {
+        world.document.top_level().any(|stage| wanted.contains(&stage.status()))
+    };
+    assert!(!has(&[ExecutionStatus::Running]), "{statuses}");
+    match world.document.status {
+        ExecutionStatus::Succeeded => {
+            assert!(!has(&[ExecutionStatus::Terminal, ExecutionStatus::Canceled]), "{statuses}");
+            assert!(world.document.canceled.is_none(), "{statuses}");
+        }
+        ExecutionStatus::Canceled => assert!(
+            world.document.canceled.is_some() || has(&[ExecutionStatus::Canceled]),
+            "{statuses}"
+        ),
+        ExecutionStatus::Terminal => {
+            assert!(has(&[ExecutionStatus::Terminal, ExecutionStatus::Stopped]), "{statuses}");
+        }
+        ExecutionStatus::NotStarted
+        | ExecutionStatus::Running
+        | ExecutionStatus::Paused
+        | ExecutionStatus::Suspended
+        | ExecutionStatus::FailedContinue
+        | ExecutionStatus::Redirect
+        | ExecutionStatus::Stopped
+        | ExecutionStatus::Skipped
+        | ExecutionStatus::Buffered => panic!("{statuses}"),
+    }
 }
 
 fn act(world: &mut World, action: &Action) {
@@ -96,7 +211,27 @@ fn act(world: &mut World, action: &Action) {
         Action::Cancel => {
             drop(world.step(&Input::Cancel { user: "eve".to_owned(), reason: None }));
         }
-        Action::Restart => {
+        Action::Pause => drop(world.order(Control::Pause)),
+        Action::Resume => drop(world.order(Control::Resume)),
+        Action::Restart(which) => {
+            drop(world.order(Control::RestartStage { stage: any_stage(world, *which) }));
+        }
+        Action::Judge(which, good) => {
+            let waiting = judging(world);
+            if !waiting.is_empty() {
+                let decision = if *good { Judgment::Continue } else { Judgment::Stop };
+                let stage = which.get(&waiting).clone();
+                let told = world.order(Control::Judge { stage, decision, input: None });
+                assert!(told.is_ok() || world.document.canceled.is_some(), "{told:?}");
+            }
+        }
+        Action::SkipWait(which) => {
+            drop(world.order(Control::SkipWait { stage: any_stage(world, *which) }));
+        }
+        Action::Skip(which) => {
+            drop(world.order(Control::SkipStage { stage: any_stage(world, *which) }));
+        }
+        Action::Reload => {
             let stored = serde_json::to_string(&world.document).unwrap();
             world.document = serde_json::from_str(&stored).unwrap();
         }
@@ -120,48 +255,35 @@ proptest! {
         for action in &schedule {
             act(&mut world, action);
         }
-        // The faults stop: every task is done by somebody, and it must come to an end.
-        let mut rounds = 0;
-        while !world.complete() {
-            rounds += 1;
-            prop_assert!(rounds < 200, "it does not end: {}", world.statuses());
-            for task in live(&world) {
-                world.claim(&task);
-                let outcome = if world.canceled.contains(&task) {
-                    TaskOutcome::Canceled { detail: "nothing left".to_owned() }
-                } else {
-                    outcome_of(&world.requests[&task], true, FailureKind::User)
-                };
-                world.finish(&task, outcome);
-            }
-            drop(world.step(&Input::Look));
-            world.now_ms += LEASE_MS;
+        drive_to_the_end(&mut world);
+        check_end(&world);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 6,
+        max_shrink_iters: 200,
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn large_execution_is_safe_and_live(
+        words in large_graphs(),
+        schedule in prop::collection::vec(actions(), 0..120),
+    ) {
+        let mut world = World::start(&pipeline(&words));
+        for action in &schedule {
+            act(&mut world, action);
         }
-        let statuses = world.statuses();
-        match world.document.status {
-            ExecutionStatus::Succeeded => {
-                let bad = world.document.top_level().any(|stage| {
-                    matches!(stage.status(), ExecutionStatus::Terminal | ExecutionStatus::Canceled)
-                });
-                prop_assert!(!bad, "{statuses}");
-                prop_assert!(world.document.canceled.is_none(), "{statuses}");
-            }
-            ExecutionStatus::Canceled => prop_assert!(world.document.canceled.is_some()),
-            ExecutionStatus::Terminal => {
-                let failed = world.document.stages.iter().any(|stage| {
-                    matches!(stage.status(), ExecutionStatus::Terminal | ExecutionStatus::Stopped)
-                });
-                prop_assert!(failed, "{statuses}");
-            }
-            ExecutionStatus::NotStarted
-            | ExecutionStatus::Running
-            | ExecutionStatus::Paused
-            | ExecutionStatus::Suspended
-            | ExecutionStatus::FailedContinue
-            | ExecutionStatus::Redirect
-            | ExecutionStatus::Stopped
-            | ExecutionStatus::Skipped
-            | ExecutionStatus::Buffered => prop_assert!(false, "{statuses}"),
+        drive_to_the_end(&mut world);
+        check_end(&world);
+        // A restart of any stage that was over, and everything behind it, ends as well.
+        let first = world.document.stages[0].id.clone();
+        if world.order(Control::RestartStage { stage: first }).is_ok() {
+            drive_to_the_end(&mut world);
+            check_end(&world);
         }
     }
 }

@@ -206,16 +206,3 @@ fn jitter_spreads_what_waits_and_is_the_same_each_time() {
     assert!(first.iter().all(|at| (3_660_000..=4_200_000).contains(at)), "{first:?}");
     assert!(first[0] != first[1] || first[1] != first[2], "{first:?}");
 }
-
-#[test]
-fn window_nobody_can_read_fails_the_stage() {
-    let mut definition = pipeline("1:bake");
-    let window = serde_json::json!({ "days": [9] });
-    let config = &mut definition.stages[0].config;
-    config.insert("restrictExecutionDuringTimeWindow".to_owned(), true.into());
-    config.insert("restrictedExecutionWindow".to_owned(), window);
-    let world = World::start(&definition);
-    assert_eq!(world.statuses(), "TERMINAL [1=TERMINAL]");
-    let failure = world.stage("1").failure.as_ref().unwrap();
-    assert!(failure.message.contains("9 is no day of the week"), "{}", failure.message);
-}

@@ -9,6 +9,8 @@ mod house;
 #[cfg(test)]
 mod moto;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod standalone;

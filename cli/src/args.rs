@@ -78,6 +78,9 @@ pub(crate) enum Command {
     /// Checks pipeline definitions without a server
     #[command(after_help = VALIDATE_HELP)]
     Validate(Validate),
+    /// Checks that what lies in a store can be true
+    #[command(after_help = FSCK_HELP)]
+    Fsck(Fsck),
     /// Saves, reads, compares, removes and runs pipelines
     #[command(subcommand)]
     Pipeline(Pipeline),
@@ -133,6 +136,22 @@ Every problem of every file is reported at once. Exit code 0: all can be saved; 
 Examples:
   bowline validate pipeline.json
   generate-pipeline | bowline validate - -o json";
+
+const FSCK_HELP: &str = "\
+Reads everything and changes nothing; each finding says what is wrong, why it matters and what to do.
+A Redis server may be in use meanwhile; a file is read when its server is stopped. Exit code 0: clean; 1: not
+clean, or not readable.
+
+Examples:
+  bowline fsck --store embedded:./bowline-data
+  bowline fsck --store redis://127.0.0.1:6379 -o json";
+
+#[derive(Debug, Args)]
+pub(crate) struct Fsck {
+    /// The store, as in the server's configuration; better given by the variable if it holds a password.
+    #[arg(long, env = "BOWLINE__STORE__URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) store: String,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Validate {

@@ -10,6 +10,7 @@ mod diff;
 mod display;
 mod execution;
 mod exit;
+mod fsck;
 mod output;
 mod pipeline;
 mod plan;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
             Err(error) => finish(Err(error.into())),
         },
         Command::Validate(validate) => finish(validate::run(&validate, cli.output)),
+        Command::Fsck(fsck) => on_runtime(fsck::run(fsck, cli.output)),
         Command::Pipeline(command) => on_runtime(async move {
             pipeline::run(command, &Server::new(&cli.server, cli.token)?, cli.output).await
         }),
@@ -118,6 +120,9 @@ enum CommandError {
     /// The demonstration could not be set up, or did not show what it should.
     #[error(transparent)]
     Demo(#[from] demo::DemoError),
+    /// The store could not be checked.
+    #[error("could not check the store")]
+    Store(#[source] store::StoreError),
     /// No runtime for asynchronous work.
     #[error("could not start the asynchronous runtime")]
     Runtime(#[source] std::io::Error),
@@ -133,6 +138,7 @@ impl CommandError {
             | Self::NoSuchPipeline { .. }
             | Self::NoJenkinsTrigger { .. }
             | Self::Demo(_)
+            | Self::Store(_)
             | Self::Runtime(_) => Exit::Failed,
         }
     }
@@ -147,7 +153,7 @@ impl CommandError {
                 "leave --build out, or add a trigger of type `jenkins` to the pipeline".to_owned(),
             ),
             Self::Demo(error) => error.hint().map(str::to_owned),
-            Self::Read { .. } | Self::Invalid { .. } | Self::Runtime(_) => None,
+            Self::Read { .. } | Self::Invalid { .. } | Self::Store(_) | Self::Runtime(_) => None,
         }
     }
 }

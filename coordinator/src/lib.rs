@@ -2,6 +2,7 @@
 //! committed, wakes what is due. Any number of coordinators work side by side; nothing in memory
 //! matters.
 
+pub mod audit;
 mod config;
 mod executions;
 mod facts;

@@ -18,7 +18,7 @@ mod survey;
 use std::fmt::Debug;
 
 pub use fields::{
-    EventFields, ExecutionFields, LockFields, MessageFields, PipelineFields, TaskFields,
+    EventFields, ExecutionFields, LockFields, MessageFields, PipelineFields, SlotFields, TaskFields,
 };
 pub use finding::{Finding, Rule};
 pub use judge::findings;
@@ -53,6 +53,9 @@ pub enum Layout {
     /// A table per body; due times live in the rows, and the lists repeat them.
     Embedded,
 }
+
+/// Holders of a pipeline's slots that are read with it.
+pub const HOLDERS_MAX: u16 = 1000;
 
 /// Something that is read and judged as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +106,8 @@ pub struct Moment {
     pub fences: u64,
     /// How many events were ever accepted.
     pub events: u64,
+    /// How many slots and places were ever given out.
+    pub slots: u64,
 }
 
 /// What was read.
@@ -118,8 +123,9 @@ pub enum Body {
     Task(TaskFields, Vec<Place>, Option<ExecutionFields>),
     /// A lock, the places that name it, and the execution that holds it.
     Lock(LockFields, Vec<Place>, Option<ExecutionFields>),
-    /// A definition, and the places that name it.
-    Pipeline(PipelineFields, Vec<Place>),
+    /// A definition, the places that name it, and those that hold its slots: at most
+    /// [`HOLDERS_MAX`] of them.
+    Pipeline(PipelineFields, Vec<Place>, Vec<ExecutionFields>),
     /// An entry of a list, with the row it is of.
     Entry(Owner),
     /// A row that cannot be read: why.

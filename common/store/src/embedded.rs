@@ -60,6 +60,15 @@ pub struct EmbeddedStore {
     at: Option<PathBuf>,
 }
 
+/// What becomes of a file of an older format, or of none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Older {
+    /// It is brought up to date.
+    Upgrade,
+    /// It stays as it is, and is not opened.
+    Refuse,
+}
+
 /// How writes reach the database.
 enum Writing {
     /// In the caller's own poll.
@@ -82,6 +91,24 @@ impl EmbeddedStore {
     /// [`StoreError::Unfit`] when another process has it open, or the file is not ours or damaged;
     /// [`StoreError::Unavailable`] when the disk refuses.
     pub fn open(directory: &Path, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_as(directory, clock, Older::Upgrade)
+    }
+
+    /// Opens the store in a data directory; nothing is created.
+    ///
+    /// # Errors
+    ///
+    /// As [`EmbeddedStore::open`], and [`StoreError::Unfit`] when there is no store.
+    pub(crate) fn open_existing(directory: &Path, clock: Clock) -> Result<Self, StoreError> {
+        let at = directory.join(FILE_NAME);
+        if !at.is_file() {
+            let detail = format!("there is no data file `{}`: check the path", at.display());
+            return Err(StoreError::Unfit { detail });
+        }
+        Self::open_as(directory, clock, Older::Refuse)
+    }
+
+    fn open_as(directory: &Path, clock: Clock, older: Older) -> Result<Self, StoreError> {
         let at = directory.join(FILE_NAME);
         let refused = |doing: &'static str, cause: io::Error| StoreError::Unavailable {
             doing,
@@ -92,7 +119,7 @@ impl EmbeddedStore {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let database = builder.create(&at).map_err(|cause| cannot_open(&at, cause))?;
-        let core = Arc::new(ready(database, clock)?);
+        let core = Arc::new(ready(database, clock, older)?);
         // The file's own name must survive a power cut, too.
         fs::File::open(directory)
             .and_then(|directory| directory.sync_all())
@@ -107,20 +134,6 @@ impl EmbeddedStore {
         Ok(Self { core, writing, at: Some(at) })
     }
 
-    /// Opens the store in a data directory; nothing is created.
-    ///
-    /// # Errors
-    ///
-    /// As [`EmbeddedStore::open`], and [`StoreError::Unfit`] when there is no store.
-    pub(crate) fn open_existing(directory: &Path, clock: Clock) -> Result<Self, StoreError> {
-        let at = directory.join(FILE_NAME);
-        if !at.is_file() {
-            let detail = format!("there is no data file `{}`: check the path", at.display());
-            return Err(StoreError::Unfit { detail });
-        }
-        Self::open(directory, clock)
-    }
-
     /// An empty store in memory.
     ///
     /// # Errors
@@ -130,7 +143,7 @@ impl EmbeddedStore {
         let database = Database::builder()
             .create_with_backend(redb::backends::InMemoryBackend::new())
             .map_err(|cause| cannot_open(Path::new("memory"), cause))?;
-        let core = Arc::new(ready(database, clock)?);
+        let core = Arc::new(ready(database, clock, Older::Upgrade)?);
         Ok(Self { core, writing: Writing::Inline, at: None })
     }
 
@@ -203,7 +216,7 @@ impl Drop for EmbeddedStore {
 }
 
 /// Creates what is missing and reads the clock of the last run.
-fn ready(database: Database, clock: Clock) -> Result<Core, StoreError> {
+fn ready(database: Database, clock: Clock, older: Older) -> Result<Core, StoreError> {
     let found =
         database.begin_read().map_err(Fault::from).and_then(|transaction| {
             match transaction.open_table(META) {
@@ -230,6 +243,14 @@ fn ready(database: Database, clock: Clock) -> Result<Core, StoreError> {
         transaction.commit()?;
         Ok(())
     };
+    if format < FORMAT && older == Older::Refuse {
+        return Err(StoreError::Unfit {
+            detail: format!(
+                "the data file has format {format}, this program writes {FORMAT}: start this \
+                 program's server on it once, which brings it up to date"
+            ),
+        });
+    }
     if format < FORMAT {
         created().map_err(|fault| fault.while_it(OPENED))?;
     }

@@ -27,8 +27,21 @@ pub struct ExecutionFields {
     pub created_ms: u64,
     /// When it will be looked at, where the row itself says so.
     pub wake_ms: Option<u64>,
+    /// Its slot or its place among those that wait, where the row itself says so.
+    pub slot: Option<SlotFields>,
+    /// When it became complete, if it is.
+    pub ended_ms: Option<u64>,
     /// How many lines its history has, where the row itself says so.
     pub timeline_rows: Option<u64>,
+}
+
+/// A slot, or a place among those that wait for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotFields {
+    /// Its place in the order.
+    pub number: u64,
+    /// Since when it waits; `None`: it holds one.
+    pub waits_since_ms: Option<u64>,
 }
 
 /// An event's row.
@@ -115,4 +128,6 @@ pub struct PipelineFields {
     pub body: String,
     /// Counted from 1.
     pub version: u64,
+    /// When it was written.
+    pub updated_ms: u64,
 }

@@ -53,6 +53,10 @@ pub enum Rule {
     BodyMissing,
     /// A lease says two things that exclude each other.
     LeaseContradiction,
+    /// An execution holds a slot and waits for one, or waits in one list only.
+    SlotContradiction,
+    /// More executions of a pipeline run than it allows.
+    TooManyRunning,
     /// A token or a fence was given out that the counter does not know.
     CounterBehind,
     /// The store's clock is ahead of the real one.
@@ -79,7 +83,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::LiveWithoutWake,
         Self::FinishedHoldsOn,
         Self::WithoutExecution,
@@ -91,6 +95,8 @@ impl Rule {
         Self::TimelineDisorder,
         Self::BodyMissing,
         Self::LeaseContradiction,
+        Self::SlotContradiction,
+        Self::TooManyRunning,
         Self::CounterBehind,
         Self::ClockAhead,
         Self::Miscounted,
@@ -103,6 +109,36 @@ impl Rule {
         Self::LeaseWithoutTask,
         Self::EndingUnclear,
     ];
+
+    /// The word for scripts, as in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::LiveWithoutWake => "live-without-wake",
+            Self::FinishedHoldsOn => "finished-holds-on",
+            Self::WithoutExecution => "without-execution",
+            Self::WithoutOrigin => "without-origin",
+            Self::MissingInList => "missing-in-list",
+            Self::AstrayInList => "astray-in-list",
+            Self::NeverDue => "never-due",
+            Self::VersionHoles => "version-holes",
+            Self::TimelineDisorder => "timeline-disorder",
+            Self::BodyMissing => "body-missing",
+            Self::LeaseContradiction => "lease-contradiction",
+            Self::SlotContradiction => "slot-contradiction",
+            Self::TooManyRunning => "too-many-running",
+            Self::CounterBehind => "counter-behind",
+            Self::ClockAhead => "clock-ahead",
+            Self::Miscounted => "miscounted",
+            Self::Unreadable => "unreadable",
+            Self::OddKey => "odd-key",
+            Self::DocumentDisagrees => "document-disagrees",
+            Self::GraphBroken => "graph-broken",
+            Self::StartedTooEarly => "started-too-early",
+            Self::TaskWithoutLease => "task-without-lease",
+            Self::LeaseWithoutTask => "lease-without-task",
+            Self::EndingUnclear => "ending-unclear",
+        }
+    }
 
     /// Why it matters, and what to do.
     const fn explained(self) -> (&'static str, &'static str) {
@@ -151,6 +187,14 @@ impl Rule {
                 "a lease decides who may act on AWS: one that says two things may let two workers act",
                 "stop the workers of that kind, cancel the execution, look at AWS for what was begun",
             ),
+            Self::SlotContradiction => (
+                "slots decide how many executions of a pipeline run: one may wait for ever, or one too many run",
+                "cancel the execution and start its pipeline anew",
+            ),
+            Self::TooManyRunning => (
+                "the pipeline says that so many executions never run side by side: two of them may deploy over each other",
+                "cancel all but one of them, and look at what they did",
+            ),
             Self::CounterBehind => (
                 "the next token or fence may be one that somebody else already shows",
                 "stop all workers, then set the counter above every number in use (a backup that is too old was restored?)",
@@ -195,6 +239,20 @@ impl Rule {
                 "whoever asks whether it is over gets different answers",
                 "cancel the execution if it is live; look at AWS for what its stages have begun",
             ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_one_word_in_text_and_json_and_explains_itself() {
+        for rule in Rule::ALL {
+            assert_eq!(serde_json::to_string(&rule).unwrap(), format!("\"{}\"", rule.word()));
+            let (why, remedy) = rule.explained();
+            assert!(why.len() > 20 && remedy.len() > 20, "{rule:?}");
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::rules;
 /// right, and no more.
 const CLOCK_AHEAD_MAX_MS: u64 = 60_000;
 
+/// Events are kept at least this long; an older execution may have outlived its own.
+const EVENT_KEPT_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// Everything that is wrong with what was read, as far as the store's own rules go.
 pub fn findings(layout: Layout, fact: &Fact) -> Vec<Finding> {
     let mut judge =
@@ -21,7 +24,7 @@ pub fn findings(layout: Layout, fact: &Fact) -> Vec<Finding> {
         Body::Message(row, places) => judge.message(row, places),
         Body::Task(row, places, execution) => judge.task(row, places, execution.as_ref()),
         Body::Lock(row, places, execution) => judge.lock(row, places, execution.as_ref()),
-        Body::Pipeline(row, places) => judge.pipeline(row, places),
+        Body::Pipeline(row, places, _) => judge.pipeline(row, places),
         Body::Entry(owner) => judge.entry(owner),
         Body::Unreadable(cause) => judge.say(Rule::Unreadable, cause.clone()),
         Body::Odd(cause) => judge.say(Rule::OddKey, cause.clone()),
@@ -83,6 +86,11 @@ impl Judge<'_> {
             | List::Running(_)
             | List::TasksOf(_)
             | List::LocksOf(_)
+            | List::Holders(_)
+            | List::Waiters(_)
+            | List::WaitingAge
+            | List::Removed
+            | List::RemovedAge
             | List::Pipelines
             | List::Names(_) => Rule::MissingInList,
         };
@@ -101,8 +109,29 @@ impl Judge<'_> {
             | Owner::Lock(_)
             | Owner::Pipeline(_) => false,
         };
-        if *list == List::Wakes && finished {
-            let what = format!("it is over, and has a wake at {}", shown(at));
+        let of_the_living = match list {
+            List::Wakes | List::Holders(_) | List::Waiters(_) | List::WaitingAge => true,
+            List::Index(_)
+            | List::Documents
+            | List::Views
+            | List::Inputs
+            | List::Timeline
+            | List::EventOrder
+            | List::EventDue
+            | List::EventAge
+            | List::OutboxDue
+            | List::OutboxAge
+            | List::Waiting(_)
+            | List::Running(_)
+            | List::TasksOf(_)
+            | List::LocksOf(_)
+            | List::Removed
+            | List::RemovedAge
+            | List::Pipelines
+            | List::Names(_) => false,
+        };
+        if of_the_living && finished {
+            let what = format!("it is over, and still in the {list} at {}", shown(at));
             return self.say(Rule::FinishedHoldsOn, what);
         }
         self.say(Rule::AstrayInList, format!("the {list} has `{member}` at {}", shown(at)));
@@ -112,6 +141,11 @@ impl Judge<'_> {
         let row = &fact.row;
         self.places(&Owner::Execution(row.clone()), &fact.places);
         self.wake(row, &fact.places);
+        self.slot(&fact.places);
+        if let (Some(ended), false) = (row.ended_ms, row.status.is_complete()) {
+            let what = format!("it is {}, and its row says that it ended at {ended}", row.status);
+            self.say(Rule::EndingUnclear, what);
+        }
         if row.id.parse::<model::ExecutionId>().is_err() {
             self.say(Rule::OddKey, "its id is none of ours".to_owned());
         }
@@ -135,7 +169,8 @@ impl Judge<'_> {
                 self.say(Rule::BodyMissing, format!("it has no {name}"));
             }
         }
-        if !fact.event_known {
+        let young = row.created_ms.saturating_add(EVENT_KEPT_MS) > self.moment.now_ms;
+        if !fact.event_known && young {
             let what = format!("the event `{}` it came from is not known", row.event_key);
             self.say(Rule::WithoutOrigin, what);
         }
@@ -167,6 +202,27 @@ impl Judge<'_> {
                 self.say(Rule::LiveWithoutWake, what);
             }
         }
+    }
+
+    /// An execution holds a slot or waits for one, never both.
+    fn slot(&mut self, places: &[Place]) {
+        let has = |wanted: fn(&List) -> bool| places.iter().any(|place| wanted(&place.list));
+        let holds = has(|list| matches!(list, List::Holders(_)));
+        let waits = has(|list| matches!(list, List::Waiters(_)));
+        let aged = has(|list| *list == List::WaitingAge);
+        if holds && waits {
+            self.say(Rule::SlotContradiction, "it holds a slot, and waits for one".to_owned());
+        }
+        if waits != aged {
+            let of = |is: bool| if is { "is" } else { "is not" };
+            let what = format!(
+                "it {} among those that wait for a slot of its pipeline, and {} among all that wait",
+                of(waits),
+                of(aged)
+            );
+            self.say(Rule::SlotContradiction, what);
+        }
+        self.counted(places);
     }
 
     fn timeline(&mut self, fact: &ExecutionFact) {
@@ -203,16 +259,38 @@ impl Judge<'_> {
         self.counted(places);
     }
 
-    /// Numbers in the order of events come from a counter.
+    /// Numbers in lists come from counters.
     fn counted(&mut self, places: &[Place]) {
         for place in places {
-            if let (List::EventOrder, At::Number(number)) = (&place.list, &place.at)
-                && *number > self.moment.events
+            let (counter, what) = match &place.list {
+                List::EventOrder => (self.moment.events, "event"),
+                List::Holders(_) | List::Waiters(_) => (self.moment.slots, "slot"),
+                List::Index(_)
+                | List::Wakes
+                | List::Documents
+                | List::Views
+                | List::Inputs
+                | List::Timeline
+                | List::EventDue
+                | List::EventAge
+                | List::OutboxDue
+                | List::OutboxAge
+                | List::Waiting(_)
+                | List::Running(_)
+                | List::TasksOf(_)
+                | List::LocksOf(_)
+                | List::WaitingAge
+                | List::Removed
+                | List::RemovedAge
+                | List::Pipelines
+                | List::Names(_) => continue,
+            };
+            if let At::Number(number) = place.at
+                && number > counter
             {
                 let what = format!(
-                    "it is event number {number}, and the counter stands at {}: a later event \
-                     will take its place",
-                    self.moment.events
+                    "it has {what} number {number}, and the counter stands at {counter}: a later \
+                     one will come before it, or take its place"
                 );
                 self.say(Rule::CounterBehind, what);
             }
@@ -278,6 +356,8 @@ impl Judge<'_> {
             Owner::Unreadable => {}
             Owner::Nobody => {
                 let rule = match place.list {
+                    // As it should be.
+                    List::Removed | List::RemovedAge => return,
                     List::Documents | List::Views | List::Inputs | List::Timeline => {
                         Rule::WithoutExecution
                     }
@@ -292,6 +372,9 @@ impl Judge<'_> {
                     | List::Running(_)
                     | List::TasksOf(_)
                     | List::LocksOf(_)
+                    | List::Holders(_)
+                    | List::Waiters(_)
+                    | List::WaitingAge
                     | List::Pipelines
                     | List::Names(_) => Rule::AstrayInList,
                 };

@@ -41,6 +41,16 @@ pub enum List {
     TasksOf(String),
     /// Locks of an execution.
     LocksOf(String),
+    /// Executions of a pipeline that hold a slot, by number.
+    Holders(String),
+    /// Executions of a pipeline that wait for a slot, by number.
+    Waiters(String),
+    /// Executions that wait for a slot, by when they began to.
+    WaitingAge,
+    /// Ids of executions that were removed, and when.
+    Removed,
+    /// The same by when they were.
+    RemovedAge,
     /// Definitions.
     Pipelines,
     /// Definitions of an application by name.
@@ -65,6 +75,11 @@ impl fmt::Display for List {
             Self::Running(kind) => write!(f, "list of running {kind} tasks"),
             Self::TasksOf(id) => write!(f, "list of the tasks of execution `{id}`"),
             Self::LocksOf(id) => write!(f, "list of the locks of execution `{id}`"),
+            Self::Holders(id) => write!(f, "list of those that hold a slot of pipeline `{id}`"),
+            Self::Waiters(id) => write!(f, "list of those that wait for a slot of pipeline `{id}`"),
+            Self::WaitingAge => f.write_str("list of all that wait for a slot"),
+            Self::Removed => f.write_str("list of removed executions"),
+            Self::RemovedAge => f.write_str("list of removed executions by age"),
             Self::Pipelines => f.write_str("list of pipelines"),
             Self::Names(application) => {
                 write!(f, "list of the pipeline names of application `{application}`")
@@ -122,7 +137,12 @@ impl Place {
             | List::Documents
             | List::Views
             | List::Inputs
-            | List::Timeline => Subject::Execution(member),
+            | List::Timeline
+            | List::Holders(_)
+            | List::Waiters(_)
+            | List::WaitingAge
+            | List::Removed
+            | List::RemovedAge => Subject::Execution(member),
             List::EventOrder | List::EventDue | List::EventAge => Subject::Event(member),
             List::OutboxDue | List::OutboxAge => Subject::Message(member),
             List::Waiting(_) | List::Running(_) | List::TasksOf(_) => Subject::Task(member),
@@ -191,6 +211,7 @@ fn of_execution(layout: Layout, row: &ExecutionFields) -> Vec<(Place, Need)> {
         found.push(place(List::Wakes, &row.id, repeated(row.wake_ms)));
     }
     let mut found = must(found);
+    found.extend(of_slot(layout, row));
     let mut beside = |list, need| found.push((place(list, &row.id, At::Here), need));
     beside(List::Inputs, Need::May);
     beside(List::Timeline, Need::May);
@@ -202,6 +223,26 @@ fn of_execution(layout: Layout, row: &ExecutionFields) -> Vec<(Place, Need)> {
         }
     }
     found
+}
+
+fn of_slot(layout: Layout, row: &ExecutionFields) -> Vec<(Place, Need)> {
+    let holders = List::Holders(row.pipeline_id.clone());
+    let waiters = List::Waiters(row.pipeline_id.clone());
+    let at = |list, at| place(list, &row.id, at);
+    match (layout, row.slot) {
+        // The lists alone know; that they agree with each other is judged from what is found. One
+        // that was made by a version without slots is in none.
+        (Layout::Redis, _) if !row.status.is_complete() => [holders, waiters, List::WaitingAge]
+            .map(|list| (at(list, At::Anything), Need::May))
+            .into(),
+        (Layout::Redis, _) | (Layout::Embedded, None) => Vec::new(),
+        (Layout::Embedded, Some(slot)) => must(match slot.waits_since_ms {
+            None => vec![at(holders, At::Number(slot.number))],
+            Some(since) => {
+                vec![at(waiters, At::Number(slot.number)), at(List::WaitingAge, At::Number(since))]
+            }
+        }),
+    }
 }
 
 fn of_event(layout: Layout, row: &EventFields) -> Vec<(Place, Need)> {

@@ -91,7 +91,7 @@ fn page(names: &mut Names) -> Result<Option<Vec<Subject>>, Fault> {
 /// Every row of a table as a subject.
 macro_rules! each {
     ($transaction:expr, $table:expr, $key:ty, $row:expr) => {
-        $transaction.open_table($table)?.range_owned::<$key>(..)?.map(|entry| {
+        $transaction.open_table($table)?.range_owned::<$key>(..)?.map(move |entry| {
             let (key, value) = entry?;
             Ok::<Subject, Fault>($row(key.value(), value.value()))
         })
@@ -132,7 +132,9 @@ fn names(transaction: &ReadTransaction) -> Result<Names, Fault> {
         .chain(due(List::EventAge, tables::EVENT_AGE)?)
         .chain(due(List::Wakes, tables::WAKES)?)
         .chain(due(List::OutboxDue, tables::OUTBOX_DUE)?)
-        .chain(due(List::OutboxAge, tables::OUTBOX_AGE)?);
+        .chain(due(List::OutboxAge, tables::OUTBOX_AGE)?)
+        .chain(due(List::WaitingAge, tables::WAITING_AGE)?)
+        .chain(due(List::RemovedAge, tables::REMOVED_AGE)?);
     let bodies =
         each!(transaction, tables::DOCUMENTS, &str, |id, _| entry(List::Documents, id, At::Here))
             .chain(each!(transaction, tables::VIEWS, &str, |id, _| entry(
@@ -179,13 +181,23 @@ fn names(transaction: &ReadTransaction) -> Result<Names, Fault> {
             entry(List::LocksOf(id.to_owned()), resource, At::Here)
         }
     ));
+    let slots = |list: fn(String) -> List, table: tables::SlotTable<'static>| {
+        Ok::<_, Fault>(each!(transaction, table, (&str, u64), |(pipeline, at): (&str, u64), id| {
+            entry(list(String::from(pipeline)), id, At::Number(at))
+        }))
+    };
+    let slots = slots(List::Holders, tables::HOLDERS)?
+        .chain(slots(List::Waiters, tables::WAITERS)?)
+        .chain(each!(transaction, tables::REMOVED, &str, |id, at| {
+            entry(List::Removed, id, At::Number(at))
+        }));
     let mut whole = vec![Ok(Subject::Clock), Ok(Subject::Counts)];
     for table in transaction.list_tables()? {
         if !tables::NAMES.contains(&table.name()) {
             whole.push(Ok(Subject::Odd(table.name().to_owned())));
         }
     }
-    Ok(Box::new(rows.chain(lists).chain(bodies).chain(others).chain(whole)))
+    Ok(Box::new(rows.chain(lists).chain(bodies).chain(others).chain(slots).chain(whole)))
 }
 
 /// Drops a name that is the one before it again.

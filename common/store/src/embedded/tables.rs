@@ -17,7 +17,7 @@ pub(super) type Bodies = TableDefinition<'static, Text, Text>;
 /// Something due: when, and what.
 type DueKey = (u64, &'static str);
 /// Pipeline id and number to execution id.
-type SlotTable<'a> = TableDefinition<'a, (Text, u64), Text>;
+pub(super) type SlotTable<'a> = TableDefinition<'a, (Text, u64), Text>;
 
 /// Counters and the clock, by name.
 pub(super) const META: TableDefinition<'_, Text, u64> = TableDefinition::new("meta");
@@ -74,7 +74,7 @@ pub(super) const OUTBOX_DUE: TableDefinition<'_, DueKey, ()> = TableDefinition::
 pub(super) const OUTBOX_AGE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("outbox_age");
 
 /// Every table's name: another one in the file is not ours.
-pub(super) const NAMES: [&str; 20] = [
+pub(super) const NAMES: [&str; 25] = [
     "meta",
     "pipelines",
     "pipeline_names",
@@ -95,6 +95,11 @@ pub(super) const NAMES: [&str; 20] = [
     "outbox",
     "outbox_due",
     "outbox_age",
+    "slot_holders",
+    "slot_waiters",
+    "slot_waiting_age",
+    "removed",
+    "removed_age",
 ];
 
 /// Why an operation inside the file failed.

@@ -14,7 +14,7 @@ use super::{Durability, Fault, HASH_TAG, connect, gate, redacted, within};
 use crate::{
     StoreError,
     api::Answer,
-    audit::{Audit, Fact, Layout, Subject, Walk},
+    audit::{Audit, Fact, HOLDERS_MAX, Layout, Subject, Walk},
 };
 
 /// Keys, or members of a list, that the server is asked for at once.
@@ -76,7 +76,7 @@ impl RedisAudit {
         // The file alone keeps counts.
         let asked: Vec<&Subject> =
             subjects.iter().filter(|subject| **subject != Subject::Counts).collect();
-        script.arg(asked.len());
+        script.arg(HOLDERS_MAX).arg(asked.len());
         for subject in &asked {
             for argument in keys::arguments(subject) {
                 script.arg(argument);

@@ -6,11 +6,12 @@ mod server;
 
 use model::ExecutionStatus;
 use store::{
-    Beat, Commit, Create, EventRow, Locked, PipelinePut, SharedStore, StoreError, TaskChange,
+    Beat, Commit, Create, EventRow, Locked, PipelinePut, Removed, SharedStore, SlotRequest,
+    StoreError, TaskChange,
     audit::{Audit, Finding, Rule, Survey, open_for_audit, survey},
 };
 
-use crate::rows::{claim, commit, create, dispatch, id, message, task};
+use crate::rows::{claim, commit, create, dispatch, ended, id, message, task};
 
 /// Surveys a store by the store's own rules.
 async fn surveyed(audit: &dyn Audit) -> Result<Survey, StoreError> {
@@ -55,7 +56,8 @@ fn running(execution: &str, now_ms: u64) -> Create {
 /// Something of everything, by the store's own means:
 /// - pipelines `deploy` and `bake`; event `e1` settled, event `e2` pending;
 /// - `L`, live: task `L/s/1` claimed with a checkpoint, task `L/t/1` waiting, a lock, a message;
-/// - `D`, over since its second version, with history; `N`, live, just made.
+/// - `D`, over since its second version, with history; `N`, live, just made;
+/// - `W`, live, which waits for a slot; `G`, over and removed.
 async fn lived_in(store: &SharedStore) {
     let now = store.now_ms().await.unwrap();
     store.pipeline_put(put("deploy")).await.unwrap();
@@ -89,4 +91,11 @@ async fn lived_in(store: &SharedStore) {
     };
     store.execution_commit(over).await.unwrap();
     store.execution_create(running("N", now)).await.unwrap();
+    let waiter = Create { slot: SlotRequest { limit: Some(1) }, ..running("W", now) };
+    store.execution_create(waiter).await.unwrap();
+    let gone = running("G", now);
+    store.execution_create(gone).await.unwrap();
+    let over = Commit { wake_ms: None, ..ended("G", 1, "end") };
+    store.execution_commit(over).await.unwrap();
+    assert_eq!(store.execution_remove(&id("G")).await.unwrap(), Removed::Done);
 }

@@ -10,8 +10,9 @@ use super::super::{
 use crate::{
     PipelineRow,
     audit::{
-        At, Body, Count, EventFields, ExecutionFact, ExecutionFields, Fact, List, LockFields,
-        MessageFields, Moment, Owner, PipelineFields, Place, Subject, TaskFields,
+        At, Body, Count, EventFields, ExecutionFact, ExecutionFields, Fact, HOLDERS_MAX, List,
+        LockFields, MessageFields, Moment, Owner, PipelineFields, Place, SlotFields, Subject,
+        TaskFields,
     },
     index,
 };
@@ -31,6 +32,7 @@ pub(super) fn facts(
         tokens: counter("token")?,
         fences: counter("fence")?,
         events: counter("event")?,
+        slots: counter("slot")?,
     };
     let read = Read { transaction };
     let mut facts = Vec::new();
@@ -85,7 +87,8 @@ impl Read<'_> {
                 }
                 Owner::Pipeline(row) => {
                     let places = self.places(&Owner::Pipeline(row.clone()))?;
-                    Some(Body::Pipeline(row, places))
+                    let holders = self.holders(&row.id)?;
+                    Some(Body::Pipeline(row, places, holders))
                 }
             },
         })
@@ -163,6 +166,19 @@ impl Read<'_> {
             event_known,
             row,
         }))
+    }
+
+    /// Those that hold a slot of a pipeline and can be read.
+    fn holders(&self, pipeline: &str) -> Result<Vec<ExecutionFields>, Fault> {
+        let holders = self.transaction.open_table(tables::HOLDERS)?;
+        let mut found = Vec::new();
+        let all = holders.range((pipeline, 0)..=(pipeline, u64::MAX))?;
+        for entry in all.take(usize::from(HOLDERS_MAX)) {
+            if let Ok(Some(row)) = self.execution_row(entry?.1.value()) {
+                found.push(row);
+            }
+        }
+        Ok(found)
     }
 
     fn inputs(&self, id: &str) -> Result<u64, Fault> {
@@ -258,6 +274,14 @@ impl Read<'_> {
                 let locks = self.transaction.open_table(tables::LOCKS_OF)?;
                 locks.get((id.as_str(), member))?.is_some()
             }
+            List::Holders(pipeline) => self.has_slot(tables::HOLDERS, pipeline, place)?,
+            List::Waiters(pipeline) => self.has_slot(tables::WAITERS, pipeline, place)?,
+            List::WaitingAge => due(tables::WAITING_AGE)?,
+            List::RemovedAge => due(tables::REMOVED_AGE)?,
+            List::Removed => {
+                let removed = self.transaction.open_table(tables::REMOVED)?;
+                removed.get(member)?.is_some_and(|at| place.at == At::Number(at.value()))
+            }
             List::Names(application) => {
                 let names = self.transaction.open_table(tables::PIPELINE_NAMES)?;
                 let found = names.get((application.as_str(), member))?;
@@ -265,6 +289,17 @@ impl Read<'_> {
             }
             List::Waiting(_) | List::Running(_) | List::TasksOf(_) | List::Pipelines => false,
         })
+    }
+
+    fn has_slot(
+        &self,
+        table: tables::SlotTable<'_>,
+        pipeline: &str,
+        place: &Place,
+    ) -> Result<bool, Fault> {
+        let At::Number(number) = place.at else { return Ok(false) };
+        let found = self.transaction.open_table(table)?.get((pipeline, number))?;
+        Ok(found.is_some_and(|id| id.value() == place.member))
     }
 
     fn odd(&self, name: &str) -> Result<Option<Body>, Fault> {
@@ -293,6 +328,11 @@ impl Read<'_> {
             kept: self.transaction.open_table(tables::EVENT_ORDER)?.len()?,
             found: self.transaction.open_table(tables::EVENTS)?.len()?,
         });
+        counts.push(Count {
+            name: "removed executions by age".to_owned(),
+            kept: self.transaction.open_table(tables::REMOVED_AGE)?.len()?,
+            found: self.transaction.open_table(tables::REMOVED)?.len()?,
+        });
         Ok(counts)
     }
 }
@@ -309,6 +349,10 @@ fn execution_fields(id: &str, record: ExecutionRecord) -> ExecutionFields {
         schema: record.schema,
         created_ms: record.created_ms,
         wake_ms: record.wake_ms,
+        slot: record
+            .slot
+            .map(|slot| SlotFields { number: slot.number, waits_since_ms: slot.waits_since_ms }),
+        ended_ms: record.ended_ms,
         timeline_rows: Some(record.timeline_rows),
     }
 }
@@ -362,5 +406,6 @@ fn pipeline_fields(row: PipelineRow) -> PipelineFields {
         name: row.name,
         body: row.body,
         version: row.version,
+        updated_ms: row.updated_ms,
     }
 }

@@ -65,9 +65,7 @@ pub(super) fn facts(value: Value, subjects: &[&Subject]) -> Decoded<Vec<Fact>> {
         };
         let subject = match (*subject, at) {
             // As the list has it now, which may have changed since the walk named it.
-            (Subject::Entry(place), Some(value)) => {
-                Subject::Entry(keys::place_now(place, &value))
-            }
+            (Subject::Entry(place), Some(value)) => Subject::Entry(keys::place_now(place, &value)),
             (subject, _) => subject.clone(),
         };
         facts.push(Fact { subject, moment, body });
@@ -80,8 +78,9 @@ fn moment(value: Value) -> Decoded<Moment> {
     let (seconds, micros) = (parts.number()?, parts.number()?);
     let real_ms = seconds.saturating_mul(1000).saturating_add(micros / 1000);
     let mut counter = || parts.maybe_number().map(Option::unwrap_or_default);
-    let (clock, tokens, fences, events) = (counter()?, counter()?, counter()?, counter()?);
-    Ok(Moment { now_ms: clock.max(real_ms), real_ms, tokens, fences, events })
+    let (clock, tokens, fences) = (counter()?, counter()?, counter()?);
+    let (events, slots) = (counter()?, counter()?);
+    Ok(Moment { now_ms: clock.max(real_ms), real_ms, tokens, fences, events, slots })
 }
 
 /// Makes of a row that does not read the fact that it does not.
@@ -116,7 +115,14 @@ fn body(subject: &Subject, value: Value, at: &mut Option<String>) -> Decoded<Bod
         }
         Subject::Pipeline(id) => {
             let (row, places) = (Hash::new(parts.part()?)?, places(parts.part()?)?);
-            or_unreadable(pipeline_fields(id, &row).map(|row| Body::Pipeline(row, places)))
+            let mut holders = Vec::new();
+            for holder in list(parts.part()?)? {
+                let mut holder = Reply::new(holder)?;
+                let (id, row) = (holder.text()?, Hash::new(holder.part()?)?);
+                holders.extend(execution_fields(&id, &row));
+            }
+            let row = pipeline_fields(id, &row);
+            or_unreadable(row.map(|row| Body::Pipeline(row, places, holders)))
         }
         Subject::Entry(place) => {
             *at = Some(lossy(parts.part()?)?);
@@ -259,6 +265,8 @@ fn execution_fields(id: &str, row: &Hash) -> Decoded<ExecutionFields> {
         schema: row.parsed("schema")?,
         created_ms: row.parsed("created")?,
         wake_ms: None,
+        slot: None,
+        ended_ms: row.maybe("ended")?,
         timeline_rows: None,
     })
 }
@@ -325,5 +333,6 @@ fn pipeline_fields(id: &str, row: &Hash) -> Decoded<PipelineFields> {
         name: row.text("name")?,
         body: row.text("body")?,
         version: row.parsed("version")?,
+        updated_ms: row.parsed("updated")?,
     })
 }

@@ -29,13 +29,15 @@ impl Family {
             Self::Beside(Subject::Entry(place))
         };
         match name {
-            "clock" | "token" | "fence" | "event" => return Self::Number,
+            "clock" | "token" | "fence" | "event" | "slot" => return Self::Number,
             "pipelines" => return Self::List(Holding(List::Pipelines)),
             "events" => return Self::List(Holding(List::EventOrder)),
             "events-due" => return Self::List(Holding(List::EventDue)),
             "events-age" => return Self::List(Holding(List::EventAge)),
             "outbox-due" => return Self::List(Holding(List::OutboxDue)),
             "outbox-age" => return Self::List(Holding(List::OutboxAge)),
+            "waiting-age" => return Self::List(Holding(List::WaitingAge)),
+            "removed" => return Self::List(Holding(List::Removed)),
             "wakes" => return Self::List(Holding(List::Wakes)),
             _ => {}
         }
@@ -56,6 +58,8 @@ impl Family {
             "running" => Self::List(Holding(List::Running(rest))),
             "tasks" => Self::List(Holding(List::TasksOf(rest))),
             "locks" => Self::List(Holding(List::LocksOf(rest))),
+            "holders" => Self::List(Holding(List::Holders(rest))),
+            "waiters" => Self::List(Holding(List::Waiters(rest))),
             // A world's name is followed by one of the names above.
             _ => match Self::of(&rest) {
                 Self::Unknown | Self::OtherWorld => Self::Unknown,
@@ -81,10 +85,16 @@ impl Holding {
             | List::OutboxDue
             | List::OutboxAge
             | List::Waiting(_)
-            | List::Running(_) => "zset",
+            | List::Running(_)
+            | List::Holders(_)
+            | List::Waiters(_)
+            | List::WaitingAge
+            | List::Removed => "zset",
             List::TasksOf(_) | List::LocksOf(_) | List::Pipelines => "set",
             List::Names(_) => "hash",
-            List::Documents | List::Views | List::Inputs | List::Timeline => "own",
+            List::Documents | List::Views | List::Inputs | List::Timeline | List::RemovedAge => {
+                "own"
+            }
         }
     }
 
@@ -137,8 +147,12 @@ impl Holding {
             List::LocksOf(id) => format!("locks:{id}"),
             List::Pipelines => "pipelines".to_owned(),
             List::Names(application) => format!("names:{application}"),
-            // Fields of a row here, never keys.
-            List::Documents | List::Views => String::new(),
+            List::Holders(pipeline) => format!("holders:{pipeline}"),
+            List::Waiters(pipeline) => format!("waiters:{pipeline}"),
+            List::WaitingAge => "waiting-age".to_owned(),
+            List::Removed => "removed".to_owned(),
+            // No keys of Redis: fields of a row, and a second list of what one list sorts by age.
+            List::Documents | List::Views | List::RemovedAge => String::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 -- server itself sees to it that nothing is changed, and no library has to carry it.
 --
 -- KEYS[1] is the prefix (see base.lua for the keys behind it). Arguments: a count and the statuses,
--- a count and the kinds of tasks, a count and the subjects. Reply: the moment, then for each subject
+-- a count and the kinds of tasks, the most holders of a pipeline, a count and the subjects. Reply: the moment, then for each subject
 -- nil (it is gone), { 'TYPE', found } or { 'ROW', ... } as `decode.rs` reads it.
 
 local p = KEYS[1]
@@ -29,7 +29,8 @@ end
 local function hash(key) return ask('HGETALL', key) or {} end
 
 -- Without the bodies, which are large.
-local ROW = { 'application', 'pipeline', 'event', 'status', 'live', 'version', 'schema', 'created' }
+local ROW = { 'application', 'pipeline', 'event', 'status', 'live', 'version', 'schema', 'created',
+  'ended' }
 local function execution_row(id)
   local values = ask('HMGET', p .. 'execution:' .. id, unpack(ROW)) or {}
   local flat = {}
@@ -51,7 +52,7 @@ local function add_member(places, name, key, member)
   if ask('SISMEMBER', p .. key, member) == 1 then places[#places + 1] = { name, key, member, '' } end
 end
 
-local statuses, kinds = list(), list()
+local statuses, kinds, HOLDERS_MAX = list(), list(), tonumber(text())
 local read = {}
 
 function read.execution(id)
@@ -67,6 +68,9 @@ function read.execution(id)
   index('event/' .. (row[3] or ''))
   for _, status in ipairs(statuses) do index('status/' .. status) end
   add_score(places, 'wakes', 'wakes', id)
+  add_score(places, 'holders', 'holders:' .. (row[2] or ''), id)
+  add_score(places, 'waiters', 'waiters:' .. (row[2] or ''), id)
+  add_score(places, 'waiting-age', 'waiting-age', id)
   for _, task in ipairs(ask('SMEMBERS', p .. 'tasks:' .. id) or {}) do
     tasks[#tasks + 1] = { task, hash(p .. 'lease:' .. task) }
   end
@@ -112,7 +116,11 @@ function read.pipeline(id)
   local key = 'names:' .. (row[1] or '')
   local named = ask('HGET', p .. key, row[2] or '')
   if named then places[#places + 1] = { 'names', key, row[2], named } end
-  return { hash(p .. 'pipeline:' .. id), places }
+  local holders = {}
+  for _, holder in ipairs(ask('ZRANGE', p .. 'holders:' .. id, 0, HOLDERS_MAX - 1) or {}) do
+    holders[#holders + 1] = { holder, execution_row(holder) }
+  end
+  return { hash(p .. 'pipeline:' .. id), places, holders }
 end
 
 local function row_of(family, name)
@@ -142,7 +150,7 @@ end
 
 local time = redis.call('TIME')
 local reply = { { time[1], time[2] } }
-for _, name in ipairs({ 'clock', 'token', 'fence', 'event' }) do
+for _, name in ipairs({ 'clock', 'token', 'fence', 'event', 'slot' }) do
   reply[1][#reply[1] + 1] = ask('GET', p .. name)
 end
 for _ = 1, tonumber(text()) do

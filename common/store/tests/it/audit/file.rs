@@ -158,6 +158,22 @@ planted! {
         let names: TableDefinition<'_, (&str, &str), &str> = TableDefinition::new("pipeline_names");
         t.open_table(names).unwrap().insert(("shop", "deploy"), "id-of-bake").unwrap();
     } => MissingInList of "pipeline `id-of-deploy`", AstrayInList of "`deploy`";
+    a_slot_that_is_not_listed_is_found: |t| {
+        let held: TableDefinition<'_, (&str, u64), &str> = TableDefinition::new("slot_holders");
+        t.open_table(held).unwrap().remove(("p1", 1)).unwrap().expect("L has the first slot");
+    } => MissingInList of "execution `L`";
+    a_finished_execution_with_a_slot_is_found: |t| {
+        let held: TableDefinition<'_, (&str, u64), &str> = TableDefinition::new("slot_holders");
+        t.open_table(held).unwrap().insert(("p1", 9), "D").unwrap();
+    } => FinishedHoldsOn of "`D` in the list of those that hold a slot";
+    a_waiter_nobody_counts_is_found:
+        |t| remove_due(t, "slot_waiting_age", "W") => SlotContradiction of "execution `W`";
+    a_slot_number_beyond_its_counter_is_found:
+        |t| set(t, "slot", 0) => CounterBehind of "execution `W`";
+    a_removed_execution_that_is_there_is_found: |t| {
+        let removed: TableDefinition<'_, &str, u64> = TableDefinition::new("removed");
+        t.open_table(removed).unwrap().insert("D", 1).unwrap();
+    } => AstrayInList of "`D` in the list of removed executions", Miscounted of "counts";
     a_count_that_is_wrong_is_found:
         |t| set(t, "executions/RUNNING", 7) => Miscounted of "counts";
     a_clock_far_ahead_is_found:

@@ -113,6 +113,22 @@ planted! {
     a_key_of_another_type_is_found: [
         "DEL wakes", "SET wakes x",
     ] => OddKey of "key `wakes`", LiveWithoutWake of "execution `L`";
+    a_finished_execution_with_a_slot_is_found:
+        ["ZADD holders:p1 1 D"] => FinishedHoldsOn of "execution `D`";
+    an_execution_that_holds_and_waits_is_found:
+        ["ZADD holders:p1 1 W"] => SlotContradiction of "execution `W`";
+    a_waiter_nobody_counts_is_found:
+        ["ZREM waiting-age W"] => SlotContradiction of "execution `W`";
+    a_slot_of_nobody_is_found:
+        ["ZADD holders:p1 1 X"] => AstrayInList of "`X` in the list of those that hold a slot";
+    a_slot_of_another_pipeline_is_found:
+        ["ZADD holders:p2 1 L"] => AstrayInList of "`L` in the list of those that hold a slot";
+    a_slot_number_beyond_its_counter_is_found:
+        ["SET slot 0"] => CounterBehind of "execution `W`";
+    a_removed_execution_that_is_there_is_found:
+        ["ZADD removed 1 D"] => AstrayInList of "`D` in the list of removed executions";
+    an_end_of_a_live_execution_is_found:
+        ["HSET execution:L ended 5"] => EndingUnclear of "execution `L`";
     a_row_of_another_type_is_found: [
         "DEL execution:N", "SET execution:N x",
     ] => OddKey of "execution `N`";

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use engine::{ChildFact, Document, Facts, Input, Lease, Place, Policy, SlotFact, StageState, Work};
 use model::{ExecutionId, pipeline::Pipeline};
 use serde_json::Value;
-use store::{
-    EventState, LeaseRow, SharedStore, SlotEntry, SlotState, StoreError, StoredExecution,
-};
+use store::{EventState, LeaseRow, SharedStore, SlotEntry, SlotState, StoreError, StoredExecution};
 use wire::{ExecutionView, StartChild, TaskOutcome};
 
 /// Everything the store says around a document. Asks for what only some executions need: the current

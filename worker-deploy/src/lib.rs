@@ -2,6 +2,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+mod check;
 mod checkpoint;
 mod config;
 mod lease;

@@ -13,10 +13,13 @@ use runtime::Chain;
 use serde_json::{Map, Value};
 use store::{Fence, Locked};
 use tracing::{Instrument, info, info_span};
-use wire::{DeployRequest, DeployResult, DeployStrategy, FailureKind, TaskFailure, TaskOutcome};
+use wire::{
+    DeployRequest, DeployResult, DeployStrategy, DeployTask, FailureKind, TaskFailure, TaskOutcome,
+};
 use worker::{Procedure, Stop, TaskContext};
 
 use crate::{
+    check,
     checkpoint::{Checkpoint, Ending},
     config::DeployConfig,
     lease::Lease,
@@ -74,19 +77,33 @@ impl Deployer {
 }
 
 impl Procedure for Deployer {
-    type Request = DeployRequest;
+    type Request = DeployTask;
 
     const KIND: TaskKind = TaskKind::Deploy;
 
-    async fn run(&self, request: DeployRequest, task: &TaskContext) -> Result<TaskOutcome, Stop> {
-        let span = info_span!(
-            "deploy",
-            execution.id = %task.task().execution,
-            account = %request.account,
-            region = %request.region,
-            application = %request.application,
-        );
-        Box::pin(self.deploy(&request, task)).instrument(span).await
+    async fn run(&self, request: DeployTask, task: &TaskContext) -> Result<TaskOutcome, Stop> {
+        match request {
+            DeployTask::Deploy(request) => {
+                let span = info_span!(
+                    "deploy",
+                    execution.id = %task.task().execution,
+                    account = %request.account,
+                    region = %request.region,
+                    application = %request.application,
+                );
+                Box::pin(self.deploy(&request, task)).instrument(span).await
+            }
+            DeployTask::Check(check) => {
+                let span = info_span!(
+                    "check",
+                    execution.id = %task.task().execution,
+                    account = %check.account,
+                    cluster = %check.cluster,
+                );
+                let looked = check::cluster_size(self.cloud.as_ref(), &check).instrument(span);
+                Ok(Box::pin(looked).await)
+            }
+        }
     }
 }
 

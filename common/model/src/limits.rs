@@ -46,6 +46,8 @@ pub const EPOCH_MS_MAX: u64 = 253_402_300_799_999;
 pub const SERVER_GROUPS_MAX: u32 = 10_000;
 /// Most parameters in a pipeline.
 pub const PARAMETERS_MAX: usize = 500;
+/// How deep pipelines may start pipelines: one that starts itself for ever is stopped here.
+pub const PIPELINE_DEPTH_MAX: u32 = 50;
 /// Largest pattern of an expected artifact.
 pub const PATTERN_BYTES_MAX: usize = 1024;
 /// Largest message on the broker.

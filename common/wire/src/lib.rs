@@ -5,6 +5,7 @@
 //! is a new version.
 
 mod bake;
+mod cluster;
 mod control;
 mod deploy;
 mod event;
@@ -13,6 +14,7 @@ mod topology;
 mod view;
 
 pub use bake::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec};
+pub use cluster::{Ask, ClusterCheck, DeployTask};
 pub use control::{Control, Judgment};
 pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy};
 pub use event::{Event, ManualStart, ReportedBuild, StartChild};

@@ -7,6 +7,7 @@ use wire::{Event, StartChild};
 use crate::{
     document::{Stage, StageState, Work},
     expressions::{self, Condition},
+    nesting,
     step::Step,
     types::{self, Child, Part, Plan},
     window::{self, Opening},
@@ -131,8 +132,9 @@ impl Step<'_> {
         let Some(stage) = self.document.stages.get_mut(at) else { return };
         match plan {
             Plan::Parts(parts) => self.begin_parts(at, parts),
-            Plan::Done { status, outputs, failure } => {
+            Plan::Done { status, outputs, context, failure } => {
                 stage.outputs = outputs;
+                stage.context.extend(context);
                 stage.failure = failure;
                 self.close(at, status);
             }
@@ -231,6 +233,7 @@ fn child_trigger(
     trigger.insert("parentExecution".to_owned(), parent);
     let stage = stage.map_or(Value::Null, |stage| stage.id.as_str().into());
     trigger.insert("parentPipelineStageId".to_owned(), stage);
+    nesting::pass_on(document, child.until, &mut trigger);
     trigger
 }
 

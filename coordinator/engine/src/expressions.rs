@@ -5,7 +5,7 @@ use wire::TaskFailure;
 
 use crate::{
     document::{Document, Stage},
-    evaluate,
+    evaluate, types,
 };
 
 /// What a condition came to.
@@ -33,7 +33,13 @@ pub(crate) fn condition(document: &Document, stage: &Stage, text: &str) -> Condi
     evaluate::condition(document, stage, text)
 }
 
-/// The configuration of a stage that begins.
+/// The configuration of a stage that begins, but for what its type evaluates by itself.
 pub(crate) fn evaluated_config(document: &Document, stage: &Stage) -> EvaluatedConfig {
-    evaluate::evaluated(document, stage, &Map::new(), stage.config.clone())
+    let mut config = stage.config.clone();
+    let own = types::own_field(stage).and_then(|key| Some((key, config.remove(key)?)));
+    let mut evaluated = evaluate::evaluated(document, stage, &Map::new(), config);
+    if let Some((key, value)) = own {
+        evaluated.config.insert(key.to_owned(), value);
+    }
+    evaluated
 }

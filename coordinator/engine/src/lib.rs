@@ -17,6 +17,7 @@ mod evaluate;
 mod expressions;
 mod facts;
 mod index;
+mod nesting;
 mod restart;
 mod slot;
 mod start;

@@ -12,6 +12,7 @@ use crate::{
     document::{Document, Stage},
     effects::Effects,
     facts::{Facts, Policy},
+    nesting,
     step::Step,
     trigger,
     types::bake,
@@ -41,6 +42,7 @@ pub fn start(pipeline: &Pipeline, mut origin: Origin, now_ms: u64) -> (Document,
         Ok(prepared) => origin.trigger = prepared,
         Err(refused) => obstacles.extend(refused),
     }
+    obstacles.extend(waits_for_itself(pipeline, &origin));
     if !obstacles.is_empty() {
         return fail_on_startup(pipeline, origin, &obstacles.join("; "), now_ms);
     }
@@ -131,6 +133,18 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
         found.extend(obstacle.map(|text| format!("stage `{}`: {text}", stage.name)));
     }
     found
+}
+
+/// An execution that waits for a slot, while those that hold all of them wait for it, never ends.
+fn waits_for_itself(pipeline: &Pipeline, origin: &Origin) -> Option<String> {
+    let limit = Policy::of(pipeline).limit?;
+    let above = nesting::waiting(&origin.trigger, &origin.pipeline_id);
+    let stuck = u32::try_from(above).is_ok_and(|above| above >= limit);
+    stuck.then(|| {
+        format!(
+            "it was started, over one or more pipelines, by an execution of itself that waits for it, and only {limit} may run at a time"
+        )
+    })
 }
 
 /// `a, b and c`.

@@ -4,8 +4,11 @@
 //! one: a variant of `model::pipeline::StageType`, a module here with its `plan`, an arm in [`plan`].
 
 pub(crate) mod bake;
+mod child;
 pub(crate) mod deploy;
 pub(crate) mod judgment;
+mod preconditions;
+mod variables;
 mod wait;
 
 use model::{
@@ -29,6 +32,8 @@ pub(crate) enum Plan {
         status: ExecutionStatus,
         /// What later stages may read.
         outputs: Map<String, Value>,
+        /// What is shown of it and read by nobody.
+        context: Map<String, Value>,
         /// Why it failed.
         failure: Option<TaskFailure>,
     },
@@ -89,9 +94,27 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailu
         Some(StageType::Deploy) => deploy::plan(document, stage),
         Some(StageType::Wait) => wait::plan(stage),
         Some(StageType::ManualJudgment) => Ok(Plan::Judge),
+        Some(StageType::CheckPreconditions) => preconditions::plan(document, stage),
+        Some(StageType::EvaluateVariables) => variables::plan(document, stage),
+        Some(StageType::Pipeline) => child::plan(document, stage),
         // `start` refuses a pipeline with other types before anything runs.
-        Some(StageType::CheckPreconditions | StageType::EvaluateVariables | StageType::Pipeline)
+        Some(
+            StageType::CheckPreconditions | StageType::EvaluateVariables | StageType::Pipeline,
+        )
         | None => Err(user_failure(format!("stage type `{}` cannot run here", stage.kind), None)),
+    }
+}
+
+/// The field whose expressions a type evaluates by itself, when it has one.
+pub(crate) fn own_field(stage: &Stage) -> Option<&'static str> {
+    match StageType::of(&stage.kind)? {
+        StageType::EvaluateVariables => Some("variables"),
+        StageType::CheckPreconditions => Some("preconditions"),
+        StageType::Bake
+        | StageType::Deploy
+        | StageType::Wait
+        | StageType::ManualJudgment
+        | StageType::Pipeline => None,
     }
 }
 

@@ -91,6 +91,11 @@ impl Before {
     }
 }
 
+/// Whether a group takes no new traffic.
+pub(crate) fn is_disabled(group: &ServerGroup) -> bool {
+    group.suspended.contains(ADD_TO_BALANCER)
+}
+
 /// What is looked at before each step, freshly read.
 #[derive(Clone, Debug)]
 pub(crate) struct World {

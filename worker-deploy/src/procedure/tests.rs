@@ -401,6 +401,49 @@ async fn without_a_strategy_and_without_older_groups_the_new_one_is_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cluster_is_counted_and_left_as_it_is() {
+    let (cloud, _, _) = world();
+    cloud.state().groups.get_mut(OLDER).unwrap().suspended.insert("AddToLoadBalancer".to_owned());
+    let ask = |comparison: &str, expected: u32, only_enabled: bool| {
+        let text = serde_json::json!({
+            "ask": "cluster_size", "account": "test", "cluster": "shop-staging-web",
+            "regions": ["us-east-1"], "comparison": comparison, "expected": expected,
+            "only_enabled": only_enabled,
+        });
+        match serde_json::from_str::<DeployTask>(&text.to_string()).unwrap() {
+            DeployTask::Check(check) => check,
+            DeployTask::Deploy(request) => panic!("{request:?}"),
+        }
+    };
+    // Comparison, with what, enabled ones only, whether it holds: there are two, one of them disabled.
+    for (comparison, expected, only_enabled, holds) in [
+        ("==", 2, false, true),
+        ("==", 2, true, false),
+        ("==", 1, true, true),
+        ("<", 2, false, false),
+        ("<=", 2, false, true),
+        (">", 1, false, true),
+        (">=", 3, false, false),
+    ] {
+        let check = ask(comparison, expected, only_enabled);
+        let outcome = check::cluster_size(cloud.as_ref(), &check).await;
+        let held = matches!(outcome, TaskOutcome::Succeeded { .. });
+        assert_eq!(held, holds, "{comparison} {expected} {only_enabled}: {outcome:?}");
+    }
+    let told = failed(Ok(check::cluster_size(cloud.as_ref(), &ask("<", 2, false)).await));
+    assert_eq!(
+        told.message,
+        "cluster `shop-staging-web` must have < 2 server groups, and has 2 in us-east-1"
+    );
+    let named = wire::ClusterCheck { cluster: "shop--".to_owned(), ..ask("==", 0, false) };
+    assert_eq!(
+        failed(Ok(check::cluster_size(cloud.as_ref(), &named).await)).kind,
+        FailureKind::User
+    );
+    assert_eq!(cloud.state().calls, 0, "nothing was changed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_aws_refuses_is_told_and_ends_it() {
     let (cloud, deployer, durable) = world();
     let refused = Fault::Refused {

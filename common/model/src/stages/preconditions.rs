@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{other_cloud, runnable};
@@ -68,17 +69,22 @@ pub struct ClusterSize {
 }
 
 /// A comparison of two numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Comparison {
-    /// `==`.
+    /// The same.
+    #[serde(rename = "==")]
     Equal,
-    /// `<`.
+    /// Fewer.
+    #[serde(rename = "<")]
     Less,
-    /// `>`.
+    /// More.
+    #[serde(rename = ">")]
     Greater,
-    /// `<=`.
+    /// As many or fewer.
+    #[serde(rename = "<=")]
     LessOrEqual,
-    /// `>=`.
+    /// As many or more.
+    #[serde(rename = ">=")]
     GreaterOrEqual,
 }
 

@@ -17,4 +17,6 @@ mod slots;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
+mod workless;
+#[cfg(test)]
 mod world;

@@ -88,7 +88,11 @@ impl BusPort {
             Route::Cancel => "publish_cancel",
             Route::Dead => "publish_parked",
         };
-        self.0.point(Call { face: Face::Publish, name }, act).await
+        if self.0.confirms_unsent() {
+            return Ok(());
+        }
+        let sent = self.0.point(Call { face: Face::Publish, name }, act).await;
+        self.0.planted_publish(sent)
     }
 }
 

@@ -19,6 +19,7 @@ use tokio::{
 use crate::{
     fault::{Face, Fault, What},
     oracle::Oracle,
+    plant::Bug,
     process::{Call, Process},
 };
 
@@ -28,6 +29,7 @@ pub(crate) const START_MS: u64 = 1_767_225_600_000;
 /// The common ground of a run.
 pub(crate) struct Ground {
     seed: u64,
+    bug: Option<Bug>,
     origin: Instant,
     store: SharedStore,
     bus: SharedBus,
@@ -53,6 +55,9 @@ struct State {
     bell: watch::Receiver<u64>,
     bells: Vec<watch::Sender<u64>>,
     gone: Vec<Gone>,
+    serial: u64,
+    /// The largest build number accepted, for a bug that cares.
+    mark: u64,
 }
 
 /// A process that is not there, and when it comes back.
@@ -79,7 +84,7 @@ impl fmt::Debug for Ground {
 impl Ground {
     /// The ground of a run that begins now, on the paused clock.
     pub(crate) fn new(
-        seed: u64,
+        (seed, bug): (u64, Option<Bug>),
         faults: &[Fault],
         outside: Outside,
         keep_trace: Trace,
@@ -101,9 +106,12 @@ impl Ground {
             bell,
             bells: Vec::new(),
             gone: Vec::new(),
+            serial: 0,
+            mark: 0,
         };
         Ok(Arc::new(Self {
             seed,
+            bug,
             origin,
             store,
             bus,
@@ -122,6 +130,25 @@ impl Ground {
 
     pub(crate) const fn seed(&self) -> u64 {
         self.seed
+    }
+
+    pub(crate) const fn bug(&self) -> Option<Bug> {
+        self.bug
+    }
+
+    /// A number that was not given before.
+    pub(crate) fn serial(&self) -> u64 {
+        let mut state = self.state();
+        state.serial += 1;
+        state.serial
+    }
+
+    /// Whether a larger number was seen; remembers the largest.
+    pub(crate) fn is_below_mark(&self, number: u64) -> bool {
+        let mut state = self.state();
+        let below = number < state.mark;
+        state.mark = state.mark.max(number);
+        below
     }
 
     /// Virtual time since the start, milliseconds.
@@ -276,6 +303,11 @@ impl Ground {
         let over = Instant::now() + Duration::from_millis(ms);
         let mut state = self.state();
         state.calm = state.calm.max(over);
+    }
+
+    /// Whether a fault of some kind happened.
+    pub(crate) fn has_fired(&self, kind: impl Fn(&Fault) -> bool) -> bool {
+        self.state().fired.iter().any(kind)
     }
 
     /// What was seen, taken out.

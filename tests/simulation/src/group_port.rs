@@ -57,7 +57,7 @@ impl GroupPort {
             self.0.ground.sends_change(&self.0.name, name);
             let answer = self.0.point(Call { face: Face::CloudWrite, name }, act).await;
             self.0.ground.look_at_cloud();
-            answer
+            answer.map_err(|error| self.0.planted_deploy_error(error))
         }
         .boxed()
     }
@@ -65,11 +65,13 @@ impl GroupPort {
 
 impl ServerGroupCloud for GroupPort {
     fn cluster<'a>(&'a self, place: &'a Place, cluster: &'a str) -> Reply<'a, Vec<ServerGroup>> {
-        self.read("DescribeCluster", move || self.cloud().cluster(place, cluster))
+        let read = self.read("DescribeCluster", move || self.cloud().cluster(place, cluster));
+        async move { read.await.map(|groups| self.0.planted_groups(groups)) }.boxed()
     }
 
     fn groups<'a>(&'a self, place: &'a Place, names: &'a [String]) -> Reply<'a, Vec<ServerGroup>> {
-        self.read("DescribeAutoScalingGroups", move || self.cloud().groups(place, names))
+        let read = self.read("DescribeAutoScalingGroups", move || self.cloud().groups(place, names));
+        async move { read.await.map(|groups| self.0.planted_groups(groups)) }.boxed()
     }
 
     fn image<'a>(&'a self, place: &'a Place, id_or_name: &'a str) -> Reply<'a, Option<Image>> {
@@ -112,7 +114,9 @@ impl ServerGroupCloud for GroupPort {
         place: &'a Place,
         balancer: &'a Balancer,
     ) -> Reply<'a, Vec<BalancedInstance>> {
-        self.read("DescribeHealth", move || self.cloud().balancer_health(place, balancer))
+        let read =
+            self.read("DescribeHealth", move || self.cloud().balancer_health(place, balancer));
+        async move { read.await.map(|listed| self.0.planted_health(listed)) }.boxed()
     }
 
     fn instances<'a>(
@@ -155,6 +159,7 @@ impl ServerGroupCloud for GroupPort {
         group: &'a str,
         capacity: Capacity,
     ) -> Reply<'a, ()> {
+        self.0.forces_deletion(place, group, capacity);
         self.write("UpdateAutoScalingGroup", move || {
             self.cloud().set_capacity(place, group, capacity)
         })
@@ -166,6 +171,9 @@ impl ServerGroupCloud for GroupPort {
         group: &'a str,
         processes: &'a [String],
     ) -> Reply<'a, ()> {
+        if self.0.skips_disabling() {
+            return async { Ok(()) }.boxed();
+        }
         self.write("SuspendProcesses", move || self.cloud().suspend(place, group, processes))
     }
 
@@ -193,6 +201,9 @@ impl ServerGroupCloud for GroupPort {
         balancer: &'a Balancer,
         instances: &'a [String],
     ) -> Reply<'a, ()> {
+        if self.0.skips_disabling() {
+            return async { Ok(()) }.boxed();
+        }
         self.write("DeregisterInstances", move || {
             self.cloud().deregister(place, balancer, instances)
         })

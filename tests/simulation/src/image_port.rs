@@ -82,7 +82,7 @@ impl ImagePort {
             self.0.ground.sends_change(&self.0.name, name);
             let answer = self.0.point(Call { face: Face::CloudWrite, name }, act).await;
             self.0.ground.look_at_cloud();
-            answer
+            answer.map_err(|error| self.0.planted_bake_error(error))
         }
         .boxed()
     }
@@ -94,7 +94,17 @@ impl ImagePort {
 
 impl ImageCloud for ImagePort {
     fn images<'a>(&'a self, place: &'a Place, query: ImageQuery) -> Answer<'a, Vec<Image>> {
-        self.read("DescribeImages", move || self.cloud().images(place, query.clone()))
+        let by_id = matches!(query, ImageQuery::OwnIds(_));
+        let read = self.read("DescribeImages", move || self.cloud().images(place, query.clone()));
+        async move {
+            let found = read.await?;
+            if by_id && found.is_empty() && self.0.takes_empty_for_gone() {
+                let (call, code) = ("DescribeImages", "Planted".to_owned());
+                return Err(CloudError::Refused { call, code, message: "gone".to_owned() });
+            }
+            Ok(found)
+        }
+        .boxed()
     }
 
     fn builders<'a>(&'a self, place: &'a Place, ids: &'a [String]) -> Answer<'a, Vec<Builder>> {
@@ -110,7 +120,9 @@ impl ImageCloud for ImagePort {
     }
 
     fn run_builder<'a>(&'a self, place: &'a Place, order: &'a BuilderOrder) -> Answer<'a, Builder> {
-        self.write("RunInstances", move || self.cloud().run_builder(place, order))
+        let order = self.0.planted_builder_order(order);
+        async move { self.write("RunInstances", || self.cloud().run_builder(place, &order)).await }
+            .boxed()
     }
 
     fn console<'a>(&'a self, place: &'a Place, builder_id: &'a str) -> Answer<'a, String> {
@@ -122,10 +134,15 @@ impl ImageCloud for ImagePort {
     }
 
     fn create_image<'a>(&'a self, place: &'a Place, order: &'a ImageOrder) -> Answer<'a, String> {
-        self.write("CreateImage", move || self.cloud().create_image(place, order))
+        let order = self.0.planted_image_order(order);
+        async move { self.write("CreateImage", || self.cloud().create_image(place, &order)).await }
+            .boxed()
     }
 
     fn terminate_builder<'a>(&'a self, place: &'a Place, builder_id: &'a str) -> Answer<'a, ()> {
+        if self.0.leaves_builders() {
+            return async { Ok(()) }.boxed();
+        }
         self.write("TerminateInstances", move || self.cloud().terminate_builder(place, builder_id))
     }
 }

@@ -23,6 +23,9 @@ plain! {
     u64 => "number",
     String => "text",
     store::Stats => "stats",
+    store::FinishedPage => "page",
+    store::Expired => "expired",
+    store::Removed => "removed",
     bus::PublishError => "no confirm",
     worker_bake::ports::Builder => "builder",
     worker_deploy::ports::LaunchTemplate => "template",
@@ -79,6 +82,7 @@ impl Label for Committed {
             Self::Conflict { .. } => "conflict",
             Self::Gone => "gone",
             Self::Refused { .. } => "refused",
+            Self::NoSlot => "no slot",
         }
     }
 }

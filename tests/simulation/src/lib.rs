@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod bus_port;
+mod coverage;
+mod crashes;
 mod crew;
 mod fault;
 mod ground;
@@ -9,16 +11,21 @@ mod image_port;
 mod jenkins_port;
 mod label;
 mod oracle;
+mod plant;
 mod process;
 mod rest;
 mod rng;
 mod run;
 mod scene;
+mod search;
 mod setting;
 mod store_port;
 
+pub use crashes::{Canonical, SHAPES};
 pub use fault::{Face, Fault, Link, What, schedule};
 pub use ground::Trace;
+pub use plant::Bug;
 pub use rng::Rng;
 pub use run::{Report, run};
+pub use search::{Findings, of_seed, run_seed, search, smallest};
 pub use setting::{BuildPlan, Crew, Health, Setting};

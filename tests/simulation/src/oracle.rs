@@ -1,13 +1,28 @@
 //! The invariants that hold at every instant, judged at every answer of the true store and at every
 //! call to the true cloud. Nothing here is computed by the code under test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use model::{ExecutionId, ExecutionStatus, TaskId, limits};
 use store::{
     Beat, Claim, Commit, Committed, Create, Created, StoredExecution, TaskChange, TaskClaim,
 };
 use tokio::time::Instant;
+
+/// Calls that begin or take apart, and have no place in cleaning up after a cancel.
+const BEGINNINGS: [&str; 6] = [
+    "RunInstances",
+    "CreateImage",
+    "CreateLaunchTemplate",
+    "CreateAutoScalingGroup",
+    "SuspendProcesses",
+    "DeregisterInstances",
+];
+/// What was about to be sent when a cancel was heard may still be.
+const SENT_ALREADY: Duration = Duration::from_secs(5);
 
 /// What was seen, and what was wrong with it.
 #[derive(Debug, Default)]
@@ -46,6 +61,8 @@ struct Knowledge {
     /// When the last good beat was sent.
     renewed: Instant,
     lost: bool,
+    /// When the store first answered that it should stop.
+    canceled: Option<Instant>,
 }
 
 impl Oracle {
@@ -107,7 +124,10 @@ impl Oracle {
             Committed::Refused { reason } => {
                 self.violate("I8", &format!("a transition of {} was refused: {reason}", commit.id));
             }
-            Committed::Duplicate | Committed::Conflict { .. } | Committed::Gone => {}
+            Committed::Duplicate
+            | Committed::Conflict { .. }
+            | Committed::Gone
+            | Committed::NoSlot => {}
         }
         self.looked_at(&commit.id, after);
     }
@@ -154,6 +174,11 @@ impl Oracle {
             }
             Some(_) | None => {}
         }
+    }
+
+    /// Whether a message of this id was committed before.
+    pub(crate) fn knows_message(&self, id: &str) -> bool {
+        self.dispatched.contains(id)
     }
 
     /// I10: a message leaves the store only after a confirm.
@@ -223,8 +248,15 @@ impl Oracle {
 
     pub(crate) fn heard_held(&mut self, holder: &str, token: u64, sent: Instant) {
         let known = self.known.entry(holder.to_owned()).or_default();
-        let knowledge = known.entry(token).or_insert(Knowledge { renewed: sent, lost: false });
+        let knowledge = known.entry(token).or_insert(Knowledge { renewed: sent, lost: false, canceled: None });
         knowledge.renewed = knowledge.renewed.max(sent);
+    }
+
+    /// An answer with the word to stop was given to a holder and has reached it.
+    pub(crate) fn heard_cancel(&mut self, holder: &str, token: u64) {
+        if let Some(known) = self.known.get_mut(holder).and_then(|known| known.get_mut(&token)) {
+            known.canceled.get_or_insert_with(Instant::now);
+        }
     }
 
     pub(crate) fn heard_lost(&mut self, holder: &str, token: u64) {
@@ -243,6 +275,12 @@ impl Oracle {
             let text =
                 format!("{holder} sent {call} without a lease it has heard of in the last minute");
             self.violate("I16", &text);
+        }
+        let begins = BEGINNINGS.contains(&call);
+        let told = |k: &Knowledge| k.canceled.is_some_and(|at| at.elapsed() > SENT_ALREADY);
+        if begins && known.is_some_and(|known| !known.is_empty() && known.values().all(told)) {
+            let text = format!("{holder} sent {call} long after it heard that it should stop");
+            self.violate("I27", &text);
         }
     }
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use model::{ExecutionId, ExecutionStatus};
-use serde_json::Value;
+use bus::Message;
+use model::{ExecutionId, ExecutionStatus, TaskKind};
+use serde_json::{Value, json};
 use store::{EventState, ExecutionFilter, ExecutionRow, TimelineRow};
+use wire::{Queue, Route};
 
 use crate::{
+    fault::{Fault, What},
     ground::Ground,
     scene::{self, CLUSTER, REGION},
     setting::{Health, Setting},
@@ -65,6 +68,7 @@ pub(crate) async fn judge(
     }
     events(ground, setting, &mut wrong).await;
     outcomes(setting, &rows, &mut wrong);
+    parked(ground, setting, &mut wrong).await;
     world(setting, ground, &rows, &mut wrong);
     for text in wrong {
         ground.judge(|oracle| oracle.violations.push(text.clone()));
@@ -181,6 +185,36 @@ async fn events(ground: &Ground, setting: &Setting, wrong: &mut Vec<String>) {
         if forged && !outcome.contains("unverified") {
             wrong.push(format!("I4: a forged event came to {outcome}"));
         }
+    }
+}
+
+/// Two messages nobody can read, and one that looks like a task and was never committed.
+pub(crate) fn poison() -> Vec<Message> {
+    let forged = json!({ "v": 1, "task": "01ARZ3NDEKTSV4RRFFQ69G5FAV/01ARZ3NDEKTSV4RRFFQ69G5FAV/1",
+        "kind": "deploy", "epoch": 1, "request": "{}" });
+    let message = |route, id: &str, body: &[u8]| Message {
+        route,
+        id: id.to_owned(),
+        body: body.to_vec(),
+        park: None,
+    };
+    vec![
+        message(Route::Task(TaskKind::Bake), "poison-1", b"\xffnot json"),
+        message(Route::Result(TaskKind::Deploy), "poison-2", b"{}"),
+        message(Route::Task(TaskKind::Deploy), "poison-3", forged.to_string().as_bytes()),
+    ]
+}
+
+/// I32: what cannot be read lies where a person finds it. A broker that lost its disk has lost it.
+async fn parked(ground: &Ground, setting: &Setting, wrong: &mut Vec<String>) {
+    let ready = ground.bus().depth(Queue::Parked).await.map_or(0, |depth| depth.ready);
+    let ready = usize::try_from(ready).unwrap_or(usize::MAX);
+    let lossy = |fault: &Fault| matches!(fault.what, What::Wipe | What::Vanish | What::Late(_));
+    if ready < setting.poison_ms.len() * 2 && !ground.has_fired(lossy) {
+        wrong.push(format!("I32: {ready} messages are parked"));
+    }
+    if ready > 0 && setting.poison_ms.is_empty() {
+        wrong.push(format!("I32: {ready} messages of ours are parked"));
     }
 }
 

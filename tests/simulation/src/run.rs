@@ -77,7 +77,7 @@ async fn play(setting: &Setting, faults: &[Fault], trace: Trace) -> Report {
         Ok(outside) => outside,
         Err(error) => return failed(format!("the scene is not one: {error}")),
     };
-    let ground = match Ground::new(setting.seed, faults, outside, trace) {
+    let ground = match Ground::new((setting.seed, setting.bug), faults, outside, trace) {
         Ok(ground) => ground,
         Err(error) => return failed(format!("there is no store: {error}")),
     };
@@ -112,6 +112,8 @@ enum Act {
     Tell { number: u64, gateway: usize, insists: bool },
     /// A person cancels the first execution.
     Cancel,
+    /// Somebody puts messages into the queues that are none, or mean nothing.
+    Poison,
 }
 
 struct Play<'a> {
@@ -138,6 +140,7 @@ impl<'a> Play<'a> {
             script.push((at(500), Act::Tell { number: *number, gateway: 0, insists: false }));
         }
         script.extend(setting.cancel_at_ms.map(|ms| (at(ms), Act::Cancel)));
+        script.extend(setting.poison_ms.iter().map(|ms| (at(*ms), Act::Poison)));
         script.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         Self { setting, ground, programs, script, heard: watch::Sender::default() }
     }
@@ -199,6 +202,7 @@ impl<'a> Play<'a> {
             match act {
                 Act::Tell { number, gateway, insists } => self.tell(number, gateway, insists),
                 Act::Cancel => self.cancel(),
+                Act::Poison => self.poison(),
             }
         }
     }
@@ -228,6 +232,17 @@ impl<'a> Play<'a> {
             self.script.push((Instant::now() + SENDER_PATIENCE, again));
             self.script.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         }
+    }
+
+    fn poison(&self) {
+        self.ground.note("poison");
+        let ground = Arc::clone(self.ground);
+        // The handle is not needed: it ends at once.
+        drop(self.ground.tasks.spawn(async move {
+            for message in rest::poison() {
+                ground.bus().publish(message).await.ok();
+            }
+        }));
     }
 
     fn cancel(&mut self) {

@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use fake_aws::{FakeAws, GroupSeed, InProcess, Seed, SeedError, world::behaviour::Behaviour};
+use fake_aws::{
+    FakeAws, GroupSeed, InProcess, Seed, SeedError,
+    world::{
+        behaviour::Behaviour,
+        builder::{Fate, FateRule},
+    },
+};
 use fake_jenkins::{Build, Options};
 use runtime::{JenkinsConfig, JenkinsController, WebhookTokens};
 use serde_json::{Value, json};
@@ -57,6 +63,9 @@ pub(crate) fn outside(setting: &Setting) -> Result<Outside, SeedError> {
     let aws = FakeAws::seeded(&seed)?;
     if let Some(rule) = &setting.conduct {
         aws.world().set_conduct(rule.clone());
+    }
+    if setting.fate != Fate::Normal {
+        aws.world().script_fate(FateRule { package: None, times: 1, fate: setting.fate });
     }
     let jenkins = fake_jenkins::InProcess::new(ROOT, options());
     for plan in &setting.builds {

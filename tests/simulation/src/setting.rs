@@ -2,10 +2,11 @@
 
 use fake_aws::world::{
     behaviour::Lags,
+    builder::Fate,
     group::{Conduct, ConductRule},
 };
 
-use crate::rng::Rng;
+use crate::{plant::Bug, rng::Rng};
 
 /// One run's setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,12 @@ pub struct Setting {
     pub lags: Lags,
     /// How new instances behave.
     pub conduct: Option<ConductRule>,
+    /// What becomes of the first builder.
+    pub fate: Fate,
+    /// When messages that are none are put into the queues, milliseconds after the start.
+    pub poison_ms: Vec<u64>,
+    /// A bug in the programs, on purpose.
+    pub bug: Option<Bug>,
 }
 
 /// Programs of each kind.
@@ -76,7 +83,16 @@ impl Setting {
             old_groups: 1,
             lags: STEADY,
             conduct: None,
+            fate: Fate::Normal,
+            poison_ms: Vec::new(),
+            bug: None,
         }
+    }
+
+    /// The same with a bug in it.
+    #[must_use]
+    pub fn with(self, bug: Bug) -> Self {
+        Self { bug: Some(bug), ..self }
     }
 
     /// The setting of a seed.
@@ -97,6 +113,12 @@ impl Setting {
             }
             builds.push(BuildPlan { number, told_ms });
             at_ms += rng.below(200_000);
+        }
+        // Words travel on different ways: the second build may be told of first.
+        if let [first, second] = builds.as_mut_slice()
+            && rng.chance(300)
+        {
+            std::mem::swap(&mut first.told_ms, &mut second.told_ms);
         }
         let conduct = match rng.below(20) {
             0 => Some(Conduct::Never),
@@ -121,6 +143,13 @@ impl Setting {
             old_groups: count(&mut rng, 3) - 1,
             lags,
             conduct: conduct.map(rule),
+            fate: match rng.below(16) {
+                0 => Fate::Dies,
+                1 => Fate::Silent,
+                _ => Fate::Normal,
+            },
+            poison_ms: if rng.chance(150) { vec![rng.below(100_000)] } else { Vec::new() },
+            bug: None,
         }
     }
 

@@ -1,18 +1,22 @@
 //! The store as one process reaches it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt as _;
 use model::{ExecutionId, TaskId};
 use store::{
     Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Fence, Locked, PipelinePut, PipelineRow, PipelineWritten, Stats,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats,
     Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
 
 use crate::{
     fault::{Face, What},
+    plant,
     process::{Call, Lossy, Process},
 };
 
@@ -63,7 +67,22 @@ impl Store for StorePort {
     }
 
     fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
-        passed!(self, Intake, event_accept(event))
+        async move {
+            if self.0.known_by_number(&event.key) {
+                return Ok(EventAccepted::Duplicate);
+            }
+            if self.0.accepts_in_memory() {
+                let port = self.clone();
+                // A crash forgets it.
+                drop(self.0.tasks.spawn(async move {
+                    sleep(Duration::from_secs(2)).await;
+                    port.store_event(event).await.ok();
+                }));
+                return Ok(EventAccepted::New);
+            }
+            self.store_event(event).await
+        }
+        .boxed()
     }
 
     fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()> {
@@ -92,6 +111,9 @@ impl Store for StorePort {
         async move {
             let act = || {
                 async {
+                    if self.0.creates_nothing() {
+                        return Ok(Created::New);
+                    }
                     let answer = ground.store().execution_create(create.clone()).await?;
                     let after = ground.store().execution_load(&create.id).await?;
                     ground.judge(|oracle| oracle.created(&create, &answer, after.as_ref()));
@@ -115,12 +137,23 @@ impl Store for StorePort {
     fn execution_commit(&self, commit: Commit) -> Answer<'_, Committed> {
         let ground = &self.0.ground;
         async move {
+            let version = commit.expect_version.saturating_add(1);
+            let Some(commit) = self.0.planted_commit(commit) else {
+                return Ok(Committed::Applied { version });
+            };
             let act = || {
                 async {
                     let answer = ground.store().execution_commit(commit.clone()).await?;
                     let after = ground.store().execution_load(&commit.id).await?;
                     ground.judge(|oracle| oracle.committed(&commit, &answer, after.as_ref()));
-                    Ok(answer)
+                    match answer {
+                        Committed::Conflict { .. } | Committed::Duplicate
+                            if self.0.overwrites_newer() =>
+                        {
+                            plant::overwrite(&self.0, &commit).await
+                        }
+                        answer => Ok(answer),
+                    }
                 }
                 .boxed()
             };
@@ -151,12 +184,33 @@ impl Store for StorePort {
         .boxed()
     }
 
-    fn execution_rewake<'a>(&'a self, id: &'a ExecutionId, wake_ms: u64) -> Answer<'a, ()> {
+    fn executions_finished(&self, filter: FinishedFilter) -> Answer<'_, FinishedPage> {
+        passed!(self, Look, executions_finished(filter))
+    }
+
+    fn execution_remove<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Removed> {
+        async move {
+            let store = self.0.ground.store();
+            self.0.point(call(Face::Commit, "execution_remove"), || store.execution_remove(id)).await
+        }
+        .boxed()
+    }
+
+    fn expire(&self, expiry: Expiry) -> Answer<'_, Expired> {
+        passed!(self, Look, expire(expiry))
+    }
+
+    fn execution_rewake<'a>(
+        &'a self,
+        id: &'a ExecutionId,
+        seen_ms: Option<u64>,
+        wake_ms: u64,
+    ) -> Answer<'a, ()> {
         let ground = &self.0.ground;
         async move {
             let act = || {
                 async {
-                    ground.store().execution_rewake(id, wake_ms).await?;
+                    ground.store().execution_rewake(id, seen_ms, wake_ms).await?;
                     let after = ground.store().execution_load(id).await?;
                     ground.judge(|oracle| oracle.looked_at(id, after.as_ref()));
                     Ok(())
@@ -200,6 +254,8 @@ impl Store for StorePort {
     fn lease_claim(&self, claim: TaskClaim) -> Answer<'_, Claim> {
         let ground = &self.0.ground;
         async move {
+            let ttl_ms = self.0.planted_ttl_ms(claim.ttl_ms);
+            let claim = TaskClaim { ttl_ms, ..claim };
             let sent = Instant::now();
             let act = || {
                 async {
@@ -214,7 +270,7 @@ impl Store for StorePort {
             if let Claim::Granted { token, .. } = &answer {
                 ground.judge(|oracle| oracle.heard_held(&self.0.name, *token, sent));
             }
-            Ok(answer)
+            Ok(self.0.planted_claim(answer))
         }
         .boxed()
     }
@@ -229,6 +285,8 @@ impl Store for StorePort {
         let ground = &self.0.ground;
         async move {
             let sent = Instant::now();
+            let ttl_ms = self.0.planted_ttl_ms(ttl_ms);
+            let checkpoint = self.0.planted_checkpoint(checkpoint);
             let act = || {
                 async {
                     let answer = ground.store().lease_beat(task, token, ttl_ms, checkpoint).await?;
@@ -242,7 +300,7 @@ impl Store for StorePort {
             let name = if checkpoint.is_some() { "checkpoint" } else { "lease_beat" };
             let answer = self.0.point(call(Face::Lease, name), act).await?;
             self.heard(token, answer, sent);
-            Ok(answer)
+            Ok(self.0.planted_beat(answer))
         }
         .boxed()
     }
@@ -259,6 +317,9 @@ impl Store for StorePort {
             let act = || {
                 async {
                     let store = ground.store();
+                    if self.0.keeps_result_in_memory() {
+                        return Ok(Beat::Held { cancel: false });
+                    }
                     let answer = store.lease_finish(task, token, result, notice_ms).await?;
                     ground.judge(|oracle| oracle.ended(task, token, answer));
                     Ok(answer)
@@ -300,7 +361,14 @@ impl Store for StorePort {
         async move {
             let store = self.0.ground.store();
             let act = || store.lock(resource, execution, owner);
-            self.0.point(call(Face::Lock, "lock"), act).await
+            let locked = self.0.point(call(Face::Lock, "lock"), act).await?;
+            if !self.0.ignores_locks() {
+                return Ok(locked);
+            }
+            if let (Locked::Granted { fence }, true) = (&locked, self.0.frees_locks_early()) {
+                store.unlock(resource, owner, *fence).await?;
+            }
+            Ok(Locked::Granted { fence: 1 })
         }
         .boxed()
     }
@@ -322,6 +390,9 @@ impl Store for StorePort {
     ) -> Answer<'a, bool> {
         async move {
             let store = self.0.ground.store();
+            if self.0.ignores_locks() {
+                return Ok(true);
+            }
             let act = || store.lock_held(resource, owner, fence);
             self.0.point(call(Face::Lock, "lock_held"), act).await
         }
@@ -342,10 +413,21 @@ impl Store for StorePort {
 }
 
 impl StorePort {
+    async fn store_event(&self, event: EventRow) -> Result<EventAccepted, StoreError> {
+        let store = self.0.ground.store();
+        let act = || store.event_accept(event.clone());
+        self.0.point(call(Face::Intake, "event_accept"), act).await
+    }
+
     /// What the holder of a lease knows now.
     fn heard(&self, token: u64, beat: Beat, sent: Instant) {
         self.0.ground.judge(|oracle| match beat {
-            Beat::Held { .. } => oracle.heard_held(&self.0.name, token, sent),
+            Beat::Held { cancel } => {
+                oracle.heard_held(&self.0.name, token, sent);
+                if cancel {
+                    oracle.heard_cancel(&self.0.name, token);
+                }
+            }
             Beat::Lost => oracle.heard_lost(&self.0.name, token),
         });
     }

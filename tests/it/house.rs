@@ -49,6 +49,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "bus",
             "coordinator",
             "engine",
+            "expression",
             "fake-aws",
             "model",
             "runtime",

@@ -2,7 +2,9 @@
 //! them. Run it through `make bench`, which starts the services and builds for release.
 
 mod bakes;
+mod expressions;
 mod figures;
+mod live;
 mod pipelines;
 mod processes;
 mod raw;
@@ -33,6 +35,9 @@ struct Args {
     /// Bakes held in flight by one worker.
     #[arg(long, default_value_t = 1_000)]
     bakes: usize,
+    /// Executions of ten stages that live at the same time.
+    #[arg(long, default_value_t = 2_000)]
+    live: u32,
     /// Where the programs are; beside this one when absent.
     #[arg(long)]
     programs: Option<PathBuf>,
@@ -61,6 +66,7 @@ fn main() -> ExitCode {
 
 async fn run(args: &Args) -> Result<(), Failure> {
     steps::measure()?;
+    expressions::measure()?;
     let folder = tempfile::tempdir()?;
     for name in ["embedded + in-process", "Redis + RabbitMQ"] {
         let mode = open(name, args, folder.path()).await?;
@@ -72,6 +78,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
         pipelines::measure(&mode, args.pipelines, commits).await?;
     }
     bakes::measure(args.bakes).await?;
+    live::measure(args).await?;
     processes::measure(args).await?;
     Ok(())
 }

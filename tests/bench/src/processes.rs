@@ -20,9 +20,16 @@ const ROLES: [(&str, &str); 4] = [
 const SETTLE: Duration = Duration::from_secs(3);
 const START_MAX: Duration = Duration::from_secs(30);
 
-struct Running {
+pub(crate) struct Running {
     child: Child,
     ready: Duration,
+}
+
+impl Running {
+    /// Memory it holds now, in KiB.
+    pub(crate) fn resident_kib(&self) -> Result<u64, Failure> {
+        resident_of(self.child.id())
+    }
 }
 
 impl Drop for Running {
@@ -49,7 +56,7 @@ pub(crate) async fn measure(args: &Args) -> Result<(), Failure> {
     tokio::time::sleep(SETTLE).await;
     let mut together = 0;
     for (role, running) in &all {
-        let resident = resident_kib(running.child.id())?;
+        let resident = running.resident_kib()?;
         together += resident;
         show(role, running, resident);
     }
@@ -60,7 +67,7 @@ pub(crate) async fn measure(args: &Args) -> Result<(), Failure> {
     command.args(["standalone", "--fake-aws", "--data-dir"]).arg(folder.path().join("data"));
     let running = start(command, "BOWLINE__GATEWAY__LISTEN").await?;
     tokio::time::sleep(SETTLE).await;
-    let resident = resident_kib(running.child.id())?;
+    let resident = running.resident_kib()?;
     show("bowline standalone", &running, resident);
     Ok(())
 }
@@ -70,11 +77,11 @@ fn show(role: &str, running: &Running, resident: u64) {
     figures::plain(role, &format!("ready in {ready} ms, {}", mebibytes(resident)));
 }
 
-fn mebibytes(kib: u64) -> String {
+pub(crate) fn mebibytes(kib: u64) -> String {
     format!("{}.{} MiB", kib / 1_024, (kib % 1_024) * 10 / 1_024)
 }
 
-async fn start(mut command: Command, listen: &str) -> Result<Running, Failure> {
+pub(crate) async fn start(mut command: Command, listen: &str) -> Result<Running, Failure> {
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     command.env(listen, address.to_string()).stdin(Stdio::null());
     command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -95,7 +102,7 @@ async fn start(mut command: Command, listen: &str) -> Result<Running, Failure> {
     }
 }
 
-fn resident_kib(pid: u32) -> Result<u64, Failure> {
+fn resident_of(pid: u32) -> Result<u64, Failure> {
     let status = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next());

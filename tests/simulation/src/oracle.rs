@@ -248,7 +248,8 @@ impl Oracle {
 
     pub(crate) fn heard_held(&mut self, holder: &str, token: u64, sent: Instant) {
         let known = self.known.entry(holder.to_owned()).or_default();
-        let knowledge = known.entry(token).or_insert(Knowledge { renewed: sent, lost: false, canceled: None });
+        let knowledge =
+            known.entry(token).or_insert(Knowledge { renewed: sent, lost: false, canceled: None });
         knowledge.renewed = knowledge.renewed.max(sent);
     }
 

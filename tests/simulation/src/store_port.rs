@@ -6,8 +6,9 @@ use futures::FutureExt as _;
 use model::{ExecutionId, TaskId};
 use store::{
     Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats,
-    Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store, StoreError, StoredEvent,
+    StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::{
     sync::watch,
@@ -191,7 +192,9 @@ impl Store for StorePort {
     fn execution_remove<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Removed> {
         async move {
             let store = self.0.ground.store();
-            self.0.point(call(Face::Commit, "execution_remove"), || store.execution_remove(id)).await
+            self.0
+                .point(call(Face::Commit, "execution_remove"), || store.execution_remove(id))
+                .await
         }
         .boxed()
     }

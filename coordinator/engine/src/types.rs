@@ -90,7 +90,9 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailu
         Some(StageType::Wait) => wait::plan(stage),
         Some(StageType::ManualJudgment) => Ok(Plan::Judge),
         // `start` refuses a pipeline with other types before anything runs.
-        Some(StageType::CheckPreconditions | StageType::EvaluateVariables | StageType::Pipeline)
+        Some(
+            StageType::CheckPreconditions | StageType::EvaluateVariables | StageType::Pipeline,
+        )
         | None => Err(user_failure(format!("stage type `{}` cannot run here", stage.kind), None)),
     }
 }

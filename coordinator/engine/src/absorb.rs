@@ -28,7 +28,8 @@ impl Step<'_> {
             if self.stage(at).is_none_or(|stage| !matches!(stage.state, StageState::Running(_))) {
                 continue;
             }
-            if self.running() {
+            // What is to stop anyway is not late.
+            if self.running() && self.document.canceled.is_none() {
                 self.check_deadline(at);
             }
             match self.finding(at) {

@@ -101,6 +101,12 @@ fn reset(step: &mut Step<'_>, again: &[usize]) {
         highest = tries.iter().map(|attempt| attempt.number).fold(highest, u32::max);
         let Some(stage) = step.document.stages.get_mut(*at) else { continue };
         if stage.status().is_complete() {
+            // Logs of old failures would make the document grow with every restart.
+            for attempt in &mut tries {
+                if let Some(failure) = &mut attempt.failure {
+                    failure.detail = None;
+                }
+            }
             let run = Run {
                 status: stage.status(),
                 started_ms: stage.started_ms,

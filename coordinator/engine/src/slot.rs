@@ -21,9 +21,7 @@ impl Step<'_> {
         if let Some(policy) = self.facts.policy {
             self.document.policy = policy;
         }
-        if self.document.start_expiry_ms.is_some_and(|late_ms| late_ms < self.now_ms) {
-            let reason = "it had not begun when its `startTimeExpiry` came";
-            self.cancel_as(SYSTEM, Some(reason));
+        if self.cancel_if_late() {
             return;
         }
         let Some(fact) = &self.facts.slot else { return };
@@ -32,6 +30,16 @@ impl Step<'_> {
             SlotState::Holds => self.begin_execution(),
             SlotState::Waits => self.wait_turn(fact),
         }
+    }
+
+    /// One that has not begun by its `startTimeExpiry` does not begin any more.
+    pub(crate) fn cancel_if_late(&mut self) -> bool {
+        let late = self.document.start_expiry_ms.is_some_and(|late_ms| late_ms < self.now_ms);
+        if late {
+            let reason = "it had not begun when its `startTimeExpiry` came";
+            self.cancel_as(SYSTEM, Some(reason));
+        }
+        late
     }
 
     fn wait_turn(&mut self, fact: &SlotFact) {

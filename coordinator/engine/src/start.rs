@@ -51,7 +51,7 @@ pub fn start(pipeline: &Pipeline, mut origin: Origin, now_ms: u64) -> (Document,
     let mut step = Step::new(&mut document, &facts, now_ms);
     if step.document.policy.limit.is_some() {
         step.effects.note("execution_created", None, None);
-    } else {
+    } else if !step.cancel_if_late() {
         step.begin_execution();
         step.settle();
     }

@@ -218,7 +218,8 @@ fn next_look_at(document: &Document, stage: &Stage, facts: &Facts, now_ms: u64) 
         }
         Work::Held | Work::Children | Work::Judging => None,
     };
-    match (due_ms, stage.deadline_ms()) {
+    let deadline_ms = stage.deadline_ms().filter(|_| document.canceled.is_none());
+    match (due_ms, deadline_ms) {
         (Some(due_ms), Some(deadline_ms)) => Some(due_ms.min(deadline_ms)),
         (due_ms, deadline_ms) => due_ms.or(deadline_ms),
     }

@@ -11,6 +11,8 @@ mod orders;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod queue;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod slots;

@@ -206,3 +206,23 @@ fn jitter_spreads_what_waits_and_is_the_same_each_time() {
     assert!(first.iter().all(|at| (3_660_000..=4_200_000).contains(at)), "{first:?}");
     assert!(first[0] != first[1] || first[1] != first[2], "{first:?}");
 }
+
+#[test]
+fn execution_past_its_expiry_does_not_begin() {
+    let mut definition = pipeline("1:bake");
+    definition.body.insert("startTimeExpiry".to_owned(), 999.into());
+    let world = World::start(&definition);
+    assert_eq!(world.statuses(), "CANCELED [1=NOT_STARTED]");
+}
+
+#[test]
+fn fields_with_expressions_are_read_when_the_stage_begins() {
+    let mut definition = pipeline(r#"1:wait@{"waitTime":"${2*3}"} 2:bake<1"#);
+    let expression = serde_json::json!(["${'us-west-' + 2}"]);
+    definition.stages[1].config.insert("regions".to_owned(), expression);
+    let mut world = World::start(&definition);
+    assert_eq!(world.statuses(), "RUNNING [1=RUNNING 2=NOT_STARTED]");
+    world.now_ms += 6_000;
+    world.step(&Input::Look).unwrap();
+    assert_eq!(world.stage("2<1").name, "Bake in us-west-2");
+}

@@ -18,6 +18,9 @@ pub struct Config {
     /// Due events, messages and wakes in hand at once, each; what does not fit stays in the store
     /// and comes again.
     pub in_hand_max: usize,
+    /// The zone of the hours in which stages may run, an IANA name such as `Europe/Berlin`; Spinnaker's
+    /// `America/Los_Angeles` when absent.
+    pub time_zone: Option<String>,
     /// `[retention]`, a section of its own.
     #[serde(skip)]
     pub retention: RetentionConfig,
@@ -28,6 +31,11 @@ impl Config {
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let config: Option<Self> = settings.section("coordinator");
         let retention = settings.section("retention");
+        let zone = config.as_ref().and_then(|config| config.time_zone.as_deref());
+        if let Some(zone) = zone.filter(|zone| !engine::knows_time_zone(zone)) {
+            let text = format!("`{zone}` is no time zone; IANA names such as `Europe/Berlin` are");
+            settings.problem("coordinator.time_zone", text);
+        }
         Some(Self { retention: retention?, ..config? })
     }
 }
@@ -39,7 +47,26 @@ impl Default for Config {
             admin_listen: None,
             results_prefetch: 32,
             in_hand_max: 1_024,
+            time_zone: None,
             retention: RetentionConfig::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_zone_nobody_knows_is_refused() {
+        let read = |zone: &str| {
+            let text = format!("[coordinator]\ntime_zone = \"{zone}\"");
+            let mut settings = Settings::from_toml(&text).unwrap();
+            let config = Config::read(&mut settings).unwrap();
+            settings.finish().map(|()| config.time_zone)
+        };
+        assert_eq!(read("Europe/Berlin").unwrap().as_deref(), Some("Europe/Berlin"));
+        let error = read("Europe/Bielefeld").unwrap_err().to_string();
+        assert!(error.contains("coordinator.time_zone: `Europe/Bielefeld` is no time zone"), "{error}");
     }
 }

@@ -33,6 +33,7 @@ pub(crate) struct Intake {
     store: SharedStore,
     jenkins: Jenkins,
     executions: Executions,
+    time_zone: Option<String>,
 }
 
 /// What came of an event.
@@ -53,8 +54,13 @@ enum IntakeError {
 }
 
 impl Intake {
-    pub(crate) fn new(store: SharedStore, jenkins: Jenkins, executions: Executions) -> Self {
-        Self { store, jenkins, executions }
+    pub(crate) fn new(
+        store: SharedStore,
+        jenkins: Jenkins,
+        executions: Executions,
+        time_zone: Option<String>,
+    ) -> Self {
+        Self { store, jenkins, executions, time_zone }
     }
 
     pub(crate) async fn run(self, mut due: mpsc::Receiver<StoredEvent>, stop: CancellationToken) {

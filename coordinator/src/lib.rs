@@ -77,7 +77,7 @@ pub async fn run_asking(
     let (events, due_events) = mpsc::channel(config.in_hand_max);
     let (messages, due_messages) = mpsc::channel(config.in_hand_max);
     let (wakes, due_wakes) = mpsc::channel(config.in_hand_max);
-    let intake = Intake::new(Arc::clone(&store), jenkins, executions.clone());
+    let intake = Intake::new(Arc::clone(&store), jenkins, executions.clone(), config.time_zone);
     tasks.spawn(intake.run(due_events, tasks.stop().clone()));
     tasks.spawn(Relay::new(Arc::clone(&store), bus).run(due_messages, tasks.stop().clone()));
     tasks.spawn(executions.clone().run(due_wakes, tasks.stop().clone()));

@@ -15,23 +15,25 @@ use serde_json::{Value, json};
 
 use crate::bowline::run;
 
-const ID: &str = "5Q2V8JMT1GZC0X5Y4N7RD3WKHB";
+pub(crate) const ID: &str = "5Q2V8JMT1GZC0X5Y4N7RD3WKHB";
 
 /// Method and path of a request, and its idempotency key.
-type Asked = (String, Option<String>);
+pub(crate) type Asked = (String, Option<String>);
 
 /// Answers with one prepared answer after the other, the last one again and again.
 #[derive(Clone, Default)]
-struct Script {
+pub(crate) struct Script {
     answers: Arc<Mutex<VecDeque<(u16, Value)>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    bodies: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Script {
-    async fn serve(answers: impl IntoIterator<Item = (u16, Value)>) -> (Self, String) {
+    pub(crate) async fn serve(answers: impl IntoIterator<Item = (u16, Value)>) -> (Self, String) {
         let script = Self {
             answers: Arc::new(Mutex::new(answers.into_iter().collect())),
             asked: Arc::default(),
+            bodies: Arc::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -42,14 +44,21 @@ impl Script {
         (script, address)
     }
 
-    fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// The bodies of the requests; null for none.
+    pub(crate) fn bodies(&self) -> Vec<Value> {
+        self.bodies.lock().unwrap().clone()
     }
 }
 
 async fn answer(State(script): State<Script>, request: Request) -> Response {
     let key = request.headers().get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
     script.asked.lock().unwrap().push((format!("{} {}", request.method(), request.uri()), key));
+    let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+    script.bodies.lock().unwrap().push(serde_json::from_slice(&body).unwrap_or_default());
     let mut answers = script.answers.lock().unwrap();
     let (status, body) = if answers.len() > 1 {
         answers.pop_front().unwrap()
@@ -59,7 +68,7 @@ async fn answer(State(script): State<Script>, request: Request) -> Response {
     (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
 }
 
-fn execution(status: &str) -> Value {
+pub(crate) fn execution(status: &str) -> Value {
     json!({
         "id": ID, "type": "PIPELINE", "application": "shop", "name": "p", "pipelineConfigId": "c",
         "status": status, "buildTime": 1, "startTime": 1_000, "endTime": 3_000, "canceled": false,

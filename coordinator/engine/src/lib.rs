@@ -39,3 +39,4 @@ pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};
 pub use start::{Origin, fail_on_startup, start};
 pub use step::{Input, Rejection, next_look, step};
 pub use view::view;
+pub use window::knows_time_zone;

@@ -59,6 +59,11 @@ pub(crate) fn opening(
     Ok(Opening::At(opens_ms.saturating_add(jitter_ms(document, stage, window))))
 }
 
+/// Whether windows can be judged in a zone of this name.
+pub fn knows_time_zone(name: &str) -> bool {
+    TimeZoneDatabase::bundled().get(name).is_ok()
+}
+
 fn next_opening(window: &Map<String, Value>, zone: &str, now_ms: u64) -> Result<u64, TaskFailure> {
     let cannot = |cause: &dyn std::fmt::Display| {
         user_failure(format!("its time window cannot be judged: {cause}"), None)

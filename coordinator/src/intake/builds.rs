@@ -117,7 +117,7 @@ impl Intake {
             event_key: build.event_key(),
             pipeline_id: row.id.clone(),
             trigger: engine::trigger_of_build(build, Some(trigger), &properties),
-            time_zone: None,
+            time_zone: self.time_zone.clone(),
         };
         self.start(&pipeline, origin, now_ms).await.map_err(|error| match error {
             ApplyError::Refused { reason, .. } => Refused::Never(reason),

@@ -31,7 +31,7 @@ impl Intake {
             event_key: start.key(),
             pipeline_id: start.pipeline_id,
             trigger: start.trigger,
-            time_zone: None,
+            time_zone: self.time_zone.clone(),
         };
         let (document, effects) = match &obstacle {
             None => engine::start(&pipeline, origin, now_ms),

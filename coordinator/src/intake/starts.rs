@@ -6,6 +6,7 @@ use engine::Origin;
 use model::{jenkins::JobName, pipeline::Pipeline};
 use runtime::Chain;
 use serde_json::{Map, Value, json};
+use store::PipelineRow;
 use wire::ManualStart;
 
 use super::{Intake, IntakeError, Outcome, PAUSE_MAX_MS};
@@ -22,21 +23,15 @@ impl Intake {
         age_ms: u64,
         now_ms: u64,
     ) -> Result<Outcome, IntakeError> {
-        let Some(row) = self.store.pipeline_get(&start.pipeline_id).await? else {
-            let body = json!({ "result": "rejected", "reason": "no such pipeline", "started": [] });
-            return Ok(Outcome::Settled("rejected", body));
-        };
-        let parsed = Pipeline::parse(&row.body);
-        let Some(pipeline) = parsed.pipeline else {
-            let body = json!({ "result": "rejected", "reason": "its definition is not valid",
-                "problems": parsed.problems, "started": [] });
-            return Ok(Outcome::Settled("rejected", body));
+        let (row, pipeline) = match self.definition(&start.pipeline_id).await? {
+            Ok(found) => found,
+            Err(rejected) => return Ok(rejected),
         };
         let origin = |trigger| Origin {
             event_key: key.to_owned(),
             pipeline_id: row.id.clone(),
             trigger,
-            time_zone: None,
+            time_zone: self.time_zone.clone(),
         };
         let created = match self.chosen_build(start, age_ms).await {
             Err(Chosen::Later(why)) => return Ok(Outcome::Later(why)),
@@ -66,6 +61,23 @@ impl Intake {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// A definition that can be run, or what its absence comes to.
+    async fn definition(
+        &self,
+        id: &str,
+    ) -> Result<Result<(PipelineRow, Pipeline), Outcome>, IntakeError> {
+        let Some(row) = self.store.pipeline_get(id).await? else {
+            let body = json!({ "result": "rejected", "reason": "no such pipeline", "started": [] });
+            return Ok(Err(Outcome::Settled("rejected", body)));
+        };
+        let parsed = Pipeline::parse(&row.body);
+        Ok(parsed.pipeline.map(|pipeline| (row, pipeline)).ok_or_else(|| {
+            let body = json!({ "result": "rejected", "reason": "its definition is not valid",
+                "problems": parsed.problems, "started": [] });
+            Outcome::Settled("rejected", body)
+        }))
     }
 
     /// Fills in what Jenkins knows about the build a person picked, if they picked one.

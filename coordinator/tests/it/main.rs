@@ -14,6 +14,8 @@ mod faults;
 #[cfg(test)]
 mod odds;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod retention;

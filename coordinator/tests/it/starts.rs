@@ -242,8 +242,12 @@ async fn cancel_that_changes_nothing_says_so() {
     assert_eq!(outcome, ignored("the execution is already complete", &id));
     assert_eq!(world.view(&id).await, before);
     let unknown: ExecutionId = "NOSUCH".parse().unwrap();
-    let outcome = cancel(&world, "cancel/2", &unknown).await;
-    assert_eq!(outcome, ignored("no such execution", &unknown));
+    // Its start may be an event that nobody has worked on yet.
+    let event = Event::Cancel { execution: unknown.clone(), user: "bob".to_owned(), reason: None };
+    world.accept("cancel/2", &event).await;
+    assert_eq!(world.deferred("cancel/2", 1).await, "no such execution");
+    world.pass(Duration::from_mins(1));
+    assert_eq!(world.outcome("cancel/2").await, ignored("no such execution", &unknown));
     crew.stop().await;
     stop(coordinator).await;
 }

@@ -161,7 +161,8 @@ impl Ground {
         *state.counts.entry(("fault", what.kind())).or_default() += 1;
         let over = Instant::now() + Duration::from_millis(what.lasts_ms());
         state.calm = state.calm.max(over);
-        let line = format!("{} {} ** {what:?} (call {nth} of {:?})", process.name, call.name, call.face);
+        let line =
+            format!("{} {} ** {what:?} (call {nth} of {:?})", process.name, call.name, call.face);
         self.write(&mut state, &line);
         Some(what)
     }

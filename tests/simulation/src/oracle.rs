@@ -85,7 +85,8 @@ impl Oracle {
     ) {
         match answer {
             Committed::Applied { version } => {
-                let before = self.executions.get(&commit.id).map(|seen| (seen.version, seen.status));
+                let before =
+                    self.executions.get(&commit.id).map(|seen| (seen.version, seen.status));
                 match before {
                     Some((_, status)) if status.is_complete() => {
                         let text = format!("{} changed after it was {status}", commit.id);
@@ -159,7 +160,10 @@ impl Oracle {
     pub(crate) fn deletes_messages(&mut self, ids: &[String]) {
         for id in ids {
             if self.dispatched.contains(id) && !self.confirmed.contains(id) {
-                self.violate("I10", &format!("message {id} was deleted, and no broker confirmed it"));
+                self.violate(
+                    "I10",
+                    &format!("message {id} was deleted, and no broker confirmed it"),
+                );
             }
         }
     }
@@ -175,7 +179,8 @@ impl Oracle {
             let (other, valid) = (held.token != *token, held.until_ms > now_ms);
             let (epoch, holder) = (held.epoch, held.holder.clone());
             if other && valid {
-                let text = format!("{} was given to {} while {holder} holds it", claim.task, claim.holder);
+                let text =
+                    format!("{} was given to {} while {holder} holds it", claim.task, claim.holder);
                 self.violate("I14", &text);
             }
             if claim.epoch < epoch {
@@ -235,7 +240,8 @@ impl Oracle {
             known.values().any(|k| !k.lost && k.renewed.elapsed() <= limits::SELF_FENCE)
         });
         if !valid {
-            let text = format!("{holder} sent {call} without a lease it has heard of in the last minute");
+            let text =
+                format!("{holder} sent {call} without a lease it has heard of in the last minute");
             self.violate("I16", &text);
         }
     }

@@ -70,7 +70,12 @@ impl Store for StorePort {
         passed!(self, Intake, event_settle(key, outcome))
     }
 
-    fn event_defer<'a>(&'a self, key: &'a str, not_before_ms: u64, note: &'a str) -> Answer<'a, ()> {
+    fn event_defer<'a>(
+        &'a self,
+        key: &'a str,
+        not_before_ms: u64,
+        note: &'a str,
+    ) -> Answer<'a, ()> {
         passed!(self, Intake, event_defer(key, not_before_ms, note))
     }
 
@@ -139,7 +144,9 @@ impl Store for StorePort {
     fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>> {
         async move {
             let store = self.0.ground.store();
-            self.0.point(call(Face::Look, "execution_timeline"), || store.execution_timeline(id)).await
+            self.0
+                .point(call(Face::Look, "execution_timeline"), || store.execution_timeline(id))
+                .await
         }
         .boxed()
     }
@@ -224,8 +231,7 @@ impl Store for StorePort {
             let sent = Instant::now();
             let act = || {
                 async {
-                    let answer =
-                        ground.store().lease_beat(task, token, ttl_ms, checkpoint).await?;
+                    let answer = ground.store().lease_beat(task, token, ttl_ms, checkpoint).await?;
                     let now_ms = ground.store().now_ms().await?;
                     let until_ms = now_ms.saturating_add(ttl_ms);
                     ground.judge(|oracle| oracle.beaten(task, token, answer, until_ms));

@@ -122,13 +122,7 @@ fn all_problems_come_at_once_in_the_order_of_the_text_with_a_way_out() {
         [
             (2, 11, "missing-field", "/name", "write a name that is unique in the application"),
             (6, 32, "unknown-requisite", "/stages/0/requisiteStageRefIds/0", "did you mean `1`?"),
-            (
-                7,
-                29,
-                "unknown-stage-type",
-                "/stages/1/type",
-                "did you mean `deploy`?"
-            ),
+            (7, 29, "unknown-stage-type", "/stages/1/type", "did you mean `deploy`?"),
             (
                 7,
                 64,

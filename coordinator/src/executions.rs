@@ -17,6 +17,7 @@ use tracing::{debug, error, info, instrument, warn};
 
 use crate::{
     facts,
+    hands::Taken,
     transition::{Basis, commit_of},
 };
 
@@ -78,14 +79,18 @@ impl Executions {
     }
 
     /// Looks at executions whose wake is due.
-    pub(crate) async fn run(self, mut due: mpsc::Receiver<ExecutionId>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        self,
+        mut due: mpsc::Receiver<Taken<ExecutionId>>,
+        stop: CancellationToken,
+    ) {
         let mut in_hand = FuturesUnordered::new();
         loop {
             tokio::select! {
                 biased;
                 Some(()) = in_hand.next() => {}
-                Some(id) = due.recv(), if in_hand.len() < LOOKS_AT_ONCE && !stop.is_cancelled() => {
-                    in_hand.push(self.wake(id));
+                Some(due) = due.recv(), if in_hand.len() < LOOKS_AT_ONCE && !stop.is_cancelled() => {
+                    in_hand.push(self.wake(due));
                 }
                 () = stop.cancelled(), if in_hand.is_empty() => return,
                 else => return,
@@ -93,10 +98,12 @@ impl Executions {
         }
     }
 
-    async fn wake(&self, id: ExecutionId) {
+    async fn wake(&self, due: Taken<ExecutionId>) {
+        let Taken { what: id, grip } = due;
         if let Err(error) = self.look(&id).await {
             warn!(error = %Chain(&error), "wake not handled, it is due again soon");
         }
+        drop(grip);
     }
 
     /// Creates an execution; an existing one is left as it is.

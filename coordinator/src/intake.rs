@@ -19,6 +19,7 @@ use wire::Event;
 
 use crate::{
     executions::{ApplyError, Executions},
+    hands::Taken,
     jenkins::Jenkins,
 };
 
@@ -63,14 +64,22 @@ impl Intake {
         Self { store, jenkins, executions, time_zone }
     }
 
-    pub(crate) async fn run(self, mut due: mpsc::Receiver<StoredEvent>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        self,
+        mut due: mpsc::Receiver<Taken<StoredEvent>>,
+        stop: CancellationToken,
+    ) {
         let mut in_hand = FuturesUnordered::new();
         loop {
             tokio::select! {
                 biased;
                 Some(()) = in_hand.next() => {}
                 Some(event) = due.recv(), if in_hand.len() < EVENTS_AT_ONCE && !stop.is_cancelled() => {
-                    in_hand.push(self.handle(event));
+                    let Taken { what, grip } = event;
+                    in_hand.push(async {
+                        self.handle(what).await;
+                        drop(grip);
+                    });
                 }
                 () = stop.cancelled(), if in_hand.is_empty() => return,
                 else => return,

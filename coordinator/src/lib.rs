@@ -6,6 +6,7 @@ pub mod audit;
 mod config;
 mod executions;
 mod facts;
+mod hands;
 mod intake;
 mod jenkins;
 mod pulse;
@@ -20,7 +21,7 @@ use bus::SharedBus;
 use model::TaskKind;
 use runtime::{JenkinsConfig, Tasks};
 use store::SharedStore;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 pub use config::Config;
 pub use jenkins::{Credentials, Fetch, FetchError, Fetched, Jenkins};
@@ -74,9 +75,9 @@ pub async fn run_asking(
             .await
             .map_err(StartError::Results)?;
     }
-    let (events, due_events) = mpsc::channel(config.in_hand_max);
-    let (messages, due_messages) = mpsc::channel(config.in_hand_max);
-    let (wakes, due_wakes) = mpsc::channel(config.in_hand_max);
+    let (events, due_events) = pulse::Line::new(config.in_hand_max);
+    let (messages, due_messages) = pulse::Line::new(config.in_hand_max);
+    let (wakes, due_wakes) = pulse::Line::new(config.in_hand_max);
     let intake = Intake::new(Arc::clone(&store), jenkins, executions.clone(), config.time_zone);
     tasks.spawn(intake.run(due_events, tasks.stop().clone()));
     tasks.spawn(Relay::new(Arc::clone(&store), bus).run(due_messages, tasks.stop().clone()));

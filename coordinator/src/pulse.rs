@@ -9,11 +9,14 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::hands::{Hands, Taken};
+
 /// Rows of each kind taken at once.
 const BATCH: u32 = 256;
-/// How long what we took is hidden from other coordinators. Longer than it takes to publish a batch
-/// or to ask Jenkins once, short enough that another takes over soon.
-const HIDE_MS: u64 = 30_000;
+/// How long what we took is hidden from other coordinators: the longest that anything waits because
+/// one of them died with it in hand, or because the answer was lost on its way. What takes longer is
+/// done twice at worst, which every one of these things bears.
+const HIDE_MS: u64 = 4_000;
 /// Longest pause between two looks, should the bell not ring.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Pause after the store did not answer.
@@ -22,9 +25,30 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(500);
 /// Where due work goes. Bounded: what does not fit is due again once its hiding is over.
 #[derive(Debug)]
 pub(crate) struct Due {
-    pub(crate) events: mpsc::Sender<StoredEvent>,
-    pub(crate) messages: mpsc::Sender<OutboxRow>,
-    pub(crate) wakes: mpsc::Sender<ExecutionId>,
+    pub(crate) events: Line<StoredEvent>,
+    pub(crate) messages: Line<OutboxRow>,
+    pub(crate) wakes: Line<ExecutionId>,
+}
+
+/// Where work of one kind goes.
+#[derive(Debug)]
+pub(crate) struct Line<T> {
+    hands: Hands,
+    sender: mpsc::Sender<Taken<T>>,
+}
+
+impl<T> Line<T> {
+    /// A line with room for so many.
+    pub(crate) fn new(room: usize) -> (Self, mpsc::Receiver<Taken<T>>) {
+        let (sender, receiver) = mpsc::channel(room);
+        (Self { hands: Hands::default(), sender }, receiver)
+    }
+
+    /// Hands it out, unless it was and is not done yet; false when there is no room.
+    fn hand_out(&self, name: &str, what: T) -> bool {
+        let taken = self.hands.take(name, what);
+        taken.is_none_or(|taken| self.sender.try_send(taken).is_ok())
+    }
 }
 
 pub(crate) async fn run(store: SharedStore, nudge: Arc<Notify>, due: Due, stop: CancellationToken) {
@@ -63,13 +87,16 @@ async fn look(store: &SharedStore, due: &Due) -> Duration {
         .any(|count| count >= batch);
     let mut left_behind = 0_usize;
     for event in found.events {
-        left_behind += usize::from(due.events.try_send(event).is_err());
+        let name = event.key.clone();
+        left_behind += usize::from(!due.events.hand_out(&name, event));
     }
     for row in found.outbox {
-        left_behind += usize::from(due.messages.try_send(row).is_err());
+        let name = row.message_id.clone();
+        left_behind += usize::from(!due.messages.hand_out(&name, row));
     }
     for wake in found.wakes {
-        left_behind += usize::from(due.wakes.try_send(wake).is_err());
+        let name = wake.to_string();
+        left_behind += usize::from(!due.wakes.hand_out(&name, wake));
     }
     if left_behind > 0 {
         debug!(left_behind, "hands are full, the rest comes again");

@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use wire::Route;
 
+use crate::hands::Taken;
+
 /// Publishes in flight; the broker's raw rate is flat beyond.
 const WINDOW: usize = 128;
 /// How long a message waits after the broker refused it or had no queue for it.
@@ -35,7 +37,11 @@ impl Relay {
         Self { store, bus }
     }
 
-    pub(crate) async fn run(self, mut due: mpsc::Receiver<OutboxRow>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        self,
+        mut due: mpsc::Receiver<Taken<OutboxRow>>,
+        stop: CancellationToken,
+    ) {
         let mut in_flight = FuturesUnordered::new();
         let mut confirmed: Vec<String> = Vec::new();
         loop {
@@ -52,7 +58,12 @@ impl Relay {
                     }
                 }
                 Some(row) = due.recv(), if in_flight.len() < WINDOW && !stop.is_cancelled() => {
-                    in_flight.push(self.publish(row));
+                    let Taken { what, grip } = row;
+                    in_flight.push(async {
+                        let sent = self.publish(what).await;
+                        drop(grip);
+                        sent
+                    });
                 }
                 () = stop.cancelled(), if in_flight.is_empty() => return,
                 else => return,

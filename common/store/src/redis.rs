@@ -9,27 +9,22 @@ mod bell;
 mod decode;
 mod encode;
 mod gate;
+mod line;
 mod seam;
 
 use std::{fmt, time::Duration};
 
-use ::redis::{Client, RedisError, Value, aio::ConnectionManager, aio::ConnectionManagerConfig};
+use ::redis::{Client, RedisError, Value};
 use model::limits;
 
 pub(crate) use self::audit::RedisAudit;
-use self::{bell::Bell, encode::Call};
+use self::{bell::Bell, encode::Call, line::Line};
 use crate::{StoreError, rules};
 
 /// How long a call may take, reconnecting included; then its outcome is unknown.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between the first two attempts to reconnect; grows with each.
-const RECONNECT_MIN: Duration = Duration::from_millis(50);
-/// Between later attempts: a server that is back is found within this time.
-const RECONNECT_MAX: Duration = Duration::from_secs(1);
-/// Calls on their way at once; more wait at the door.
-const PIPELINE_MAX: usize = 512;
 /// All keys carry this hash tag, so they are in one slot and one call can change any of them.
 const HASH_TAG: &str = "{bowline}";
 
@@ -45,7 +40,7 @@ pub enum Durability {
 
 /// The store on a Redis server, 7.0 or later.
 pub struct RedisStore {
-    connection: ConnectionManager,
+    line: Line,
     durability: Durability,
     prefix: String,
     bell: Bell,
@@ -96,20 +91,21 @@ impl RedisStore {
         let client = Client::open(url).map_err(|cause| StoreError::Unfit {
             detail: format!("`{}` is not an address of a Redis server: {cause}", redacted(url)),
         })?;
-        let connection = connect(&client).await.map_err(|cause| StoreError::Unavailable {
-            doing: "connected to Redis",
-            cause: format!(
-                "{}: {cause}; start the server there, or correct the store's url",
-                redacted(url)
-            )
-            .into(),
-        })?;
-        gate::check_durability(&connection, durability).await?;
-        gate::check_functions(&connection).await?;
+        let line =
+            Line::connect(client.clone()).await.map_err(|cause| StoreError::Unavailable {
+                doing: "connected to Redis",
+                cause: format!(
+                    "{}: {cause}; start the server there, or correct the store's url",
+                    redacted(url)
+                )
+                .into(),
+            })?;
+        gate::check_durability(&line, durability).await?;
+        gate::check_functions(&line).await?;
         let prefix =
             if world.is_empty() { format!("{HASH_TAG}:") } else { format!("{HASH_TAG}:{world}:") };
         let bell = Bell::listen(client, format!("{prefix}bell"));
-        Ok(Self { connection, durability, prefix, bell })
+        Ok(Self { line, durability, prefix, bell })
     }
 
     /// A call of one of our functions.
@@ -119,28 +115,18 @@ impl RedisStore {
 
     async fn answer(&self, call: Call) -> Result<(&'static str, Value), StoreError> {
         let (doing, command) = call.into_parts();
-        let reply = match within(&self.connection, &command).await {
+        let reply = match self.line.ask(&command).await {
             // Refused before anything was done, so it may be asked again.
             Err(Fault::Redis(cause)) if gate::is_missing_function(&cause) => {
                 tracing::warn!("the server has lost its Functions (was it flushed?)");
-                gate::check_durability(&self.connection, self.durability).await?;
-                gate::check_functions(&self.connection).await?;
-                within(&self.connection, &command).await
+                gate::check_durability(&self.line, self.durability).await?;
+                gate::check_functions(&self.line).await?;
+                self.line.ask(&command).await
             }
             reply => reply,
         };
         Ok((doing, reply.map_err(|fault| fault.while_it(doing))?))
     }
-}
-
-async fn connect(client: &Client) -> Result<ConnectionManager, RedisError> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
-        .set_response_timeout(Some(CALL_TIMEOUT))
-        .set_min_delay(RECONNECT_MIN)
-        .set_max_delay(RECONNECT_MAX)
-        .set_pipeline_buffer_size(PIPELINE_MAX);
-    ConnectionManager::new_with_config(client.clone(), config).await
 }
 
 /// Why a command has no usable reply.
@@ -166,17 +152,6 @@ impl Fault {
             },
             Self::Redis(cause) => StoreError::Unavailable { doing, cause: Box::new(cause) },
         }
-    }
-}
-
-/// Sends a command and waits a bounded time for its reply.
-async fn within(connection: &ConnectionManager, command: &::redis::Cmd) -> Result<Value, Fault> {
-    let mut connection = connection.clone();
-    let reply = connection.send_packed_command(command);
-    match tokio::time::timeout(CALL_TIMEOUT, reply).await {
-        Ok(Ok(Value::ServerError(cause))) => Err(Fault::Redis(cause.into())),
-        Ok(reply) => reply.map_err(Fault::Redis),
-        Err(_) => Err(Fault::Silence),
     }
 }
 

@@ -184,7 +184,7 @@ async fn coordinator_frozen_with_a_commit_in_hand_does_not_revive_an_execution()
     let build = world.ship(0).await;
     world.called("RunInstances", 0).await;
     // A second commit of this execution: the bake is over, the deploy begins.
-    let commit = Flow::HoldAt(b"bowline_v1_execution_commit".to_vec());
+    let commit = Flow::HoldAt(b"_execution_commit".to_vec());
     world.wires().redis.obey(Order::Flow(Way::ToServer, commit));
     eventually("the commit on the wire", LONG, || async {
         (world.wires().redis.counts().held > 0).then_some(())

@@ -280,7 +280,7 @@ fn is_fingerprint(text: &&str) -> bool {
 
 /// The text of our library, if it is loaded.
 async fn library(services: &Services) -> Option<String> {
-    let words = ["FUNCTION", "LIST", "LIBRARYNAME", "bowline_v1", "WITHCODE"];
+    let words = ["FUNCTION", "LIST", "LIBRARYNAME", "bowline_v*", "WITHCODE"];
     let reply = services.redis(&words).await.unwrap();
     let found: Vec<BTreeMap<String, redis::Value>> = redis::from_redis_value(reply).unwrap();
     let code = found.into_iter().next()?.remove("library_code")?;

@@ -5,12 +5,12 @@ mod keys;
 
 use std::{collections::BTreeSet, mem};
 
-use ::redis::{Client, Cmd, Value, aio::ConnectionManager, cmd};
+use ::redis::{Client, Cmd, Value, cmd};
 use futures::FutureExt as _;
 use model::{ExecutionStatus, TaskKind};
 
 use self::keys::{Family, Holding};
-use super::{Durability, Fault, HASH_TAG, connect, gate, redacted, within};
+use super::{Durability, Fault, HASH_TAG, gate, line::Line, redacted};
 use crate::{
     StoreError,
     api::Answer,
@@ -29,7 +29,7 @@ const READING: &str = "read rows of Redis";
 /// A Redis server to be looked at: no function is called, nothing is loaded or changed. Its user
 /// needs `+scan +sscan +hscan +zscan +type +eval_ro` and what the script reads with.
 pub(crate) struct RedisAudit {
-    connection: ConnectionManager,
+    line: Line,
     prefix: String,
 }
 
@@ -49,19 +49,19 @@ impl RedisAudit {
         let client = Client::open(url).map_err(|cause| StoreError::Unfit {
             detail: format!("`{}` is not an address of a Redis server: {cause}", redacted(url)),
         })?;
-        let connection = connect(&client).await.map_err(|cause| StoreError::Unavailable {
+        let line = Line::connect(client).await.map_err(|cause| StoreError::Unavailable {
             doing: "connected to Redis",
             cause: format!("{}: {cause}", redacted(url)).into(),
         })?;
-        gate::check_durability(&connection, durability).await?;
-        gate::compare_functions(&connection).await?;
+        gate::check_durability(&line, durability).await?;
+        gate::compare_functions(&line).await?;
         let prefix =
             if world.is_empty() { format!("{HASH_TAG}:") } else { format!("{HASH_TAG}:{world}:") };
-        Ok(Self { connection, prefix })
+        Ok(Self { line, prefix })
     }
 
     async fn ask(&self, doing: &'static str, command: &Cmd) -> Result<Value, StoreError> {
-        within(&self.connection, command).await.map_err(|fault| match fault {
+        self.line.ask(command).await.map_err(|fault| match fault {
             // Not `Fault::while_it`, which speaks of Functions.
             Fault::Redis(cause) => StoreError::Unavailable { doing, cause: Box::new(cause) },
             Fault::Silence => Fault::Silence.while_it(doing),

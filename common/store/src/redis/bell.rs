@@ -11,6 +11,9 @@ use super::CONNECT_TIMEOUT;
 /// Between attempts to listen again. Nobody depends on the bell, so there is no hurry.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
+/// Silence after which it listens anew: nobody hears whether the other end has vanished.
+const SILENCE_MAX: Duration = Duration::from_mins(1);
+
 /// The subscription of one store; ends with it.
 pub(super) struct Bell {
     rung: watch::Receiver<u64>,
@@ -62,10 +65,12 @@ async fn listen_once(
             // What rang while nobody listened is rung now.
             ring(ringer);
             let mut strokes = ear.into_on_message();
-            while strokes.next().await.is_some() {
+            while let Ok(Some(_)) = tokio::time::timeout(SILENCE_MAX, strokes.next()).await {
                 ring(ringer);
             }
-            tracing::debug!("bell connection lost, changes are found by looking until it is back");
+            tracing::debug!(
+                "bell connection lost or silent, changes are found by looking until it is back"
+            );
         }
         Ok(Err(cause)) => {
             tracing::debug!(error = %cause, "bell not connected, changes are found by looking");

@@ -1,8 +1,8 @@
 //! What a server must be before we trust it: durable, and with our Functions in our version.
 
-use ::redis::{Cmd, RedisError, Value, aio::ConnectionManager, cmd};
+use ::redis::{Cmd, RedisError, Value, cmd};
 
-use super::{Durability, Fault, decode, functions_text, within};
+use super::{Durability, Fault, decode, functions_text, line::Line};
 use crate::StoreError;
 
 /// What the store was doing while it compared Functions, in errors.
@@ -20,7 +20,7 @@ const SETTINGS: [(&str, &str, &str); 3] = [
 
 /// Refuses a server that could lose an acknowledged write.
 pub(super) async fn check_durability(
-    connection: &ConnectionManager,
+    line: &Line,
     durability: Durability,
 ) -> Result<(), StoreError> {
     match durability {
@@ -33,7 +33,7 @@ pub(super) async fn check_durability(
         }
     }
     for (setting, wanted, reason) in SETTINGS {
-        let found = match within(connection, cmd("CONFIG").arg("GET").arg(setting)).await {
+        let found = match line.ask(cmd("CONFIG").arg("GET").arg(setting)).await {
             Ok(reply) => decode::setting(reply).unwrap_or_default(),
             Err(Fault::Redis(cause)) if is_forbidden(&cause) => return Err(unreadable_settings()),
             Err(fault) => return Err(fault.while_it("read the settings of Redis")),
@@ -61,8 +61,8 @@ fn unreadable_settings() -> StoreError {
 }
 
 /// Refuses a server without our Functions or with other ones; loads nothing.
-pub(super) async fn compare_functions(connection: &ConnectionManager) -> Result<(), StoreError> {
-    match within(connection, &function_about()).await {
+pub(super) async fn compare_functions(line: &Line) -> Result<(), StoreError> {
+    match line.ask(&function_about()).await {
         Ok(found) => same_functions(found),
         Err(Fault::Redis(cause)) if is_missing_function(&cause) => Err(StoreError::Unfit {
             detail: "the server has no Functions of ours: no store of Bowline is there, or the \
@@ -74,13 +74,13 @@ pub(super) async fn compare_functions(connection: &ConnectionManager) -> Result<
 }
 
 /// Loads our Functions where they are missing, refuses other ones of the same version.
-pub(super) async fn check_functions(connection: &ConnectionManager) -> Result<(), StoreError> {
+pub(super) async fn check_functions(line: &Line) -> Result<(), StoreError> {
     let about = function_about();
-    let found = match within(connection, &about).await {
+    let found = match line.ask(&about).await {
         Ok(found) => found,
         Err(Fault::Redis(cause)) if is_missing_function(&cause) => {
-            load(connection, &functions_text()).await?;
-            within(connection, &about).await.map_err(|fault| fault.while_it(LOOKED))?
+            load(line, &functions_text()).await?;
+            line.ask(&about).await.map_err(|fault| fault.while_it(LOOKED))?
         }
         Err(Fault::Redis(cause)) if is_unknown_command(&cause) => {
             return Err(StoreError::Unfit {
@@ -107,8 +107,8 @@ fn same_functions(found: Value) -> Result<(), StoreError> {
     })
 }
 
-async fn load(connection: &ConnectionManager, text: &str) -> Result<(), StoreError> {
-    match within(connection, cmd("FUNCTION").arg("LOAD").arg(text)).await {
+async fn load(line: &Line, text: &str) -> Result<(), StoreError> {
+    match line.ask(cmd("FUNCTION").arg("LOAD").arg(text)).await {
         Ok(_) => Ok(()),
         // Another process was a moment faster; what it loaded is compared next.
         Err(Fault::Redis(cause)) if says(&cause, "already exists") => Ok(()),

@@ -2,6 +2,8 @@
 //! by hand. Every expectation is written down here, none is computed by what is tested.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod builds;
 #[cfg(test)]
 mod children;

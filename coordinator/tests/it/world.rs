@@ -34,6 +34,8 @@ pub(crate) const START_MS: u64 = 1_700_000_000_000;
 pub(crate) struct World {
     /// As workers and gateways have it.
     pub(crate) store: SharedStore,
+    /// The same, to be looked into.
+    pub(crate) raw: Arc<EmbeddedStore>,
     pub(crate) bus: SharedBus,
     /// As coordinators have them.
     pub(crate) watched: Arc<WatchedStore>,
@@ -63,11 +65,12 @@ impl World {
     }
 
     fn new(clock: Clock, by_hand: Arc<AtomicU64>, trap: Trap) -> Self {
-        let store: SharedStore = Arc::new(EmbeddedStore::in_memory(clock).unwrap());
+        let raw = Arc::new(EmbeddedStore::in_memory(clock).unwrap());
+        let store: SharedStore = Arc::<EmbeddedStore>::clone(&raw);
         let (bus, trap, tasks) = (bus::in_process(), Arc::new(trap), Tasks::new());
         let watched = WatchedStore::new(Arc::clone(&store), Arc::clone(&trap), &tasks);
         let watched_bus = WatchedBus::new(Arc::clone(&bus), trap);
-        Self { store, bus, watched, watched_bus, tasks, by_hand }
+        Self { store, raw, bus, watched, watched_bus, tasks, by_hand }
     }
 
     /// Lets time go by.

@@ -242,8 +242,12 @@ async fn cancel_that_changes_nothing_says_so() {
     assert_eq!(outcome, ignored("the execution is already complete", &id));
     assert_eq!(world.view(&id).await, before);
     let unknown: ExecutionId = "NOSUCH".parse().unwrap();
-    let outcome = cancel(&world, "cancel/2", &unknown).await;
-    assert_eq!(outcome, ignored("no such execution", &unknown));
+    let (execution, user) = (unknown.clone(), "bob".to_owned());
+    world.accept("cancel/2", &Event::Cancel { execution, user, reason: None }).await;
+    // A child that is told to stop may not be there yet: a minute of patience.
+    assert_eq!(world.deferred("cancel/2", 1).await, "no such execution");
+    world.pass(Duration::from_mins(2));
+    assert_eq!(world.outcome("cancel/2").await, ignored("no such execution", &unknown));
     crew.stop().await;
     stop(coordinator).await;
 }

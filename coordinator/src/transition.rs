@@ -1,7 +1,6 @@
 //! A decision as one write.
 
 use engine::{Document, Effects, Facts};
-use model::ExecutionStatus;
 use store::{Commit, EventRow, OutboxRow, Reopen, SlotChange, TaskChange};
 use tracing::error;
 use wire::{CancelHint, Route, TaskMessage};
@@ -67,11 +66,7 @@ pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>)
         outbox,
         tasks,
         unlock_owners: effects.unlock,
-        wake_ms: if is_new_to_the_queue(document) {
-            Some(basis.now_ms)
-        } else {
-            engine::next_look(document, basis.facts, basis.now_ms)
-        },
+        wake_ms: engine::next_look(document, basis.facts, basis.now_ms),
         slot: effects.slot.map(|change| match change {
             engine::SlotChange::Take { limit } => SlotChange::Take { limit },
             engine::SlotChange::Wait => SlotChange::Wait,
@@ -83,12 +78,6 @@ pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>)
             engine::Reopen::Yes => Reopen::ByRestart,
         },
     }
-}
-
-/// True for one that asks for a slot in this very write: what it got is known after it, so it is looked
-/// at once more, at once.
-fn is_new_to_the_queue(document: &Document) -> bool {
-    document.status == ExecutionStatus::NotStarted && document.queue.is_none()
 }
 
 /// Our own types are plain data: writing them as JSON does not fail.

@@ -98,10 +98,7 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailu
         Some(StageType::EvaluateVariables) => variables::plan(document, stage),
         Some(StageType::Pipeline) => child::plan(document, stage),
         // `start` refuses a pipeline with other types before anything runs.
-        Some(
-            StageType::CheckPreconditions | StageType::EvaluateVariables | StageType::Pipeline,
-        )
-        | None => Err(user_failure(format!("stage type `{}` cannot run here", stage.kind), None)),
+        None => Err(user_failure(format!("stage type `{}` cannot run here", stage.kind), None)),
     }
 }
 

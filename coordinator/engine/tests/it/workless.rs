@@ -1,8 +1,8 @@
 //! Stages that need no worker of their own, and what a start asks for: preconditions, variables,
 //! other pipelines, parameters, artifacts.
 
-use engine::{ChildFact, Document, Input, Origin, Rejection};
-use model::{ExecutionStatus, pipeline::Pipeline};
+use engine::{ChildFact, Document, Input, Origin, Rejection, StageState, Work};
+use model::{ExecutionId, ExecutionStatus, pipeline::Pipeline};
 use serde_json::{Map, Value, json};
 use wire::{DeployTask, Event, FailureKind, TaskFailure, TaskOutcome};
 
@@ -163,6 +163,56 @@ fn variables_are_outputs_by_key() {
     );
 }
 
+#[test]
+fn variables_are_evaluated_in_order_and_what_a_trigger_brings_is_never_an_expression() {
+    let pipeline = definition(&json!({"stages": [
+        {"refId": "1", "type": "evaluateVariables", "name": "vars", "failOnFailedExpressions": true, "variables": [
+            {"key": "n", "value": "${ trigger.count + 1 }"},
+            {"key": "m", "value": "${ n * 2 }"},
+            {"key": "text", "value": "${ trigger.evil }"},
+        ]},
+        {"refId": "2", "type": "checkPreconditions", "requisiteStageRefIds": ["1"], "preconditions": [
+            {"type": "expression", "context": {"expression": "${ m == 8 }"}},
+            {"type": "expression", "context": {"expression": "m == 8 and n == 4"}},
+            {"type": "expression", "failPipeline": false, "context": {"expression": "trigger.evil == 'x'",
+                "failureMessage": "evil is ${ trigger.evil }"}},
+        ]},
+    ]}));
+    let document = started(&pipeline, &json!({"count": 3, "evil": "${ 1 + 1 }"}));
+    let by = |ref_id: &str| document.stages.iter().find(|stage| stage.ref_id == ref_id).unwrap();
+    assert_eq!(
+        Value::Object(by("1").outputs.clone()),
+        json!({"n": 4, "m": 8, "text": "${ 1 + 1 }"})
+    );
+    assert_eq!(by("1").context["variables"][0]["sourceValue"], "{ trigger.count + 1 }");
+    let ends: Vec<_> = ["2<1", "2<2", "2<3"].map(|part| by(part).status()).into();
+    let (good, stopped) = (ExecutionStatus::Succeeded, ExecutionStatus::Stopped);
+    assert_eq!(ends, [good, good, stopped]);
+    let told = &by("2").failure.as_ref().unwrap().message;
+    assert!(told.starts_with("evil is ${ 1 + 1 } ("), "{told}");
+}
+
+#[test]
+fn a_variable_that_cannot_be_evaluated_keeps_its_text_or_fails_the_stage() {
+    let stage = |strict: bool| {
+        definition(
+            &json!({"stages": [{"refId": "1", "type": "evaluateVariables", "failOnFailedExpressions": strict,
+            "variables": [{"key": "a", "value": "${ nobody.knows }"}, {"key": "b", "value": "${ 1 }"}]}]}),
+        )
+    };
+    let document = started(&stage(false), &json!({}));
+    assert_eq!(document.status, ExecutionStatus::Succeeded);
+    assert_eq!(
+        Value::Object(document.stages[0].outputs.clone()),
+        json!({"a": "${ nobody.knows }", "b": 1})
+    );
+    assert!(document.stages[0].context.contains_key("expressionEvaluationSummary"));
+    let document = started(&stage(true), &json!({}));
+    assert_eq!(document.status, ExecutionStatus::Terminal);
+    let told = &document.stages[0].failure.as_ref().unwrap().message;
+    assert!(told.contains("nobody"), "{told}");
+}
+
 /// The one event of a step that starts another pipeline.
 fn child_of(pipeline: &Pipeline, trigger: &Value) -> (Document, Option<wire::StartChild>) {
     let origin = Origin {
@@ -204,6 +254,13 @@ fn another_pipeline_is_started_by_reference() {
     );
 }
 
+fn awaited(world: &World) -> ExecutionId {
+    match &world.stage("1").state {
+        StageState::Running(Work::Child { execution, .. }) => execution.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_child_gives_its_outputs_and_its_end_to_the_stage() {
     let known = |status: ExecutionStatus| ChildFact::Known {
@@ -222,7 +279,7 @@ fn a_child_gives_its_outputs_and_its_end_to_the_stage() {
     ] {
         let words = format!(r#"1:pipeline@{{"pipeline":"p2","waitForCompletion":{waits}}}"#);
         let mut world = World::start(&pipeline(&words));
-        let child = engine::children_of(&world.document).into_iter().next().unwrap();
+        let child = awaited(&world);
         world.children.insert(child, known(status));
         match world.step(&Input::Look) {
             Ok(_) => {}
@@ -235,7 +292,7 @@ fn a_child_gives_its_outputs_and_its_end_to_the_stage() {
         }
     }
     let mut world = World::start(&pipeline(r#"1:pipeline@{"pipeline":"p2"}"#));
-    let child = engine::children_of(&world.document).into_iter().next().unwrap();
+    let child = awaited(&world);
     world
         .children
         .insert(child, ChildFact::Refused { reason: "there is no pipeline `p2`".to_owned() });

@@ -119,8 +119,7 @@ impl Bus for BusPort {
                 {
                     let settle =
                         Box::new(SettlePort { process: Arc::clone(&process), inner: settle });
-                    let delivery =
-                        Delivery { id, body, redelivered, published_ms, park, settle };
+                    let delivery = Delivery { id, body, redelivered, published_ms, park, settle };
                     if passed.send(delivery).await.is_err() {
                         return;
                     }

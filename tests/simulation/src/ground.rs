@@ -188,7 +188,8 @@ impl Ground {
         *state.counts.entry(("fault", what.kind())).or_default() += 1;
         let over = Instant::now() + Duration::from_millis(what.lasts_ms());
         state.calm = state.calm.max(over);
-        let line = format!("{} {} ** {what:?} (call {nth} of {:?})", process.name, call.name, call.face);
+        let line =
+            format!("{} {} ** {what:?} (call {nth} of {:?})", process.name, call.name, call.face);
         self.write(&mut state, &line);
         Some(what)
     }
@@ -295,13 +296,6 @@ impl Ground {
     /// When the last fault that happened so far is over.
     pub(crate) fn calm(&self) -> Instant {
         self.state().calm
-    }
-
-    /// Something lasts until then.
-    pub(crate) fn trouble_for(&self, ms: u64) {
-        let over = Instant::now() + Duration::from_millis(ms);
-        let mut state = self.state();
-        state.calm = state.calm.max(over);
     }
 
     /// Whether a fault of some kind happened.

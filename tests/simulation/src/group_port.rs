@@ -70,7 +70,8 @@ impl ServerGroupCloud for GroupPort {
     }
 
     fn groups<'a>(&'a self, place: &'a Place, names: &'a [String]) -> Reply<'a, Vec<ServerGroup>> {
-        let read = self.read("DescribeAutoScalingGroups", move || self.cloud().groups(place, names));
+        let read =
+            self.read("DescribeAutoScalingGroups", move || self.cloud().groups(place, names));
         async move { read.await.map(|groups| self.0.planted_groups(groups)) }.boxed()
     }
 

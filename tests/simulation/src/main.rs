@@ -49,7 +49,8 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let threads = args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
+    let threads =
+        args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
     let bug = match &args.bug {
         None => None,
         Some(name) => match Bug::ALL.iter().find(|bug| bug.name() == name) {
@@ -200,7 +201,12 @@ fn planted(from: u64, seeds: u64, threads: usize) -> bool {
             }
             None => {
                 missed += 1;
-                println!("{:26} NOT CAUGHT in {} seeds: {}", bug.name(), findings.seeds, bug.what());
+                println!(
+                    "{:26} NOT CAUGHT in {} seeds: {}",
+                    bug.name(),
+                    findings.seeds,
+                    bug.what()
+                );
             }
         }
     }

@@ -102,7 +102,8 @@ impl Oracle {
     ) {
         match answer {
             Committed::Applied { version } => {
-                let before = self.executions.get(&commit.id).map(|seen| (seen.version, seen.status));
+                let before =
+                    self.executions.get(&commit.id).map(|seen| (seen.version, seen.status));
                 match before {
                     Some((_, status)) if status.is_complete() => {
                         let text = format!("{} changed after it was {status}", commit.id);
@@ -184,7 +185,10 @@ impl Oracle {
     pub(crate) fn deletes_messages(&mut self, ids: &[String]) {
         for id in ids {
             if self.dispatched.contains(id) && !self.confirmed.contains(id) {
-                self.violate("I10", &format!("message {id} was deleted, and no broker confirmed it"));
+                self.violate(
+                    "I10",
+                    &format!("message {id} was deleted, and no broker confirmed it"),
+                );
             }
         }
     }
@@ -200,7 +204,8 @@ impl Oracle {
             let (other, valid) = (held.token != *token, held.until_ms > now_ms);
             let (epoch, holder) = (held.epoch, held.holder.clone());
             if other && valid {
-                let text = format!("{} was given to {} while {holder} holds it", claim.task, claim.holder);
+                let text =
+                    format!("{} was given to {} while {holder} holds it", claim.task, claim.holder);
                 self.violate("I14", &text);
             }
             if claim.epoch < epoch {
@@ -243,7 +248,8 @@ impl Oracle {
 
     pub(crate) fn heard_held(&mut self, holder: &str, token: u64, sent: Instant) {
         let known = self.known.entry(holder.to_owned()).or_default();
-        let knowledge = known.entry(token).or_insert(Knowledge { renewed: sent, lost: false, canceled: None });
+        let knowledge =
+            known.entry(token).or_insert(Knowledge { renewed: sent, lost: false, canceled: None });
         knowledge.renewed = knowledge.renewed.max(sent);
     }
 
@@ -266,13 +272,14 @@ impl Oracle {
         let valid = known.is_some_and(|known| {
             known.values().any(|k| !k.lost && k.renewed.elapsed() <= limits::SELF_FENCE)
         });
+        let told = |k: &Knowledge| k.canceled.is_some_and(|at| at.elapsed() > SENT_ALREADY);
+        let canceled = known.is_some_and(|known| !known.is_empty() && known.values().all(told));
         if !valid {
-            let text = format!("{holder} sent {call} without a lease it has heard of in the last minute");
+            let text =
+                format!("{holder} sent {call} without a lease it has heard of in the last minute");
             self.violate("I16", &text);
         }
-        let begins = BEGINNINGS.contains(&call);
-        let told = |k: &Knowledge| k.canceled.is_some_and(|at| at.elapsed() > SENT_ALREADY);
-        if begins && known.is_some_and(|known| !known.is_empty() && known.values().all(told)) {
+        if canceled && BEGINNINGS.contains(&call) {
             let text = format!("{holder} sent {call} long after it heard that it should stop");
             self.violate("I27", &text);
         }

@@ -152,7 +152,9 @@ impl Process {
 
     pub(crate) fn planted_beat(&self, beat: store::Beat) -> store::Beat {
         match beat {
-            store::Beat::Lost if self.has(Bug::WorksWhenLost) => store::Beat::Held { cancel: false },
+            store::Beat::Lost if self.has(Bug::WorksWhenLost) => {
+                store::Beat::Held { cancel: false }
+            }
             store::Beat::Held { cancel: true } if self.has(Bug::IgnoresCancel) => {
                 store::Beat::Held { cancel: false }
             }
@@ -194,7 +196,11 @@ impl Process {
     }
 
     /// What a coordinator that does not ask well makes of an answer.
-    pub(crate) fn planted_answer(&self, url: &str, fetched: coordinator::Fetched) -> coordinator::Fetched {
+    pub(crate) fn planted_answer(
+        &self,
+        url: &str,
+        fetched: coordinator::Fetched,
+    ) -> coordinator::Fetched {
         if fetched.status == 404 && self.has(Bug::TrustsWebhook) {
             let number = url.split("/api/").next().and_then(|path| path.rsplit('/').next());
             let body = serde_json::json!({
@@ -296,7 +302,10 @@ impl Process {
     }
 
     /// Verdicts of a balancer as a faulty judge of health sees them.
-    pub(crate) fn planted_health(&self, mut listed: Vec<BalancedInstance>) -> Vec<BalancedInstance> {
+    pub(crate) fn planted_health(
+        &self,
+        mut listed: Vec<BalancedInstance>,
+    ) -> Vec<BalancedInstance> {
         if self.has(Bug::HealthUnknownIsHealthy) {
             for instance in &mut listed {
                 if instance.health != BalancerHealth::Draining {

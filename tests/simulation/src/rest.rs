@@ -90,9 +90,8 @@ fn one_execution_each(
     for build in setting.builds.iter().filter(|build| heard.contains_key(&build.number)) {
         for pipeline in 0..setting.pipelines {
             let id = scene::pipeline_id(pipeline);
-            let mine = |row: &&ExecutionRow| {
-                row.pipeline_id == id && number_of(row) == Some(build.number)
-            };
+            let mine =
+                |row: &&ExecutionRow| row.pipeline_id == id && number_of(row) == Some(build.number);
             let count = rows.iter().filter(mine).count();
             if count != 1 {
                 let text = format!("build {} started {id} {count} times", build.number);
@@ -163,7 +162,9 @@ fn history(id: &ExecutionId, timeline: &[TimelineRow], wrong: &mut Vec<String>) 
         if event == "stage_ended" {
             continue;
         }
-        if event == "stage_started" && seen.contains_key(&("stage_ended".to_owned(), subject.clone())) {
+        if event == "stage_started"
+            && seen.contains_key(&("stage_ended".to_owned(), subject.clone()))
+        {
             wrong.push(format!("I7: {id} starts {subject} after its end"));
         }
         let bake_ended = seen.contains_key(&("stage_ended".to_owned(), "1".to_owned()));
@@ -261,14 +262,19 @@ fn world(setting: &Setting, ground: &Ground, rows: &[ExecutionRow], wrong: &mut 
             wrong.push("I21: no group of the cluster is enabled".to_owned());
         }
         let all_succeeded = rows.iter().all(|row| row.status == ExecutionStatus::Succeeded);
-        if all_succeeded && !rows.is_empty() && setting.health() == Health::Good && groups.len() != 1
+        if all_succeeded
+            && !rows.is_empty()
+            && setting.health() == Health::Good
+            && groups.len() != 1
         {
             let names: Vec<&String> = groups.iter().map(|group| &group.spec.name).collect();
             wrong.push(format!("I20: after Highlander there are {names:?}"));
         }
-        if setting.conduct.as_ref().is_some_and(|rule| {
-            matches!(rule.conduct, fake_aws::world::group::Conduct::Never)
-        }) {
+        if setting
+            .conduct
+            .as_ref()
+            .is_some_and(|rule| matches!(rule.conduct, fake_aws::world::group::Conduct::Never))
+        {
             old_groups_stand(setting, &groups, wrong);
         }
     }

@@ -91,7 +91,8 @@ impl Findings {
 
     /// How often a fault of this kind happened.
     pub fn faults(&self, kind: &str) -> u64 {
-        let of_kind = self.counts.iter().find(|((group, what), _)| *group == "fault" && *what == kind);
+        let of_kind =
+            self.counts.iter().find(|((group, what), _)| *group == "fault" && *what == kind);
         of_kind.map_or(0, |(_, count)| *count)
     }
 

@@ -6,8 +6,9 @@ use futures::FutureExt as _;
 use model::{ExecutionId, TaskId};
 use store::{
     Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats,
-    Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store, StoreError, StoredEvent,
+    StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::{
     sync::watch,
@@ -89,7 +90,12 @@ impl Store for StorePort {
         passed!(self, Intake, event_settle(key, outcome))
     }
 
-    fn event_defer<'a>(&'a self, key: &'a str, not_before_ms: u64, note: &'a str) -> Answer<'a, ()> {
+    fn event_defer<'a>(
+        &'a self,
+        key: &'a str,
+        not_before_ms: u64,
+        note: &'a str,
+    ) -> Answer<'a, ()> {
         passed!(self, Intake, event_defer(key, not_before_ms, note))
     }
 
@@ -172,7 +178,9 @@ impl Store for StorePort {
     fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>> {
         async move {
             let store = self.0.ground.store();
-            self.0.point(call(Face::Look, "execution_timeline"), || store.execution_timeline(id)).await
+            self.0
+                .point(call(Face::Look, "execution_timeline"), || store.execution_timeline(id))
+                .await
         }
         .boxed()
     }
@@ -184,7 +192,9 @@ impl Store for StorePort {
     fn execution_remove<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Removed> {
         async move {
             let store = self.0.ground.store();
-            self.0.point(call(Face::Commit, "execution_remove"), || store.execution_remove(id)).await
+            self.0
+                .point(call(Face::Commit, "execution_remove"), || store.execution_remove(id))
+                .await
         }
         .boxed()
     }
@@ -282,8 +292,7 @@ impl Store for StorePort {
             let checkpoint = self.0.planted_checkpoint(checkpoint);
             let act = || {
                 async {
-                    let answer =
-                        ground.store().lease_beat(task, token, ttl_ms, checkpoint).await?;
+                    let answer = ground.store().lease_beat(task, token, ttl_ms, checkpoint).await?;
                     let now_ms = ground.store().now_ms().await?;
                     let until_ms = now_ms.saturating_add(ttl_ms);
                     ground.judge(|oracle| oracle.beaten(task, token, answer, until_ms));

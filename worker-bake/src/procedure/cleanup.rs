@@ -99,7 +99,9 @@ impl Run<'_> {
             let error = match self.bake.cloud.terminate_builder(&self.order.place, &id).await {
                 Ok(()) => break,
                 // Just started, it may not be visible yet.
-                Err(CloudError::NotFound { .. }) if self.since(builder.since_ms) <= VISIBLE_WITHIN => {
+                Err(CloudError::NotFound { .. })
+                    if self.since(builder.since_ms) <= VISIBLE_WITHIN =>
+                {
                     self.task.sleep_cleaning_up(self.bake.config.poll_interval()).await?;
                     continue;
                 }

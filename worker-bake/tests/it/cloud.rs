@@ -157,10 +157,7 @@ impl TestCloud {
                 let outcome = match fault {
                     None | Some(Fault::DieAfter | Fault::UnclearAfter) => Some(act(&mut world)),
                     Some(
-                        Fault::DieBefore
-                        | Fault::UnclearBefore
-                        | Fault::Throttled
-                        | Fault::Unseen,
+                        Fault::DieBefore | Fault::UnclearBefore | Fault::Throttled | Fault::Unseen,
                     ) => None,
                 };
                 (fault, outcome)

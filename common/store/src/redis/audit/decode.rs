@@ -65,9 +65,7 @@ pub(super) fn facts(value: Value, subjects: &[&Subject]) -> Decoded<Vec<Fact>> {
         };
         let subject = match (*subject, at) {
             // As the list has it now, which may have changed since the walk named it.
-            (Subject::Entry(place), Some(value)) => {
-                Subject::Entry(keys::place_now(place, &value))
-            }
+            (Subject::Entry(place), Some(value)) => Subject::Entry(keys::place_now(place, &value)),
             (subject, _) => subject.clone(),
         };
         facts.push(Fact { subject, moment, body });

@@ -298,13 +298,6 @@ impl Ground {
         self.state().calm
     }
 
-    /// Something lasts until then.
-    pub(crate) fn trouble_for(&self, ms: u64) {
-        let over = Instant::now() + Duration::from_millis(ms);
-        let mut state = self.state();
-        state.calm = state.calm.max(over);
-    }
-
     /// Whether a fault of some kind happened.
     pub(crate) fn has_fired(&self, kind: impl Fn(&Fault) -> bool) -> bool {
         self.state().fired.iter().any(kind)

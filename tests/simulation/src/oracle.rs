@@ -272,14 +272,14 @@ impl Oracle {
         let valid = known.is_some_and(|known| {
             known.values().any(|k| !k.lost && k.renewed.elapsed() <= limits::SELF_FENCE)
         });
+        let told = |k: &Knowledge| k.canceled.is_some_and(|at| at.elapsed() > SENT_ALREADY);
+        let canceled = known.is_some_and(|known| !known.is_empty() && known.values().all(told));
         if !valid {
             let text =
                 format!("{holder} sent {call} without a lease it has heard of in the last minute");
             self.violate("I16", &text);
         }
-        let begins = BEGINNINGS.contains(&call);
-        let told = |k: &Knowledge| k.canceled.is_some_and(|at| at.elapsed() > SENT_ALREADY);
-        if begins && known.is_some_and(|known| !known.is_empty() && known.values().all(told)) {
+        if canceled && BEGINNINGS.contains(&call) {
             let text = format!("{holder} sent {call} long after it heard that it should stop");
             self.violate("I27", &text);
         }

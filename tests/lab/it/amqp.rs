@@ -76,14 +76,18 @@ impl Stranger {
         channel.queue_declare(queue.into(), options, arguments).await.map(drop)
     }
 
-    /// The reasons in the parking queue, oldest first; it is empty afterwards.
+    /// What the headers of messages in the parking queue say, oldest first; it is empty afterwards.
     pub(crate) async fn parked(&self) -> Vec<String> {
         let mut found = Vec::new();
         let options = BasicGetOptions { no_ack: true };
         while let Some(message) = self.channel.basic_get("parked.v1".into(), options).await.unwrap()
         {
             let headers = message.properties.headers().clone().unwrap_or_default();
-            found.push(format!("{headers:?}"));
+            let texts = headers.inner().iter().filter_map(|(name, value)| {
+                let AMQPValue::LongString(text) = value else { return None };
+                Some(format!("{name}: {text}"))
+            });
+            found.push(texts.collect::<Vec<_>>().join(", "));
         }
         found
     }

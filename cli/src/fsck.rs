@@ -67,6 +67,7 @@ fn verdict(survey: &Survey) -> String {
     let seen = format!("{rows} rows ({executions} executions)");
     match (findings.len(), more) {
         (0, _) => format!("clean: {seen} were checked"),
+        (1, 0) => format!("not clean: 1 finding in {seen}"),
         (found, 0) => format!("not clean: {found} findings in {seen}"),
         (found, more) => format!("not clean: {found} findings above, {more} more in {seen}"),
     }

@@ -59,6 +59,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "worker-bake",
         ],
     ),
+    ("fuzz", &["engine", "expression", "model", "trigger-gateway", "wire", "worker-bake"]),
     ("e2e", &["model", "runtime", "wire"]),
 ];
 

@@ -9,6 +9,8 @@ mod demo;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod fsck;
+#[cfg(test)]
 mod standalone;
 #[cfg(test)]
 mod validate;

@@ -1,0 +1,95 @@
+//! What Jenkins says, or somebody who says to be Jenkins.
+
+use std::collections::BTreeMap;
+
+use engine::{Build, Match, constraints_met, match_build, trigger_of_build};
+use model::{
+    jenkins::{JobName, read_properties},
+    pipeline::Pipeline,
+};
+use serde_json::Value;
+use trigger_gateway::jenkins::{DoneAt, Reading, read_notification};
+
+use super::text;
+
+/// A body of the Notification plugin. A job it names can be asked for, and is asked for below the
+/// controller.
+pub(super) fn notification(data: &[u8]) {
+    for done_at in [DoneAt::Finalized, DoneAt::Completed] {
+        let reading = read_notification(data, "https://ci.example.com/jenkins", done_at);
+        match reading {
+            Reading::Build(build) => {
+                let job = JobName::parse(&build.job);
+                assert!(!job.segments().is_empty(), "a job without a name: {:?}", build.job);
+                for segment in job.segments() {
+                    assert!(segment != "." && segment != "..", "{:?} leads elsewhere", build.job);
+                    assert!(!segment.chars().any(char::is_control), "{:?}", build.job);
+                }
+                let path = job.url_path();
+                assert!(path.starts_with("job/") && !path.contains(['?', '#', ' ']), "{path}");
+            }
+            Reading::Ignored { reason } | Reading::Invalid { pointer: _, reason } => {
+                assert!(!reason.is_empty() && reason.len() < 4096, "{reason}");
+                assert!(!reason.chars().any(|c| c == '\u{1b}'), "{reason:?} moves cursors");
+            }
+        }
+    }
+}
+
+/// What the JSON API says of a build, and what a pipeline makes of it.
+pub(super) fn build(data: &[u8]) {
+    let Ok(json) = serde_json::from_slice::<Value>(data) else { return };
+    let job = JobName::parse("shop/package/main");
+    let Some(build) = Build::read("ci-main", &job, &json) else { return };
+    assert_eq!(json.get("number").and_then(Value::as_u64), Some(build.number));
+    assert!(build.event_key().starts_with("jenkins/ci-main/shop/package/main/"));
+    let pipeline = Pipeline::parse(include_str!("../../corpus/pipeline/bake-deploy.json")).pipeline;
+    let Some(pipeline) = pipeline else { return };
+    let trigger = match match_build(&build, &pipeline) {
+        Match::Trigger(trigger) => Some(trigger),
+        Match::Miss(_) => None,
+    };
+    let mut read = BTreeMap::new();
+    for artifact in &build.artifacts {
+        read.insert(artifact.file_name.clone(), artifact.relative_path.clone());
+    }
+    let made = trigger_of_build(&build, trigger, &read);
+    assert_eq!(made.get("buildNumber").and_then(Value::as_u64), Some(build.number));
+    if let Some(trigger) = trigger {
+        drop(constraints_met(trigger, &read));
+    }
+}
+
+/// Names of jobs in every form: what is read is written and read again as the same.
+pub(super) fn job_name(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    if let Ok(job) = JobName::from_url_path(text) {
+        let path = format!("/{}/", job.url_path());
+        assert_eq!(JobName::from_url_path(&path).ok(), Some(job), "by way of {path}");
+    }
+    let job = JobName::parse(text);
+    if job.segments().is_empty() {
+        return;
+    }
+    let path = format!("/{}/", job.url_path());
+    assert_eq!(JobName::from_url_path(&path).ok(), Some(job), "by way of {path}");
+}
+
+/// A property file under each kind of name. Java properties that are written are read as they were.
+pub(super) fn properties(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    for name in ["build.json", "build.yml", "build"] {
+        drop(read_properties(name, &text));
+    }
+    let Ok(read) = read_properties("build.properties", &text) else { return };
+    let mut written = String::new();
+    for (key, value) in &read {
+        written.extend([escaped(key), "=".to_owned(), escaped(value), "\n".to_owned()]);
+    }
+    assert_eq!(read_properties("build.properties", &written).ok(), Some(read), "{written}");
+}
+
+/// A text in which nothing has a meaning to a reader of properties.
+fn escaped(text: &str) -> String {
+    text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+}

@@ -1,0 +1,4 @@
+//! Every input of the corpus, and some hundred mutations of each.
+
+#[cfg(test)]
+mod replay;

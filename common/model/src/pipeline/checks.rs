@@ -74,7 +74,7 @@ pub(super) fn pipeline(
                 let mut problems = stages::inspect(kind, &stage.config);
                 match kind {
                     StageType::Bake => {
-                        problems.extend(bake_region(stage, &problems, before_regions.as_ref()))
+                        problems.extend(bake_region(stage, &problems, before_regions.as_ref()));
                     }
                     StageType::CheckPreconditions => {
                         problems.extend(unknown_stage_names(stage, &pipeline.stages));

@@ -229,10 +229,8 @@ fn days(fields: &mut Fields<'_, '_>) -> BTreeSet<u8> {
     let base = fields.pointer("days");
     let mut days = BTreeSet::new();
     for (index, value) in fields.list("days").into_iter().flatten().enumerate() {
-        let number = match value {
-            Value::String(text) => text.trim().parse().ok(),
-            other => other.as_u64(),
-        };
+        let number: Option<u64> =
+            value.as_str().map_or_else(|| value.as_u64(), |text| text.trim().parse().ok());
         match number.and_then(|day| u8::try_from(day).ok()).filter(|day| (1..=7).contains(day)) {
             Some(day) => {
                 days.insert(day);

@@ -27,7 +27,7 @@ pub struct Limits {
 
 impl Limits {
     /// Text or entries handled in one step.
-    pub const BYTES_PER_STEP: usize = 1024;
+    pub const BYTES_PER_STEP: usize = 256;
 
     /// The bounds of the product.
     pub const STANDARD: Self = Self {

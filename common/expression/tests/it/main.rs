@@ -1,4 +1,8 @@
-//! The language against what people wrote, and against anything at all.
+//! The language against its rules, against what people wrote, and against anything at all.
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod total;

@@ -347,6 +347,28 @@ impl Document {
     }
 }
 
+impl Document {
+    /// Stages of the definition that build on this one, directly or not, in the order of the definition.
+    pub fn descendants<'a>(&'a self, stage: &'a Stage) -> Vec<&'a Stage> {
+        let mut dependents: BTreeMap<&str, Vec<&Stage>> = BTreeMap::new();
+        for later in self.top_level() {
+            for required in &later.requires {
+                dependents.entry(required).or_default().push(later);
+            }
+        }
+        let mut seen = BTreeSet::new();
+        let mut next = vec![stage.ref_id.as_str()];
+        while let Some(ref_id) = next.pop() {
+            for later in dependents.get(ref_id).into_iter().flatten() {
+                if seen.insert(later.ref_id.as_str()) {
+                    next.push(&later.ref_id);
+                }
+            }
+        }
+        self.top_level().filter(|later| seen.contains(later.ref_id.as_str())).collect()
+    }
+}
+
 impl Stage {
     /// One that has not started, with nothing known but where it stands in the graph.
     pub(crate) fn blank(execution: &ExecutionId, ref_id: &str) -> Self {

@@ -78,12 +78,8 @@ fn regions(document: &Document, stage: &Stage, bake: &BakeStage) -> Vec<String> 
     if skip || regions.iter().any(|region| region == "global") {
         return regions;
     }
-    for later in document.top_level().filter(|later| later.kind == "deploy") {
-        let builds_on = document.ancestors(later).iter().any(|found| found.id == stage.id);
-        let Some(deploy) = builds_on.then(|| DeployStage::inspect(&later.config).0).flatten()
-        else {
-            continue;
-        };
+    for later in document.descendants(stage).into_iter().filter(|later| later.kind == "deploy") {
+        let Ok(deploy) = DeployStage::read(&later.config) else { continue };
         let wanted: BTreeSet<String> =
             deploy.clusters.into_iter().flat_map(|cluster| cluster.regions).collect();
         regions.extend(wanted.into_iter().filter(|region| !bake.regions.contains(region)));

@@ -94,7 +94,7 @@ fn graphs() -> impl Strategy<Value = String> {
 /// Up to 500 stages; each requires up to three of those at least twenty before it.
 fn large_graphs() -> impl Strategy<Value = String> {
     let stage = (any::<u8>(), any::<u8>(), prop::collection::vec(any::<Index>(), 0..=3));
-    prop::collection::vec(stage, 300..=500).prop_map(|stages| {
+    prop::collection::vec(stage, 200..=500).prop_map(|stages| {
         let one = |(number, (kind, choice, picks)): (usize, (u8, u8, Vec<Index>))| {
             let mut requires: Vec<usize> = match number.checked_sub(20) {
                 Some(first @ 1..) => picks.iter().map(|pick| pick.index(first)).collect(),
@@ -102,6 +102,8 @@ fn large_graphs() -> impl Strategy<Value = String> {
             };
             requires.sort_unstable();
             requires.dedup();
+            // Each judgment is an order of its own: a few will do.
+            let kind = if matches!(kind % 12, 6 | 10) && number % 16 != 0 { 0 } else { kind };
             word(number, (kind, choice, &requires))
         };
         stages.into_iter().enumerate().map(one).collect::<Vec<_>>().join(" ")
@@ -132,7 +134,9 @@ fn drive_to_the_end(world: &mut World) {
     while !world.complete() {
         rounds += 1;
         assert!(rounds < 400, "it does not end: {}", world.statuses());
-        drop(world.order(Control::Resume));
+        if world.document.status == ExecutionStatus::Paused {
+            world.order(Control::Resume).unwrap();
+        }
         for stage in judging(world) {
             let decision = Judgment::Continue;
             drop(world.order(Control::Judge { stage, decision, input: None }));
@@ -241,7 +245,7 @@ fn act(world: &mut World, action: &Action) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 400,
+        cases: 250,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..ProptestConfig::default()
     })]
@@ -262,7 +266,7 @@ proptest! {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 4,
+        cases: 3,
         max_shrink_iters: 200,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..ProptestConfig::default()
@@ -271,7 +275,7 @@ proptest! {
     #[test]
     fn large_execution_is_safe_and_live(
         words in large_graphs(),
-        schedule in prop::collection::vec(actions(), 0..120),
+        schedule in prop::collection::vec(actions(), 0..60),
     ) {
         let mut world = World::start(&pipeline(&words));
         for action in &schedule {

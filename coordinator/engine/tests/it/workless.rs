@@ -33,7 +33,7 @@ fn preconditions(list: &str) -> String {
 fn a_precondition_fails_its_stage_by_its_own_choice() {
     // The conditions, the stage's own choice, how it ends, the statuses of the parts.
     for (list, choice, end, parts) in [
-        (r#"[]"#, "", "SUCCEEDED [1=SKIPPED]", vec![]),
+        ("[]", "", "SUCCEEDED [1=SKIPPED]", vec![]),
         (
             r#"[{"type":"expression","context":{"expression":"true"}}]"#,
             "",
@@ -222,12 +222,10 @@ fn child_of(pipeline: &Pipeline, trigger: &Value) -> (Document, Option<wire::Sta
         time_zone: None,
     };
     let (document, effects) = engine::start(pipeline, origin, 1_000);
-    let child = effects.events.into_iter().find_map(|(key, event)| match event {
-        Event::StartChild(start) => {
-            assert_eq!(key, start.key());
-            Some(start)
-        }
-        other => panic!("{other:?}"),
+    let child = effects.events.into_iter().next().map(|(key, event)| {
+        let Event::StartChild(start) = event else { panic!("{event:?}") };
+        assert_eq!(key, start.key());
+        start
     });
     (document, child)
 }
@@ -255,10 +253,9 @@ fn another_pipeline_is_started_by_reference() {
 }
 
 fn awaited(world: &World) -> ExecutionId {
-    match &world.stage("1").state {
-        StageState::Running(Work::Child { execution, .. }) => execution.clone(),
-        other => panic!("{other:?}"),
-    }
+    let state = &world.stage("1").state;
+    let StageState::Running(Work::Child { execution, .. }) = state else { panic!("{state:?}") };
+    execution.clone()
 }
 
 #[test]

@@ -74,7 +74,7 @@ redis_answers() { alive "$dir/redis.pid" && answers "$redis_port" 'PING\r\nQUIT\
 
 await() { # name, predicate, pid file, log
   local tries
-  for ((tries = 0; tries < 600; tries++)); do
+  for ((tries = 0; tries < 1200; tries++)); do
     "$2" && return
     if ((tries > 20)) && ! alive "$3"; then
       tail -n 20 "$4" >&2 || true
@@ -83,7 +83,7 @@ await() { # name, predicate, pid file, log
     sleep 0.1
   done
   tail -n 20 "$4" >&2 || true
-  die "$1 did not answer within a minute; its log: $4"
+  die "$1 did not answer within two minutes; its log: $4"
 }
 
 end() { # name, pid file, signal for its process

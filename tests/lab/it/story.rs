@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     measure::eventually,
+    process::program,
     world::{WEBHOOK_TOKEN, World},
 };
 
@@ -128,8 +129,15 @@ impl World {
         }
     }
 
-    /// The cloud saw nothing that must never happen.
+    /// The cloud saw nothing that must never happen, and the store can be true.
     pub(crate) async fn assert_safe(&self) {
+        let checked = tokio::process::Command::new(program("bowline"))
+            .args(["fsck", "--store", &self.services.redis])
+            .output()
+            .await
+            .unwrap();
+        let words = String::from_utf8_lossy(&checked.stdout);
+        assert!(checked.status.success(), "{words}{}", String::from_utf8_lossy(&checked.stderr));
         let url = format!("{}/_fake/violations", self.cloud);
         let violations = self.get(&url).await.expect("the fake shows violations");
         assert_eq!(violations, json!([]), "safety rules were broken");

@@ -9,6 +9,7 @@ use ::redis::{
     Client, Cmd, RedisError, Value,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
+use tokio::time::{Instant, timeout};
 
 use super::{CALL_TIMEOUT, CONNECT_TIMEOUT, Fault};
 
@@ -18,11 +19,15 @@ const RECONNECT_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 /// Calls on their way at once; more wait at the door.
 const PIPELINE_MAX: usize = 512;
+/// A connection on which nothing was heard for so long, although something was asked, gets no
+/// further calls. One that was only slow still answers those it has.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
 
 /// The connection, and how to get the next one.
 ///
 /// The library reconnects when a connection breaks, and keeps one whose peer has vanished without a
-/// goodbye: nothing is ever heard on it again. So a silent one is replaced here.
+/// goodbye: nothing is ever heard on it again. So a silent one is replaced here. It is judged when
+/// the next call begins, as callers may give up sooner than a call does.
 pub(super) struct Line {
     client: Client,
     held: Mutex<Held>,
@@ -30,43 +35,53 @@ pub(super) struct Line {
 
 struct Held {
     connection: ConnectionManager,
-    /// Which connection this is: many calls fall silent together, and one of them replaces it.
+    /// Which connection this is.
     serial: u64,
+    /// Since when a call waits and nothing was heard.
+    waiting: Option<Instant>,
 }
 
 impl Line {
     /// Connects.
     pub(super) async fn connect(client: Client) -> Result<Self, RedisError> {
         let connection = ConnectionManager::new_with_config(client.clone(), config()).await?;
-        Ok(Self { client, held: Mutex::new(Held { connection, serial: 0 }) })
+        Ok(Self { client, held: Mutex::new(Held { connection, serial: 0, waiting: None }) })
     }
 
     /// Sends a command and waits a bounded time for its reply.
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Fault> {
-        let (mut connection, serial) = {
-            let held = self.held();
-            (held.connection.clone(), held.serial)
+        let (mut connection, serial) = self.connection().map_err(Fault::Redis)?;
+        let Ok(reply) = timeout(CALL_TIMEOUT, connection.send_packed_command(command)).await else {
+            return Err(Fault::Silence);
         };
-        let reply = connection.send_packed_command(command);
-        match tokio::time::timeout(CALL_TIMEOUT, reply).await {
-            Ok(Ok(Value::ServerError(cause))) => Err(Fault::Redis(cause.into())),
-            Ok(reply) => reply.map_err(Fault::Redis),
-            Err(_) => Err(self.silence(serial)),
+        self.heard(serial);
+        match reply {
+            Ok(Value::ServerError(cause)) => Err(Fault::Redis(cause.into())),
+            reply => reply.map_err(Fault::Redis),
         }
     }
 
-    /// Puts a new connection, made at its first use, in the place of a silent one.
-    fn silence(&self, serial: u64) -> Fault {
+    /// The connection for a call that begins now; a new one, made at its first use, in the place of
+    /// one that is silent.
+    fn connection(&self) -> Result<(ConnectionManager, u64), RedisError> {
+        let mut held = self.held();
+        let now = Instant::now();
+        let silent = held.waiting.is_some_and(|since| now - since > SILENCE_MAX);
+        if silent {
+            tracing::warn!("Redis does not answer on this connection, making another");
+            let connection =
+                ConnectionManager::new_lazy_with_config(self.client.clone(), config())?;
+            *held = Held { connection, serial: held.serial + 1, waiting: None };
+        }
+        held.waiting.get_or_insert(now);
+        Ok((held.connection.clone(), held.serial))
+    }
+
+    fn heard(&self, serial: u64) {
         let mut held = self.held();
         if held.serial == serial {
-            // It fails only for a configuration which the first connection did not have either.
-            match ConnectionManager::new_lazy_with_config(self.client.clone(), config()) {
-                Ok(connection) => *held = Held { connection, serial: serial + 1 },
-                Err(cause) => return Fault::Redis(cause),
-            }
-            tracing::warn!("Redis does not answer on this connection, making another");
+            held.waiting = None;
         }
-        Fault::Silence
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

@@ -19,4 +19,6 @@ mod sequences;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod silence;
+#[cfg(test)]
 mod worlds;

@@ -74,6 +74,15 @@ soak: install ## The fault lab at length, and 1,000 executions under chaos: more
 	$(CARGO) build --workspace --all-features --bins
 	BOWLINE_SOAK=1 $(TEST) -p lab $(ARGS) $(SHOWN)
 
+.PHONY: fuzz
+fuzz: ## Hunts for inputs that break a reader [ARGS="expression --seconds 600"]
+	$(CARGO) run -p fuzz --bin bowline-fuzz -- $(ARGS)
+
+.PHONY: mutants
+mutants: ## Changes the code that decides, one place after the other, and sees whether a test notices; many hours [ARGS="--shard 1/20"]
+	@command -v cargo-mutants > /dev/null || { echo 'cargo-mutants is not installed; installing it'; $(CARGO) install cargo-mutants --locked; }
+	$(CARGO) mutants $(ARGS)
+
 .PHONY: bench
 bench: ## Benchmarks: ratios measured in one run
 	$(CARGO) build --release --workspace --all-features --bins

@@ -22,7 +22,7 @@ pub struct Finding {
 impl Finding {
     /// A finding about a subject; the rule explains itself.
     pub fn new(rule: Rule, subject: &Subject, what: String) -> Self {
-        let (why, remedy) = rule.explained();
+        let (why, remedy) = (rule.why(), rule.remedy());
         Self { rule, subject: subject.to_string(), what, why, remedy }
     }
 }
@@ -140,105 +140,129 @@ impl Rule {
         }
     }
 
-    /// Why it matters, and what to do.
-    const fn explained(self) -> (&'static str, &'static str) {
+    /// Why it matters.
+    const fn why(self) -> &'static str {
         match self {
-            Self::LiveWithoutWake => (
-                "nobody will look at this execution: it stands still for ever, or for longer than anybody waits",
-                "cancel it (`bowline execution cancel`), which gives it a wake again, and start its pipeline anew",
-            ),
-            Self::FinishedHoldsOn => (
-                "what is over must hold nothing: a worker could still act for it, or others wait for its lock",
-                "stop the workers, then remove the named row by hand; restore a backup if there are many",
-            ),
-            Self::WithoutExecution => (
-                "the row belongs to nobody: it is never used, never removed, and a worker could act on it",
-                "remove the named row by hand; if the execution should be there, restore a backup",
-            ),
-            Self::WithoutOrigin => (
-                "every execution comes from an accepted event: this one was written by something else, or its event was lost, so the build could run again",
-                "find out who writes to the store; cancel the execution if nobody knows it",
-            ),
-            Self::MissingInList => (
-                "whoever looks through that list does not see it",
-                "restore a backup, or add the entry by hand",
-            ),
-            Self::AstrayInList => (
-                "whoever looks through that list is told something that is not so",
-                "remove the entry by hand",
-            ),
-            Self::NeverDue => (
-                "it was accepted and will never be acted on: a build without its execution, a task without its worker",
-                "offer it again (re-send the webhook, start the pipeline by hand), or add the entry by hand",
-            ),
-            Self::VersionHoles => (
-                "a transition is lost or was written twice: the same input could be applied again",
-                "compare the execution with its history and with AWS before it goes on; cancel it in doubt",
-            ),
-            Self::TimelineDisorder => (
-                "the history does not show what happened in the order in which it happened",
-                "do not trust this history; compare with the logs of the coordinators",
-            ),
-            Self::BodyMissing => (
-                "without its snapshot an execution cannot be moved, without its view it cannot be shown",
-                "restore a backup; a finished execution may be removed instead",
-            ),
-            Self::LeaseContradiction => (
-                "a lease decides who may act on AWS: one that says two things may let two workers act",
-                "stop the workers of that kind, cancel the execution, look at AWS for what was begun",
-            ),
-            Self::SlotContradiction => (
-                "slots decide how many executions of a pipeline run: one may wait for ever, or one too many run",
-                "cancel the execution and start its pipeline anew",
-            ),
-            Self::TooManyRunning => (
-                "the pipeline says that so many executions never run side by side: two of them may deploy over each other",
-                "cancel all but one of them, and look at what they did",
-            ),
-            Self::CounterBehind => (
-                "the next token or fence may be one that somebody else already shows",
-                "stop all workers, then set the counter above every number in use (a backup that is too old was restored?)",
-            ),
-            Self::ClockAhead => (
-                "the store's time stands still until the real one has caught up: no lease ends, nothing falls due",
-                "set the clock of the store's machine right; then lower the stored clock by hand while all programs are stopped",
-            ),
-            Self::Miscounted => (
-                "figures and alarms built on it are wrong",
-                "harmless for executions; restore a backup or live with wrong gauges",
-            ),
-            Self::Unreadable => (
-                "whatever needs this row fails each time",
-                "restore a backup; if a newer program wrote it, start that one again",
-            ),
-            Self::OddKey => (
-                "somebody else writes to this store, or a row was damaged",
-                "find out who; give each application its own Redis or its own user with its own keys",
-            ),
-            Self::DocumentDisagrees => (
-                "people, lists and the coordinator see different states of one execution",
-                "cancel the execution if it is live; trust the snapshot, not the lists",
-            ),
-            Self::GraphBroken => (
-                "some stages can never start, or start twice",
-                "cancel the execution and start its pipeline anew",
-            ),
-            Self::StartedTooEarly => (
-                "work was done that the pipeline did not allow at that moment: an image that was not tested may be deployed",
-                "cancel the execution and look at what the stage did",
-            ),
-            Self::TaskWithoutLease => (
-                "the stage waits for a worker that cannot take its task",
-                "cancel the execution and start its pipeline anew",
-            ),
-            Self::LeaseWithoutTask => (
-                "a worker may act on AWS for a stage that does not ask for it",
-                "stop the workers of that kind, cancel the execution, remove the lease by hand",
-            ),
-            Self::EndingUnclear => (
-                "whoever asks whether it is over gets different answers",
-                "cancel the execution if it is live; look at AWS for what its stages have begun",
-            ),
+            Self::LiveWithoutWake => {
+                "nobody will look at this execution: it stands still for ever, or for longer than anybody waits"
+            }
+            Self::FinishedHoldsOn => {
+                "what is over must hold nothing: a worker could still act for it, or others wait for its lock"
+            }
+            Self::WithoutExecution => {
+                "the row belongs to nobody: it is never used, never removed, and a worker could act on it"
+            }
+            Self::WithoutOrigin => {
+                "every execution comes from an accepted event: this one was written by something else, or its event was lost, so the build could run again"
+            }
+            Self::MissingInList => "whoever looks through that list does not see it",
+            Self::AstrayInList => {
+                "whoever looks through that list is told something that is not so"
+            }
+            Self::NeverDue => {
+                "it was accepted and will never be acted on: a build without its execution, a task without its worker"
+            }
+            Self::VersionHoles => {
+                "a transition is lost or was written twice: the same input could be applied again"
+            }
+            Self::TimelineDisorder => {
+                "the history does not show what happened in the order in which it happened"
+            }
+            Self::BodyMissing => {
+                "without its snapshot an execution cannot be moved, without its view it cannot be shown"
+            }
+            Self::LeaseContradiction => {
+                "a lease decides who may act on AWS: one that says two things may let two workers act"
+            }
+            Self::SlotContradiction => {
+                "slots decide how many executions of a pipeline run: one may wait for ever, or one too many run"
+            }
+            Self::TooManyRunning => {
+                "the pipeline says that so many executions never run side by side: two of them may deploy over each other"
+            }
+            Self::CounterBehind => {
+                "the next token or fence may be one that somebody else already shows"
+            }
+            Self::ClockAhead => {
+                "the store's time stands still until the real one has caught up: no lease ends, nothing falls due"
+            }
+            Self::Miscounted => "figures and alarms built on it are wrong",
+            Self::Unreadable => "whatever needs this row fails each time",
+            Self::OddKey => "somebody else writes to this store, or a row was damaged",
+            Self::DocumentDisagrees => {
+                "people, lists and the coordinator see different states of one execution"
+            }
+            Self::GraphBroken => "some stages can never start, or start twice",
+            Self::StartedTooEarly => {
+                "work was done that the pipeline did not allow at that moment: an image that was not tested may be deployed"
+            }
+            Self::TaskWithoutLease => "the stage waits for a worker that cannot take its task",
+            Self::LeaseWithoutTask => {
+                "a worker may act on AWS for a stage that does not ask for it"
+            }
+            Self::EndingUnclear => "whoever asks whether it is over gets different answers",
+        }
+    }
+
+    /// What to do.
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::LiveWithoutWake => {
+                "cancel it (`bowline execution cancel`), which gives it a wake again, and start its pipeline anew"
+            }
+            Self::FinishedHoldsOn => {
+                "stop the workers, then remove the named row by hand; restore a backup if there are many"
+            }
+            Self::WithoutExecution => {
+                "remove the named row by hand; if the execution should be there, restore a backup"
+            }
+            Self::WithoutOrigin => {
+                "find out who writes to the store; cancel the execution if nobody knows it"
+            }
+            Self::MissingInList => "restore a backup, or add the entry by hand",
+            Self::AstrayInList => "remove the entry by hand",
+            Self::NeverDue => {
+                "offer it again (re-send the webhook, start the pipeline by hand), or add the entry by hand"
+            }
+            Self::VersionHoles => {
+                "compare the execution with its history and with AWS before it goes on; cancel it in doubt"
+            }
+            Self::TimelineDisorder => {
+                "do not trust this history; compare with the logs of the coordinators"
+            }
+            Self::BodyMissing => "restore a backup; a finished execution may be removed instead",
+            Self::LeaseContradiction => {
+                "stop the workers of that kind, cancel the execution, look at AWS for what was begun"
+            }
+            Self::SlotContradiction => "cancel the execution and start its pipeline anew",
+            Self::TooManyRunning => "cancel all but one of them, and look at what they did",
+            Self::CounterBehind => {
+                "stop all workers, then set the counter above every number in use (a backup that is too old was restored?)"
+            }
+            Self::ClockAhead => {
+                "set the clock of the store's machine right; then lower the stored clock by hand while all programs are stopped"
+            }
+            Self::Miscounted => {
+                "harmless for executions; restore a backup or live with wrong gauges"
+            }
+            Self::Unreadable => {
+                "restore a backup; if a newer program wrote it, start that one again"
+            }
+            Self::OddKey => {
+                "find out who; give each application its own Redis or its own user with its own keys"
+            }
+            Self::DocumentDisagrees => {
+                "cancel the execution if it is live; trust the snapshot, not the lists"
+            }
+            Self::GraphBroken => "cancel the execution and start its pipeline anew",
+            Self::StartedTooEarly => "cancel the execution and look at what the stage did",
+            Self::TaskWithoutLease => "cancel the execution and start its pipeline anew",
+            Self::LeaseWithoutTask => {
+                "stop the workers of that kind, cancel the execution, remove the lease by hand"
+            }
+            Self::EndingUnclear => {
+                "cancel the execution if it is live; look at AWS for what its stages have begun"
+            }
         }
     }
 }
@@ -251,8 +275,7 @@ mod tests {
     fn every_rule_has_one_word_in_text_and_json_and_explains_itself() {
         for rule in Rule::ALL {
             assert_eq!(serde_json::to_string(&rule).unwrap(), format!("\"{}\"", rule.word()));
-            let (why, remedy) = rule.explained();
-            assert!(why.len() > 20 && remedy.len() > 20, "{rule:?}");
+            assert!(rule.why().len() > 20 && rule.remedy().len() > 20, "{rule:?}");
         }
     }
 }

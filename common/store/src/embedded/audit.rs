@@ -105,15 +105,19 @@ fn entry(list: List, member: &str, at: At) -> Subject {
 
 /// Names everything in a snapshot.
 fn names(transaction: &ReadTransaction) -> Result<Names, Fault> {
-    let due = |list: List, table: TableDefinition<'static, (u64, &'static str), ()>| {
-        let entries = transaction.open_table(table)?.range_owned::<(u64, &str)>(..)?;
-        Ok::<_, Fault>(entries.map(move |found| {
-            let (key, _) = found?;
-            let (at, member) = key.value();
-            Ok(entry(list.clone(), member, At::Number(at)))
-        }))
-    };
-    let rows =
+    let mut whole = vec![Ok(Subject::Clock), Ok(Subject::Counts)];
+    for table in transaction.list_tables()? {
+        if !tables::NAMES.contains(&table.name()) {
+            whole.push(Ok(Subject::Odd(table.name().to_owned())));
+        }
+    }
+    let parts = [rows(transaction)?, dues(transaction)?, bodies(transaction)?, lists(transaction)?];
+    Ok(Box::new(parts.into_iter().flatten().chain(whole)))
+}
+
+/// What is judged as a whole.
+fn rows(transaction: &ReadTransaction) -> Result<Names, Fault> {
+    let all =
         each!(transaction, tables::PIPELINES, &str, |id: &str, _| Subject::Pipeline(id.into()))
             .chain(each!(transaction, tables::EVENTS, &str, |key: &str, _| Subject::Event(
                 key.into()
@@ -128,76 +132,77 @@ fn names(transaction: &ReadTransaction) -> Result<Names, Fault> {
             .chain(each!(transaction, tables::OUTBOX, &str, |id: &str, _| Subject::Message(
                 id.into()
             )));
-    let lists = due(List::EventDue, tables::EVENT_DUE)?
+    Ok(Box::new(all))
+}
+
+/// Entries of what is sorted by time.
+fn dues(transaction: &ReadTransaction) -> Result<Names, Fault> {
+    let due = |list: List, table: TableDefinition<'static, (u64, &'static str), ()>| {
+        Ok::<_, Fault>(each!(transaction, table, (u64, &str), |(at, member): (u64, &str), ()| {
+            entry(list.clone(), member, At::Number(at))
+        }))
+    };
+    let all = due(List::EventDue, tables::EVENT_DUE)?
         .chain(due(List::EventAge, tables::EVENT_AGE)?)
         .chain(due(List::Wakes, tables::WAKES)?)
         .chain(due(List::OutboxDue, tables::OUTBOX_DUE)?)
         .chain(due(List::OutboxAge, tables::OUTBOX_AGE)?)
         .chain(due(List::WaitingAge, tables::WAITING_AGE)?)
         .chain(due(List::RemovedAge, tables::REMOVED_AGE)?);
-    let bodies =
-        each!(transaction, tables::DOCUMENTS, &str, |id, _| entry(List::Documents, id, At::Here))
-            .chain(each!(transaction, tables::VIEWS, &str, |id, _| entry(
-                List::Views,
-                id,
-                At::Here
-            )))
-            .chain(distinct(each!(
-                transaction,
-                tables::INPUTS,
-                (&str, &str),
-                |(id, _): (&str, &str), ()| { entry(List::Inputs, id, At::Here) }
-            )))
-            .chain(distinct(each!(
-                transaction,
-                tables::TIMELINE,
-                (&str, u64),
-                |(id, _): (&str, u64), _| { entry(List::Timeline, id, At::Here) }
-            )));
-    let others = each!(transaction, tables::EVENT_ORDER, u64, |number, key| {
+    Ok(Box::new(all))
+}
+
+/// What is kept beside executions.
+fn bodies(transaction: &ReadTransaction) -> Result<Names, Fault> {
+    let documents = each!(transaction, tables::DOCUMENTS, &str, |id, _| {
+        entry(List::Documents, id, At::Here)
+    });
+    let views = each!(transaction, tables::VIEWS, &str, |id, _| entry(List::Views, id, At::Here));
+    let inputs = each!(transaction, tables::INPUTS, (&str, &str), |(id, _): (&str, &str), ()| {
+        entry(List::Inputs, id, At::Here)
+    });
+    let timeline = each!(transaction, tables::TIMELINE, (&str, u64), |(id, _): (&str, u64), _| {
+        entry(List::Timeline, id, At::Here)
+    });
+    Ok(Box::new(documents.chain(views).chain(distinct(inputs)).chain(distinct(timeline))))
+}
+
+/// Entries of indexes and other lists.
+fn lists(transaction: &ReadTransaction) -> Result<Names, Fault> {
+    let slots = |list: fn(String) -> List, table: tables::SlotTable<'static>| {
+        Ok::<_, Fault>(each!(transaction, table, (&str, u64), |(pipeline, at): (&str, u64), id| {
+            entry(list(String::from(pipeline)), id, At::Number(at))
+        }))
+    };
+    let order = each!(transaction, tables::EVENT_ORDER, u64, |number, key| {
         entry(List::EventOrder, key, At::Number(number))
-    })
-    .chain(each!(
+    });
+    let names = each!(
         transaction,
         tables::PIPELINE_NAMES,
         (&str, &str),
         |(application, name): (&str, &str), id| {
             entry(List::Names(application.to_owned()), name, At::Id(String::from(id)))
         }
-    ))
-    .chain(each!(
+    );
+    let index = each!(
         transaction,
         tables::INDEX,
         (&str, u64, &str),
         |(name, at, id): (&str, u64, &str), ()| {
             entry(List::Index(name.to_owned()), id, At::Number(at))
         }
-    ))
-    .chain(each!(
-        transaction,
-        tables::LOCKS_OF,
-        (&str, &str),
-        |(id, resource): (&str, &str), ()| {
+    );
+    let locks =
+        each!(transaction, tables::LOCKS_OF, (&str, &str), |(id, resource): (&str, &str), ()| {
             entry(List::LocksOf(id.to_owned()), resource, At::Here)
-        }
-    ));
-    let slots = |list: fn(String) -> List, table: tables::SlotTable<'static>| {
-        Ok::<_, Fault>(each!(transaction, table, (&str, u64), |(pipeline, at): (&str, u64), id| {
-            entry(list(String::from(pipeline)), id, At::Number(at))
-        }))
-    };
-    let slots = slots(List::Holders, tables::HOLDERS)?
-        .chain(slots(List::Waiters, tables::WAITERS)?)
-        .chain(each!(transaction, tables::REMOVED, &str, |id, at| {
-            entry(List::Removed, id, At::Number(at))
-        }));
-    let mut whole = vec![Ok(Subject::Clock), Ok(Subject::Counts)];
-    for table in transaction.list_tables()? {
-        if !tables::NAMES.contains(&table.name()) {
-            whole.push(Ok(Subject::Odd(table.name().to_owned())));
-        }
-    }
-    Ok(Box::new(rows.chain(lists).chain(bodies).chain(others).chain(slots).chain(whole)))
+        });
+    let removed = each!(transaction, tables::REMOVED, &str, |id, at| {
+        entry(List::Removed, id, At::Number(at))
+    });
+    let all = order.chain(names).chain(index).chain(locks).chain(removed);
+    let all = all.chain(slots(List::Holders, tables::HOLDERS)?);
+    Ok(Box::new(all.chain(slots(List::Waiters, tables::WAITERS)?)))
 }
 
 /// Drops a name that is the one before it again.

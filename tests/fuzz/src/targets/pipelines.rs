@@ -52,7 +52,8 @@ fn looked_at(mut document: Document) {
     assert_eq!(again.as_ref(), Some(&document), "written and read again");
     let shown = view(&document);
     assert_eq!(shown.id, document.id);
-    assert_eq!(shown.stages.len(), document.stages.len());
+    // Parts of a stage that is not there are not shown.
+    assert!(shown.stages.len() <= document.stages.len());
     let before = document.clone();
     let later = NOW_MS.saturating_add(1_000);
     if step(&mut document, &Input::Look, &Facts::default(), later).is_err() {

@@ -5,7 +5,7 @@ use std::process::Command;
 use fuzz::{Chance, Hunt, TARGETS, compare_versions, hunt, mutate, seeds, target};
 
 /// Mutations tried by each test; `bowline-fuzz` tries as many as there is time for.
-const MUTATIONS: u64 = 3_000;
+const MUTATIONS: u64 = 2_000;
 /// The same choices each time: a test that fails fails again.
 const SEED: u64 = 20_261_122;
 

@@ -14,6 +14,7 @@ use store::{
     audit::{Audit, open_for_audit},
     system_clock,
 };
+use tokio::task::JoinSet;
 
 use super::{lived_in, running, survey_of, surveyed, wake};
 use crate::{
@@ -121,9 +122,10 @@ async fn busy(store: SharedStore, name: &str, stop: Arc<AtomicBool>) -> Result<u
 /// Surveys a store again and again while others change it; answers how often, and what they did.
 async fn surveyed_under_load(store: SharedStore, audit: &dyn Audit) -> (u32, u32) {
     let stop = Arc::new(AtomicBool::new(false));
-    let load: Vec<_> = ["a", "b", "c"]
-        .map(|name| tokio::spawn(busy(Arc::clone(&store), name, Arc::clone(&stop))))
-        .into();
+    let mut load = JoinSet::new();
+    for name in ["a", "b", "c"] {
+        load.spawn(busy(Arc::clone(&store), name, Arc::clone(&stop)));
+    }
     let (mut surveys, end) = (0, Instant::now() + Duration::from_secs(2));
     while Instant::now() < end || surveys < 3 {
         let survey = surveyed(audit).await.unwrap();
@@ -132,8 +134,8 @@ async fn surveyed_under_load(store: SharedStore, audit: &dyn Audit) -> (u32, u32
     }
     stop.store(true, Ordering::Relaxed);
     let mut ended = 0;
-    for task in load {
-        ended += task.await.unwrap().unwrap();
+    while let Some(task) = load.join_next().await {
+        ended += task.unwrap().unwrap();
     }
     assert!(ended > 10, "only {ended} executions ran meanwhile");
     (surveys, ended)
@@ -160,14 +162,16 @@ async fn a_server_that_was_killed_amid_work_is_clean() {
     let mut server = Server::start().await;
     let store: SharedStore =
         Arc::new(RedisStore::connect(&server.url(), "", Durability::Checked).await.unwrap());
-    let load = tokio::spawn(busy(Arc::clone(&store), "k", Arc::new(AtomicBool::new(false))));
+    let mut load = JoinSet::new();
+    load.spawn(busy(Arc::clone(&store), "k", Arc::new(AtomicBool::new(false))));
     let end = Instant::now() + Duration::from_secs(20);
     while store.execution_view(&id("k-5")).await.unwrap().is_none() {
         assert!(Instant::now() < end, "no load came up");
         tokio::task::yield_now().await;
     }
     server.kill();
-    load.await.unwrap().expect_err("the load lost its server");
+    let ended = load.join_next().await.expect("there is one task").unwrap();
+    ended.expect_err("the load lost its server");
     server.restart().await;
     let survey = survey_of(&server.url()).await;
     assert_eq!(survey.findings, []);

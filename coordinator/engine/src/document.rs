@@ -95,6 +95,11 @@ pub struct Canceled {
     pub at_ms: u64,
 }
 
+/// What says nothing is not written: a document holds hundreds of stages.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// A node of the graph.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
@@ -107,52 +112,59 @@ pub struct Stage {
     /// Its label.
     pub name: String,
     /// Ref ids it requires.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub requires: Vec<String>,
     /// The stage it is a part of.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub parent: Option<StageId>,
     /// What its failure means to others.
     pub on_failure: OnFailure,
     /// Its configuration as written; for a synthetic stage, what makes it this one.
     pub config: Map<String, Value>,
     /// Its configuration with expressions evaluated, where that made a difference.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub evaluated: Option<Map<String, Value>>,
     /// Where it stands.
     pub state: StageState,
     /// When it began.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub started_ms: Option<u64>,
     /// When it ended.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub ended_ms: Option<u64>,
     /// What later stages may read.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub outputs: Map<String, Value>,
     /// What was found out while it ran; shown, and read by nobody but its own stage.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub context: Map<String, Value>,
     /// Why it failed.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub failure: Option<TaskFailure>,
     /// Tries that are over, oldest first.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub attempts: Vec<Attempt>,
     /// How long it may run, pauses and time windows not counted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub timeout_ms: Option<u64>,
     /// Milliseconds that do not count for its timeout.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub held_ms: u64,
     /// Least pause between two tries, where the definition says one.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub back_off_ms: Option<u64>,
     /// Set once it ran out of time and its work was told to stop.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub timed_out: bool,
     /// The highest number among tries of runs before the latest restart: new tries count on.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub tries_before: u32,
     /// Runs that a restart has put an end to, oldest first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub runs: Vec<Run>,
     /// A person restarted another stage after this one failed: it still counts for how the execution ends,
     /// and stops nothing.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub overruled: bool,
 }
 

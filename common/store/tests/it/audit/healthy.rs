@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::{lived_in, running, survey_of, surveyed, wake};
 use crate::{
-    rows::{claim, commit, dispatch, id, message, task},
+    rows::{claim, commit, create, dispatch, id, message, task},
     server::Server,
 };
 
@@ -42,6 +42,18 @@ async fn a_server_in_use_is_clean() {
     let survey = survey_of(&server.url()).await;
     assert_eq!(survey.findings, []);
     assert_eq!(survey.executions, 4);
+}
+
+/// Its event is a report of the build, under a key with the time of the report.
+#[tokio::test]
+async fn an_execution_of_a_build_that_jenkins_confirmed_is_clean() {
+    let server = Server::start().await;
+    let store = store::open(&server.url()).await.unwrap();
+    let mut build = create("B");
+    build.event_key = "jenkins/ci-main/shop/package/7/1795390581116/done".to_owned();
+    build.first.wake_ms = Some(store.now_ms().await.unwrap() + 1_000);
+    store.execution_create(build).await.unwrap();
+    assert_eq!(survey_of(&server.url()).await.findings, []);
 }
 
 #[tokio::test]

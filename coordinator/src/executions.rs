@@ -212,10 +212,9 @@ impl Executions {
                     return unchanged(Unchanged::Repeated);
                 }
                 // Another look at the same version was quicker. It may have been taken before the
-                // result came in for whose sake we look: so look again, at the newer version.
-                Committed::Duplicate => {}
-                // Another one took it; what is known now says who.
-                Committed::NoSlot => {}
+                // result came in for whose sake we look: so look again, at the newer version. Or
+                // another execution took the slot: what is known now says which.
+                Committed::Duplicate | Committed::NoSlot => {}
                 Committed::Conflict { .. } => {
                     counter!("bowline_commit_conflicts_total").increment(1);
                 }

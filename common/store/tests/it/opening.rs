@@ -1,10 +1,16 @@
 //! Doors: what is refused at the start, and with which words.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use store::{Durability, RedisStore, StoreError};
+use redb::{ReadableTable as _, TableDefinition, TableHandle as _};
+use store::{
+    Commit, Committed, Create, Created, Durability, RedisStore, SharedStore, SlotState, StoreError,
+};
 
-use crate::{rows::create, server::Server};
+use crate::{
+    rows::{commit, create, id},
+    server::Server,
+};
 
 fn chain(error: &StoreError) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string);
@@ -129,4 +135,64 @@ async fn functions_that_were_flushed_are_loaded_again_by_the_next_call() {
         redis::cmd("FUNCTION").arg("FLUSH").exec_async(&mut connection).await.unwrap();
         store::Store::now_ms(&store).await.expect("the call finds its function");
     }
+}
+
+/// What lay in the store of a version that knew no slots: a live execution without one.
+#[tokio::test]
+async fn a_live_execution_from_before_there_were_slots_holds_one_from_its_next_transition_on() {
+    let wakeful = |commit: Commit| Commit { wake_ms: Some(0), ..commit };
+    let old = async |store: &SharedStore| {
+        let row = create("E");
+        let created =
+            store.execution_create(Create { first: wakeful(row.first), ..row }).await.unwrap();
+        assert_eq!(created, Created::New);
+    };
+    let renewed = async |store: &SharedStore| {
+        let own = async || store.execution_load(&id("E")).await.unwrap().unwrap().slot.own;
+        assert_eq!(own().await, SlotState::None);
+        let applied = store.execution_commit(wakeful(commit("E", 1, "a"))).await.unwrap();
+        assert_eq!(applied, Committed::Applied { version: 2 });
+        assert_eq!(own().await, SlotState::Holds);
+    };
+
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("embedded:{}", directory.path().display());
+    let store = store::open(&url).await.unwrap();
+    old(&store).await;
+    drop(store);
+    make_old(&directory.path().join("bowline.redb"));
+    renewed(&store::open(&url).await.unwrap()).await;
+
+    let server = Server::start().await;
+    let store = store::open(&server.url()).await.unwrap();
+    old(&store).await;
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut forget = redis::cmd("DEL");
+    forget.arg("{bowline}:holders:p1").query_async::<()>(&mut connection).await.unwrap();
+    renewed(&store).await;
+}
+
+/// Takes out of a file what its first format did not have.
+fn make_old(file: &Path) {
+    let database = redb::Database::open(file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let newer = ["slot_holders", "slot_waiters", "slot_waiting_age", "removed", "removed_age"];
+    let tables: Vec<_> = transaction.list_tables().unwrap().collect();
+    for table in tables.into_iter().filter(|table| newer.contains(&table.name())) {
+        assert!(transaction.delete_table(table).unwrap());
+    }
+    {
+        let mut meta = transaction.open_table(TableDefinition::<&str, u64>::new("meta")).unwrap();
+        meta.insert("format", 1).unwrap();
+        let definition = TableDefinition::<&str, &str>::new("executions");
+        let mut executions = transaction.open_table(definition).unwrap();
+        let record = executions.get("E").unwrap().unwrap().value().to_owned();
+        let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
+        for field in ["slot", "notice_ms", "ended_ms"] {
+            assert!(record.as_object_mut().unwrap().remove(field).is_some(), "{field}");
+        }
+        executions.insert("E", record.to_string().as_str()).unwrap();
+    }
+    transaction.commit().unwrap();
 }

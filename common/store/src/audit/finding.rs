@@ -234,7 +234,9 @@ impl Rule {
             Self::LeaseContradiction => {
                 "stop the workers of that kind, cancel the execution, look at AWS for what was begun"
             }
-            Self::SlotContradiction => "cancel the execution and start its pipeline anew",
+            Self::SlotContradiction | Self::GraphBroken | Self::TaskWithoutLease => {
+                "cancel the execution and start its pipeline anew"
+            }
             Self::TooManyRunning => "cancel all but one of them, and look at what they did",
             Self::CounterBehind => {
                 "stop all workers, then set the counter above every number in use (a backup that is too old was restored?)"
@@ -254,9 +256,7 @@ impl Rule {
             Self::DocumentDisagrees => {
                 "cancel the execution if it is live; trust the snapshot, not the lists"
             }
-            Self::GraphBroken => "cancel the execution and start its pipeline anew",
             Self::StartedTooEarly => "cancel the execution and look at what the stage did",
-            Self::TaskWithoutLease => "cancel the execution and start its pipeline anew",
             Self::LeaseWithoutTask => {
                 "stop the workers of that kind, cancel the execution, remove the lease by hand"
             }

@@ -50,12 +50,10 @@ struct FileWalk<'s> {
 impl Walk for FileWalk<'_> {
     fn next(&mut self) -> Answer<'_, Option<Vec<Subject>>> {
         async move {
-            let mut names = match self.names.take() {
-                Some(names) => names,
-                None => {
-                    let begun = self.store.read(WALKED, |transaction, _| names(transaction));
-                    begun.await?
-                }
+            let mut names = if let Some(names) = self.names.take() {
+                names
+            } else {
+                self.store.read(WALKED, |transaction, _| names(transaction)).await?
             };
             let page = move || {
                 let page = page(&mut names);

@@ -9,7 +9,7 @@ use wire::{ResultMessage, TaskMessage, TaskOutcome};
 
 use crate::{
     amqp::Stranger,
-    measure::{Dice, dose, eventually, figure, figure_times},
+    measure::{Dice, dose, eventually, figure, figure_times, left_to_the_soak},
     redis_faults::recovered,
     story::stage,
     world::{Plan, Role, World},
@@ -49,6 +49,9 @@ async fn broker_goes_and_comes(verb: &str, rounds: usize) {
 
 #[tokio::test]
 async fn stopped_and_started_broker_loses_nothing() {
+    if left_to_the_soak() {
+        return;
+    }
     broker_goes_and_comes("restart-broker", dose(1, 20)).await;
 }
 
@@ -147,6 +150,9 @@ async fn memory_alarm_of_the_broker_is_waited_out() {
 
 #[tokio::test]
 async fn disk_alarm_of_the_broker_is_waited_out() {
+    if left_to_the_soak() {
+        return;
+    }
     let set = ["set_disk_free_limit", "9000GB"];
     alarm(&set, &["set_disk_free_limit", "1MB"], "disk resource limit alarm set").await;
 }

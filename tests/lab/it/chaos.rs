@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::process::Child;
 
 use crate::{
-    measure::{Dice, dose, figure},
+    measure::{Dice, dose, figure, given},
     story::Build,
     world::{Plan, World},
 };
@@ -49,7 +49,9 @@ async fn chaos_ends_with_every_execution_over_and_nothing_harmed() {
         mending: None,
     };
     let begun = Instant::now();
-    chaos.run(dose(24, 1_000), dose(8, 100)).await;
+    let count =
+        given("BOWLINE_CHAOS").map_or(dose(24, 1_000), |count| usize::try_from(count).unwrap());
+    chaos.run(count, dose(8, 100).min(count / 3)).await;
     let stopped = Instant::now();
     chaos.mend().await;
     let Chaos { world, builds, deaths, .. } = chaos;
@@ -61,7 +63,7 @@ async fn chaos_ends_with_every_execution_over_and_nothing_harmed() {
     figure("chaos", format!("{} executions in {:?}: {statuses:?}", ended.len(), begun.elapsed()));
     figure("chaos, at rest after the last fault", format!("{:?}", stopped.elapsed()));
     figure("chaos, deaths", format!("{deaths:?}"));
-    assert!(deaths.values().sum::<usize>() >= dose(8, 100), "{deaths:?}");
+    assert!(deaths.values().sum::<usize>() >= dose(8, 100).min(count / 3), "{deaths:?}");
     world.assert_safe().await;
     let failed: Vec<&Value> = ended.iter().filter(|one| one["status"] != "SUCCEEDED").collect();
     assert!(failed.is_empty(), "{failed:#?}");

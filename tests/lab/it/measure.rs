@@ -15,6 +15,19 @@ pub(crate) fn soaking() -> bool {
     std::env::var_os("BOWLINE_SOAK").is_some_and(|value| !value.is_empty() && value != "0")
 }
 
+/// Whether a scenario that is much like another one is left to the soak; says so.
+pub(crate) fn left_to_the_soak() -> bool {
+    if !soaking() {
+        println!("lab: only in `make soak`");
+    }
+    !soaking()
+}
+
+/// A number from the environment.
+pub(crate) fn given(name: &str) -> Option<u64> {
+    std::env::var_os(name)?.to_str()?.parse().ok()
+}
+
 /// A figure for people: `make soak` shows it, and it stands in `tests/README.md`.
 pub(crate) fn figure(what: &str, value: impl std::fmt::Display) {
     println!("lab: {what}: {value}");
@@ -44,7 +57,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     }
 }
 
-/// Numbers that look random and are the same for the same seed (SplitMix64).
+/// Numbers that look random and are the same for the same seed (`SplitMix64`).
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -54,9 +67,8 @@ impl Dice {
 
     /// A seed that is printed, so that a run can be repeated as far as real processes can.
     pub(crate) fn shown(what: &str) -> Self {
-        let given = std::env::var_os("BOWLINE_SEED").and_then(|seed| seed.to_str()?.parse().ok());
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
-        let seed = given.unwrap_or_else(|| u64::from(now));
+        let seed = given("BOWLINE_SEED").unwrap_or_else(|| u64::from(now));
         println!("lab: {what}: BOWLINE_SEED={seed}");
         Self::new(seed)
     }
@@ -76,7 +88,7 @@ impl Dice {
 
     /// Between two times.
     pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        let span = u64::try_from((most - least).as_millis()).unwrap();
+        let span = u64::try_from(most.saturating_sub(least).as_millis()).unwrap();
         least + Duration::from_millis(self.next() % (span + 1))
     }
 }

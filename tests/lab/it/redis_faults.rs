@@ -131,11 +131,11 @@ async fn connection(url: &str) -> redis::RedisResult<redis::aio::MultiplexedConn
 }
 
 /// Eight writers at work until Redis dies; acknowledged counts, and what is stored afterwards.
-async fn writers(services: &Services, round: usize) -> impl Future<Output = BTreeMap<String, i64>> {
+async fn writers(services: &Services, round: usize) -> BTreeMap<String, i64> {
     let all: Vec<_> = (0..8)
         .map(|number| count_up(services.redis.clone(), format!("witness:{round}:{number}")))
         .collect();
-    async move { join_all(all).await.into_iter().collect() }
+    join_all(all).await.into_iter().collect()
 }
 
 /// How many acknowledged counts are gone.
@@ -168,7 +168,7 @@ async fn cut_under_writers(
     services: &Services,
     round: usize,
 ) -> (BTreeMap<String, i64>, u64) {
-    let writers = writers(services, round).await;
+    let writers = writers(services, round);
     let cut = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
         shim.power_cut(services).await
@@ -257,7 +257,7 @@ async fn functions_that_vanish_come_back_and_foreign_ones_are_refused() {
     builds.push(world.ship(0).await);
     world.settle(&builds, LONG).await;
 
-    let print = listed.split('\'').find(|part| is_fingerprint(part)).unwrap();
+    let print = listed.split('\'').find(is_fingerprint).unwrap();
     let foreign = listed.replace(print, &model::digest("another build"));
     world.services.redis(&["FUNCTION", "LOAD", "REPLACE", &foreign]).await.unwrap();
     let newcomer = world.launch(Role::Coordinator);

@@ -157,7 +157,7 @@ impl World {
 
     /// Waits until a call was seen more often than so many times; how long that took.
     pub(crate) async fn called(&self, call: &str, more_than: usize) -> Duration {
-        let (_, took) = eventually(call, Duration::from_mins(2), || async {
+        let ((), took) = eventually(call, Duration::from_mins(2), || async {
             let seen = self.ledger().await.iter().filter(|line| line["call"] == call).count();
             (seen > more_than).then_some(())
         })

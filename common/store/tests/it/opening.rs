@@ -122,7 +122,7 @@ async fn a_user_with_few_rights_can_use_functions_that_are_there() {
     let store = store::open(&format!("{url}?durability=unchecked")).await.unwrap();
     let mut first = create("E");
     first.first.wake_ms = Some(0);
-    assert_eq!(store.execution_create(first).await.unwrap(), store::Created::New);
+    assert_eq!(store.execution_create(first).await.unwrap(), Created::New);
 }
 
 #[tokio::test]

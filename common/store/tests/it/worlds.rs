@@ -1,10 +1,14 @@
 //! One world per test and implementation, with a clock that only the test moves.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
+use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
 use store::{Durability, EmbeddedStore, RedisStore, SharedStore};
 use tempfile::TempDir;
 
@@ -12,6 +16,9 @@ use crate::server::Server;
 
 /// Where every world's clock begins: so far ahead that no real clock catches up with it.
 pub(crate) const START: u64 = 4_000_000_000_000;
+
+/// A machine that builds and tests for many at once takes its time.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct World {
     pub(crate) store: SharedStore,
@@ -30,7 +37,7 @@ enum TestClock {
     Ours(Arc<AtomicU64>),
     /// The stored clock of Redis wins over the real one while it is ahead.
     Stored {
-        client: redis::Client,
+        connection: MultiplexedConnection,
         key: String,
     },
 }
@@ -60,7 +67,14 @@ impl World {
     pub(crate) async fn on(server: &Server, name: &str) -> Self {
         let store = RedisStore::connect(&server.url(), name, Durability::Checked).await.unwrap();
         let client = redis::Client::open(server.url()).unwrap();
-        let clock = TestClock::Stored { client, key: format!("{{bowline}}:{name}:clock") };
+        let patient = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&patient).await;
+        let clock = TestClock::Stored {
+            connection: connection.unwrap(),
+            key: format!("{{bowline}}:{name}:clock"),
+        };
         let world = Self { store: Arc::new(store), clock, _kept: Kept::Nothing };
         world.set_clock(START).await;
         world
@@ -74,8 +88,8 @@ impl World {
     pub(crate) async fn set_clock(&self, ms: u64) {
         match &self.clock {
             TestClock::Ours(ours) => ours.store(ms, Ordering::SeqCst),
-            TestClock::Stored { client, key } => {
-                let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+            TestClock::Stored { connection, key } => {
+                let mut connection = connection.clone();
                 let mut set = redis::cmd("SET");
                 set.arg(key).arg(ms).query_async::<()>(&mut connection).await.unwrap();
             }

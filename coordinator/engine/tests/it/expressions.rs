@@ -25,7 +25,7 @@ fn stage<'a>(document: &'a Document, name: &str) -> &'a Stage {
     document.stages.iter().find(|stage| stage.name == name).unwrap()
 }
 
-fn judgment(ref_id: &str, fields: Value) -> Value {
+fn judgment(ref_id: &str, fields: &Value) -> Value {
     let mut stage = json!({
         "refId": ref_id, "type": "manualJudgment", "name": format!("ask {ref_id}"),
         "requisiteStageRefIds": [],
@@ -47,7 +47,7 @@ fn a_stage_is_evaluated_when_it_begins_and_its_definition_is_kept() {
             json!({ "instructions": "deploy ${parameters.env} from ${trigger.buildInfo.number}?",
             "stageTimeoutMs": "${#toInt(parameters.minutes) * 60000}" })
         ),
-        judgment("2", json!({ "requisiteStageRefIds": ["1"], "instructions": "${trigger.user}" })),
+        judgment("2", &json!({ "requisiteStageRefIds": ["1"], "instructions": "${trigger.user}" })),
     ]);
     let trigger = json!({ "user": "eve", "parameters": { "env": "prod", "minutes": "5" },
         "buildInfo": { "number": 7 } });
@@ -79,7 +79,7 @@ fn what_a_trigger_brings_is_never_evaluated() {
 
 #[test]
 fn an_unresolved_expression_stays_as_text_with_a_warning_that_names_what_there_is() {
-    let stages = json!([judgment("1", json!({ "instructions": "${parameters.enviroment}" }))]);
+    let stages = json!([judgment("1", &json!({ "instructions": "${parameters.enviroment}" }))]);
     let document = started(&stages, json!({ "parameters": { "environment": "prod" } }));
     let asked = stage(&document, "ask 1");
     assert_eq!(asked.config()["instructions"], "${parameters.enviroment}");
@@ -110,8 +110,8 @@ fn a_stage_that_wants_its_expressions_resolved_fails_when_they_are_not() {
 #[test]
 fn the_nearest_ancestors_outputs_are_seen_and_own_keys_come_first() {
     let stages = json!([
-        judgment("1", json!({})),
-        judgment("2", json!({ "requisiteStageRefIds": ["1"] })),
+        judgment("1", &json!({})),
+        judgment("2", &json!({ "requisiteStageRefIds": ["1"] })),
         judgment(
             "3",
             json!({ "requisiteStageRefIds": ["2"], "own": "mine",

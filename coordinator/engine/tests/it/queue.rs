@@ -64,7 +64,7 @@ impl Queue {
         };
         let (document, _) = engine::start(&definition, origin, self.now_ms);
         let place = Place { execution: document.id.clone(), order: self.numbers };
-        let room = self.policy.limit.is_none_or(|limit| self.holders.len() < limit as usize);
+        let room = self.policy.limit.is_none_or(|limit| fits(self.holders.len(), limit));
         if self.policy.limit.is_none() || (room && self.waiting.is_empty()) {
             self.holders.push(place);
         } else {
@@ -100,15 +100,18 @@ impl Queue {
         let id = document.id.clone();
         let was = self.documents[&id].is_complete();
         assert_eq!(was, effects.reopen == Reopen::Yes, "only a restart follows an end");
-        let number = self.place(&id).map(|place| place.order).unwrap_or_else(|| {
-            self.numbers += 1;
-            self.numbers
-        });
+        let number = self.place(&id).map_or_else(
+            || {
+                self.numbers += 1;
+                self.numbers
+            },
+            |place| place.order,
+        );
         let place = Place { execution: id.clone(), order: number };
         match effects.slot {
             Some(SlotChange::Take { limit }) => {
                 let others = self.holders.iter().filter(|holder| holder.execution != id).count();
-                assert!(limit.is_none_or(|limit| others < limit as usize), "one too many");
+                assert!(limit.is_none_or(|limit| fits(others, limit)), "one too many");
                 self.release(&id);
                 self.holders.push(place);
             }
@@ -234,4 +237,8 @@ proptest! {
             }
         }
     }
+}
+
+fn fits(running: usize, limit: u32) -> bool {
+    u32::try_from(running).is_ok_and(|running| running < limit)
 }

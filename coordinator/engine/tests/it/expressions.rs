@@ -44,7 +44,7 @@ fn a_stage_is_evaluated_when_it_begins_and_its_definition_is_kept() {
     let stages = json!([
         judgment(
             "1",
-            json!({ "instructions": "deploy ${parameters.env} from ${trigger.buildInfo.number}?",
+            &json!({ "instructions": "deploy ${parameters.env} from ${trigger.buildInfo.number}?",
             "stageTimeoutMs": "${#toInt(parameters.minutes) * 60000}" })
         ),
         judgment("2", &json!({ "requisiteStageRefIds": ["1"], "instructions": "${trigger.user}" })),
@@ -64,7 +64,7 @@ fn what_a_trigger_brings_is_never_evaluated() {
     let evil = "${#stage('ask 1').context}";
     let stages = json!([judgment(
         "1",
-        json!({
+        &json!({
             "instructions": "${parameters.note}",
             "judgmentInputs": [{ "value": "for ${trigger.buildInfo.name}" }],
         })
@@ -95,7 +95,7 @@ fn an_unresolved_expression_stays_as_text_with_a_warning_that_names_what_there_i
 fn a_stage_that_wants_its_expressions_resolved_fails_when_they_are_not() {
     let stages = json!([judgment(
         "1",
-        json!({
+        &json!({
             "instructions": "${nobody.knows}", "failOnFailedExpressions": true,
         })
     )]);
@@ -114,7 +114,7 @@ fn the_nearest_ancestors_outputs_are_seen_and_own_keys_come_first() {
         judgment("2", &json!({ "requisiteStageRefIds": ["1"] })),
         judgment(
             "3",
-            json!({ "requisiteStageRefIds": ["2"], "own": "mine",
+            &json!({ "requisiteStageRefIds": ["2"], "own": "mine",
             "instructions": "${color}, ${size}, ${own}, ${#stage('ask 1')['outputs']['color']}, ${execution.stages.size()}" })
         ),
     ]);
@@ -138,7 +138,7 @@ fn conditions_look_at_parameters_and_at_other_stages() {
     let with = |expression: &str, env: &str| {
         let stages = json!([judgment(
             "1",
-            json!({
+            &json!({
                 "stageEnabled": { "type": "expression", "expression": expression },
             })
         )]);
@@ -170,7 +170,7 @@ fn conditions_look_at_parameters_and_at_other_stages() {
 fn random_ids_differ_from_expression_to_expression_and_stay_when_the_step_is_repeated() {
     let stages = json!([judgment(
         "1",
-        json!({
+        &json!({
             "a": "${T(java.util.UUID).randomUUID()}", "b": "${T(java.util.UUID).randomUUID()}",
             "day": "${new java.text.SimpleDateFormat('yyyy-MM-dd').format(new java.util.Date())}",
         })

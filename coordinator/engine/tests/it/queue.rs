@@ -100,13 +100,13 @@ impl Queue {
         let id = document.id.clone();
         let was = self.documents[&id].is_complete();
         assert_eq!(was, effects.reopen == Reopen::Yes, "only a restart follows an end");
-        let number = self.place(&id).map_or_else(
-            || {
+        let number = match self.place(&id) {
+            Some(place) => place.order,
+            None => {
                 self.numbers += 1;
                 self.numbers
-            },
-            |place| place.order,
-        );
+            }
+        };
         let place = Place { execution: id.clone(), order: number };
         match effects.slot {
             Some(SlotChange::Take { limit }) => {

@@ -59,6 +59,23 @@ const PLAN: &[(&str, &[&str])] = &[
             "worker-bake",
         ],
     ),
+    (
+        "simulation",
+        &[
+            "bus",
+            "coordinator",
+            "fake-aws",
+            "fake-jenkins",
+            "model",
+            "runtime",
+            "store",
+            "trigger-gateway",
+            "wire",
+            "worker",
+            "worker-bake",
+            "worker-deploy",
+        ],
+    ),
     ("e2e", &["model", "runtime", "wire"]),
 ];
 

@@ -60,6 +60,23 @@ const PLAN: &[(&str, &[&str])] = &[
         ],
     ),
     ("fuzz", &["engine", "expression", "model", "trigger-gateway", "wire", "worker-bake"]),
+    (
+        "simulation",
+        &[
+            "bus",
+            "coordinator",
+            "fake-aws",
+            "fake-jenkins",
+            "model",
+            "runtime",
+            "store",
+            "trigger-gateway",
+            "wire",
+            "worker",
+            "worker-bake",
+            "worker-deploy",
+        ],
+    ),
     ("e2e", &["model", "runtime", "wire"]),
 ];
 

@@ -19,8 +19,8 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
-    errors: Option<Value>,
-    choices: Option<Value>,
+    errors: Option<Box<Value>>,
+    choices: Option<Box<Value>>,
 }
 
 impl Problem {
@@ -73,14 +73,14 @@ impl Problem {
     /// Adds what is wrong, piece by piece.
     #[must_use]
     pub(crate) fn with_errors(mut self, errors: Value) -> Self {
-        self.errors = Some(errors);
+        self.errors = Some(Box::new(errors));
         self
     }
 
     /// Adds what would have been right.
     #[must_use]
     pub(crate) fn with_choices(mut self, choices: Value) -> Self {
-        self.choices = Some(choices);
+        self.choices = Some(Box::new(choices));
         self
     }
 
@@ -130,7 +130,7 @@ impl IntoResponse for Problem {
         if let Some(fields) = body.as_object_mut() {
             let more = [("errors", self.errors), ("choices", self.choices)];
             fields.extend(
-                more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))),
+                more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), *value?))),
             );
         }
         let mut response = (self.status, Json(body)).into_response();

@@ -83,6 +83,8 @@ impl Programs {
     /// Brings back what is due; says when to ask again.
     pub(crate) async fn tend(&mut self) -> Option<Instant> {
         for gone in self.ground.take_gone() {
+            // Whatever was to become of it before: a process that dies while it drains is dead.
+            self.returns.retain(|entry| entry.number != gone.number);
             let again = Return { number: gone.number, at: gone.back, drains: gone.drains };
             self.returns.push(again);
         }
@@ -92,7 +94,7 @@ impl Programs {
             if at > now {
                 index += 1;
             } else if drains && self.still_drains(number) {
-                // Asked again in a moment; killed when it takes too long, as its supervisor does.
+                // Asked again in a moment.
                 if let Some(entry) = self.returns.get_mut(index) {
                     entry.at = now + std::time::Duration::from_secs(1);
                 }

@@ -68,9 +68,8 @@ impl Face {
     const fn usual(self) -> u64 {
         match self {
             Self::Pulse => 150,
-            Self::Look => 30,
+            Self::Look | Self::Lease => 30,
             Self::Commit | Self::Intake | Self::Publish | Self::Settle => 6,
-            Self::Lease => 30,
             Self::Lock => 14,
             Self::Outbox => 3,
             Self::CloudRead => 60,

@@ -51,17 +51,13 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let threads =
         args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get));
-    let bug = match &args.bug {
-        None => None,
-        Some(name) => match Bug::ALL.iter().find(|bug| bug.name() == name) {
-            Some(bug) => Some(*bug),
-            None => {
-                let names: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
-                println!("no bug is called `{name}`; there are {}", names.join(", "));
-                return ExitCode::from(2);
-            }
-        },
-    };
+    let bug = args.bug.as_ref().and_then(|name| Bug::ALL.iter().find(|bug| bug.name() == name));
+    if let (Some(name), None) = (&args.bug, bug) {
+        let names: Vec<&str> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+        println!("no bug is called `{name}`; there are {}", names.join(", "));
+        return ExitCode::from(2);
+    }
+    let bug = bug.copied();
     let good = if let Some(seed) = args.seed {
         replay(seed, bug, args.trace)
     } else if args.planted {
@@ -193,21 +189,13 @@ fn planted(from: u64, seeds: u64, threads: usize) -> bool {
     let mut missed = 0;
     for bug in Bug::ALL {
         let findings = search(from, seeds, threads, Some(*bug));
-        match findings.broken.first_key_value() {
-            Some((seed, broken)) => {
-                let first = broken.first().map_or("", String::as_str);
-                let first: String = first.chars().take(110).collect();
-                println!("{:26} seed {seed:>4}  {first}", bug.name());
-            }
-            None => {
-                missed += 1;
-                println!(
-                    "{:26} NOT CAUGHT in {} seeds: {}",
-                    bug.name(),
-                    findings.seeds,
-                    bug.what()
-                );
-            }
+        if let Some((seed, broken)) = findings.broken.first_key_value() {
+            let first = broken.first().map_or("", String::as_str);
+            let first: String = first.chars().take(110).collect();
+            println!("{:26} seed {seed:>4}  {first}", bug.name());
+        } else {
+            missed += 1;
+            println!("{:26} NOT CAUGHT in {} seeds: {}", bug.name(), findings.seeds, bug.what());
         }
     }
     println!("{} planted bugs, {missed} not caught", Bug::ALL.len());

@@ -147,17 +147,18 @@ impl Oracle {
     fn dispatches(&mut self, commit: &Commit) {
         for change in &commit.tasks {
             let TaskChange::Dispatch { task, epoch, .. } = change else { continue };
+            // A new epoch takes the lease from whoever has it.
+            if let Some(held) = self.leases.get_mut(task).filter(|held| held.epoch < *epoch) {
+                held.until_ms = 0;
+            }
             let of_task = |row: &&store::OutboxRow| {
                 row.only_if.as_ref().is_some_and(|(of, at)| of == task && at == epoch)
             };
-            match commit.outbox.iter().find(of_task) {
-                Some(row) => {
-                    self.dispatched.insert(row.message_id.clone());
-                }
-                None => {
-                    let text = format!("{task} epoch {epoch} was dispatched without a message");
-                    self.violate("I10", &text);
-                }
+            if let Some(row) = commit.outbox.iter().find(of_task) {
+                self.dispatched.insert(row.message_id.clone());
+            } else {
+                let text = format!("{task} epoch {epoch} was dispatched without a message");
+                self.violate("I10", &text);
             }
         }
     }

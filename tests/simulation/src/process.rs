@@ -207,7 +207,7 @@ impl Process {
                 self.gate().await;
             }
             Some(What::Slow(ms)) => sleep(Duration::from_millis(ms)).await,
-            Some(What::Drain(down_ms)) => {
+            Some(What::Drain(down_ms)) if !self.tasks.stopping() => {
                 self.ground.draining(self.number, down_ms);
                 self.tasks.stop().cancel();
             }

@@ -161,8 +161,12 @@ impl Setting {
     /// Whether new groups can become healthy.
     pub fn health(&self) -> Health {
         match self.conduct.as_ref().map(|rule| rule.conduct) {
-            Some(Conduct::Never | Conduct::Flapping { .. } | Conduct::LaunchFails) => Health::Bad,
-            Some(Conduct::DiesAfter { .. }) => Health::Bad,
+            Some(
+                Conduct::Never
+                | Conduct::Flapping { .. }
+                | Conduct::LaunchFails
+                | Conduct::DiesAfter { .. },
+            ) => Health::Bad,
             Some(Conduct::Normal | Conduct::Slow { .. }) | None => Health::Good,
         }
     }

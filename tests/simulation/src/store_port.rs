@@ -153,7 +153,12 @@ impl Store for StorePort {
                         {
                             plant::overwrite(&self.0, &commit).await
                         }
-                        answer => Ok(answer),
+                        answer @ (Committed::Applied { .. }
+                        | Committed::Duplicate
+                        | Committed::Conflict { .. }
+                        | Committed::Gone
+                        | Committed::NoSlot
+                        | Committed::Refused { .. }) => Ok(answer),
                     }
                 }
                 .boxed()

@@ -97,7 +97,6 @@ impl Run<'_> {
         loop {
             self.task.may_clean_up()?;
             let error = match self.bake.cloud.terminate_builder(&self.order.place, &id).await {
-                Ok(()) => break,
                 // Just started, it may not be visible yet.
                 Err(CloudError::NotFound { .. })
                     if self.since(builder.since_ms) <= VISIBLE_WITHIN =>
@@ -105,7 +104,7 @@ impl Run<'_> {
                     self.task.sleep_cleaning_up(self.bake.config.poll_interval()).await?;
                     continue;
                 }
-                Err(CloudError::NotFound { .. }) => break,
+                Ok(()) | Err(CloudError::NotFound { .. }) => break,
                 Err(error) => error,
             };
             tries += 1;

@@ -203,9 +203,12 @@ mod tests {
 
     #[test]
     fn keys_are_told_apart_by_their_names() {
-        let row = |name: &str| match Family::of(name) {
-            Family::Row(subject) => subject.to_string(),
-            other => format!("{other:?}"),
+        let row = |name: &str| {
+            let family = Family::of(name);
+            if let Family::Row(subject) = &family {
+                return subject.to_string();
+            }
+            format!("{family:?}")
         };
         assert_eq!(row("execution:E"), "execution `E`");
         assert_eq!(row("event:jenkins/ci/a:b/1/2"), "event `jenkins/ci/a:b/1/2`");

@@ -34,8 +34,8 @@ fn assert_found(survey: &Survey, rule: Rule, subject: &str) -> Finding {
     found.clone()
 }
 
-fn wake(now_ms: u64) -> Option<u64> {
-    Some(now_ms + 60_000)
+const fn wake(now_ms: u64) -> u64 {
+    now_ms + 60_000
 }
 
 fn put(name: &str) -> PipelinePut {
@@ -49,7 +49,7 @@ fn put(name: &str) -> PipelinePut {
 }
 
 fn running(execution: &str, now_ms: u64) -> Create {
-    let first = Commit { wake_ms: wake(now_ms), ..create(execution).first };
+    let first = Commit { wake_ms: Some(wake(now_ms)), ..create(execution).first };
     Create { first: Commit { id: id(execution), ..first }, ..create(execution) }
 }
 

@@ -100,12 +100,11 @@ impl Queue {
         let id = document.id.clone();
         let was = self.documents[&id].is_complete();
         assert_eq!(was, effects.reopen == Reopen::Yes, "only a restart follows an end");
-        let number = match self.place(&id) {
-            Some(place) => place.order,
-            None => {
-                self.numbers += 1;
-                self.numbers
-            }
+        let number = if let Some(place) = self.place(&id) {
+            place.order
+        } else {
+            self.numbers += 1;
+            self.numbers
         };
         let place = Place { execution: id.clone(), order: number };
         match effects.slot {

@@ -117,8 +117,8 @@ async fn busy(store: SharedStore, name: &str, stop: Arc<AtomicBool>) -> Result<u
             store.due(10, 1_000).await?;
             store.lease_finish(&task(&task_id), token, "{}", 5_000).await?;
         }
-        let step = Commit { wake_ms: wake(now), ..commit(&execution, 1, "look") };
-        store.execution_commit(step).await?;
+        let look = Commit { wake_ms: Some(wake(now)), ..commit(&execution, 1, "look") };
+        store.execution_commit(look).await?;
         store.outbox_done(&[format!("m-{execution}")]).await?;
         let over = Commit {
             status: ExecutionStatus::Succeeded,

@@ -17,11 +17,7 @@ async fn damaged(commands: &[&str]) -> Survey {
         let mut raw = redis::cmd(words.next().unwrap());
         raw.arg(format!("{{bowline}}:{}", words.next().unwrap()));
         raw.arg(words.collect::<Vec<_>>());
-        let changed: i64 = match raw.query_async(&mut connection).await.unwrap() {
-            redis::Value::Int(changed) => changed,
-            _ => 1,
-        };
-        assert!(changed >= 0, "{command}");
+        let _: redis::Value = raw.query_async(&mut connection).await.unwrap();
     }
     survey_of(&server.url()).await
 }

@@ -8,9 +8,11 @@ use std::{
 use engine::{Document, Effects, Facts, Input, Rejection};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use metrics::counter;
-use model::ExecutionId;
+use model::{ExecutionId, limits};
 use runtime::Chain;
-use store::{Committed, Create, Created, SharedStore, SlotRequest, StoreError, StoredExecution};
+use store::{
+    Commit, Committed, Create, Created, SharedStore, SlotRequest, StoreError, StoredExecution,
+};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, instrument, warn};
@@ -186,15 +188,7 @@ impl Executions {
                     return unchanged(Unchanged::Rejected(rejection));
                 }
             };
-            // A look is told by the version it started from.
-            let own = || format!("look/{}", stored.version);
-            let basis = Basis {
-                version: stored.version,
-                input_id: input_id.map_or_else(own, str::to_owned),
-                facts: &facts,
-                now_ms: stored.now_ms,
-            };
-            let commit = commit_of(&document, effects, basis);
+            let commit = fitting(&stored, &mut document, effects, &facts, input_id);
             let failed = |cause| ApplyError::Store { doing: "commit", id: id.clone(), cause };
             let reply = self.store.execution_commit(commit).await.map_err(failed)?;
             match reply {
@@ -287,4 +281,41 @@ fn decide(
         error!(?input, "a step panicked, the execution is left as it was");
     }
     decision.ok()
+}
+
+/// The write of a transition. One that no store would take because the document has grown too large becomes
+/// the end of the execution: otherwise it could never change again.
+fn fitting(
+    stored: &StoredExecution,
+    document: &mut Document,
+    effects: Effects,
+    facts: &Facts,
+    input_id: Option<&str>,
+) -> Commit {
+    // A look is told by the version it started from.
+    let own = || format!("look/{}", stored.version);
+    let basis = || Basis {
+        version: stored.version,
+        input_id: input_id.map_or_else(own, str::to_owned),
+        facts,
+        now_ms: stored.now_ms,
+    };
+    let commit = commit_of(document, effects, basis());
+    let sizes = (commit.document.len(), limits::DOCUMENT_BYTES_MAX);
+    if sizes.0 <= sizes.1 {
+        return commit;
+    }
+    let Some(mut before) = document_of(stored) else { return commit };
+    match engine::end_overgrown(&mut before, facts, sizes, stored.now_ms) {
+        Ok(effects) => {
+            warn!(
+                bytes = sizes.0,
+                allowed = sizes.1,
+                "the execution's record is too large, it ends"
+            );
+            *document = before;
+            commit_of(document, effects, basis())
+        }
+        Err(_) => commit,
+    }
 }

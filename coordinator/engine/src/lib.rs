@@ -2,9 +2,9 @@
 //! the arguments does not matter.
 //!
 //! [`start()`] makes the document of a new execution, [`step()`] moves it along, [`view()`] shows it. The
-//! engine looks at levels, not at edges: a step reads what the store says about every live task
-//! (its [`Lease`], with the result once there is one), about slots and about children ([`Facts`]) and brings the document up to date. So late,
-//! doubled or lost messages make no difference.
+//! engine looks at levels, not at edges: a step reads what the store says about every live task (its
+//! [`Lease`], with the result once there is one), about slots and about children ([`Facts`]), and brings the
+//! document up to date. So late, doubled or lost messages make no difference.
 
 mod absorb;
 mod advance;
@@ -18,6 +18,7 @@ mod expressions;
 mod facts;
 mod index;
 mod nesting;
+mod overgrown;
 mod restart;
 mod slot;
 mod start;
@@ -36,6 +37,7 @@ pub use document::{
 };
 pub use effects::{Dispatch, Effects, Reopen, SlotChange, TimelineEvent};
 pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};
+pub use overgrown::end_overgrown;
 pub use start::{Origin, fail_on_startup, start};
 pub use step::{Input, Rejection, next_look, step};
 pub use view::view;

@@ -159,3 +159,32 @@ fn document_of_the_version_before_is_read_and_goes_on() {
     assert_eq!(effects.dispatch.len(), 1);
     assert_eq!(document.stages[0].status().as_str(), "SUCCEEDED");
 }
+
+#[test]
+fn execution_that_has_grown_too_large_is_canceled_and_becomes_smaller() {
+    let mut world = World::start(&pipeline("1:bake 2:bake<1"));
+    for _ in 0..2 {
+        let task = world.task("1");
+        let mut lost =
+            crate::world::outcome_of(&world.requests[&task], false, wire::FailureKind::Transient);
+        if let wire::TaskOutcome::Failed { failure } = &mut lost {
+            failure.detail = Some("x".repeat(10_000));
+        }
+        world.finish(&task, lost);
+        world.step(&Input::Look).unwrap();
+        world.now_ms += 10_000;
+        world.step(&Input::Look).unwrap();
+    }
+    let task = world.task("1");
+    world.claim(&task);
+    let size = |document: &Document| serde_json::to_string(document).unwrap().len();
+    let before = size(&world.document);
+    let mut document = world.document.clone();
+    let facts = world.facts();
+    let effects =
+        engine::end_overgrown(&mut document, &facts, (2_000_000, 1_000_000), world.now_ms).unwrap();
+    assert_eq!(effects.cancel, [task]);
+    assert!(size(&document) < before - 19_000, "{before} and {}", size(&document));
+    let reason = document.canceled.unwrap().reason.unwrap();
+    assert_eq!(reason, "its record would be 2000000 bytes long, 1000000 are allowed");
+}

@@ -67,6 +67,9 @@ mod tests {
         };
         assert_eq!(read("Europe/Berlin").unwrap().as_deref(), Some("Europe/Berlin"));
         let error = read("Europe/Bielefeld").unwrap_err().to_string();
-        assert!(error.contains("coordinator.time_zone: `Europe/Bielefeld` is no time zone"), "{error}");
+        assert!(
+            error.contains("coordinator.time_zone: `Europe/Bielefeld` is no time zone"),
+            "{error}"
+        );
     }
 }

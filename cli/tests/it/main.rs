@@ -7,9 +7,9 @@ mod client;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
-mod orders;
-#[cfg(test)]
 mod fsck;
+#[cfg(test)]
+mod orders;
 #[cfg(test)]
 mod standalone;
 #[cfg(test)]

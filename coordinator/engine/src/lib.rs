@@ -19,6 +19,7 @@ mod facts;
 mod index;
 mod nesting;
 mod restart;
+mod run_plan;
 mod slot;
 mod start;
 mod step;
@@ -36,6 +37,7 @@ pub use document::{
 };
 pub use effects::{Dispatch, Effects, Reopen, SlotChange, TimelineEvent};
 pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};
+pub use run_plan::{Action, Outcome, Resolved, RunPlan, StagePlan, plan_run};
 pub use start::{Origin, fail_on_startup, start};
 pub use step::{Input, Rejection, next_look, step};
 pub use view::view;

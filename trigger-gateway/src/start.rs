@@ -121,7 +121,7 @@ impl Request {
         match intake::settled(gateway, &event_key, PLAN_PATIENCE).await? {
             Settling::Settled(mut outcome) => {
                 let plan = outcome.get_mut("plan").map(Value::take);
-                plan.map(|plan| Json(plan).into_response()).ok_or_else(|| not_started(outcome))
+                plan.map(|plan| Json(plan).into_response()).ok_or_else(|| not_started(&outcome))
             }
             Settling::Pending => {
                 let text = format!(
@@ -195,7 +195,7 @@ async fn await_execution(
         if ask(gateway.store.execution_view(execution)).await?.is_some() {
             return Ok(Some(()));
         }
-        outcome.map_or(Ok(None), |outcome| Err(not_started(outcome)))
+        outcome.map_or(Ok(None), |outcome| Err(not_started(&outcome)))
     };
     if intake::until(gateway, PATIENCE, look).await?.is_none() {
         tracing::warn!(execution.id = %execution, "a start was accepted and is not yet carried out");
@@ -203,7 +203,7 @@ async fn await_execution(
     Ok(())
 }
 
-fn not_started(outcome: Value) -> Problem {
+fn not_started(outcome: &Value) -> Problem {
     let refused = Problem::conflict("not-started", "the pipeline was not started, see `errors`");
     refused.with_errors(json!([outcome]))
 }

@@ -29,7 +29,10 @@ impl Step<'_> {
             self.skip(at, &format!("it was not to begin after {late_ms} (`startTimeExpiry`)"));
             return;
         }
-        match self.enabled(at) {
+        match self
+            .stage(at)
+            .map_or(Condition::True, |stage| expressions::enabled(self.document, stage))
+        {
             Condition::True => {}
             Condition::False(text) => {
                 self.skip(at, &format!("its condition is false: {text}"));
@@ -46,20 +49,6 @@ impl Step<'_> {
             None | Some(Ok(Opening::Now)) => self.begin_work(at),
             Some(Ok(Opening::At(opens_ms))) => self.hold(at, opens_ms),
             Some(Err(failure)) => self.fail(at, failure),
-        }
-    }
-
-    fn enabled(&self, at: usize) -> Condition {
-        let Some(stage) = self.stage(at) else { return Condition::True };
-        let said = stage.config.get("stageEnabled").and_then(|enabled| enabled.get("expression"));
-        match said {
-            None | Some(Value::Null) => Condition::True,
-            Some(Value::Bool(flag)) if *flag => Condition::True,
-            Some(Value::String(text)) if text.trim().is_empty() => Condition::True,
-            Some(Value::String(text)) => expressions::condition(self.document, stage, text),
-            Some(
-                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)),
-            ) => expressions::condition(self.document, stage, &other.to_string()),
         }
     }
 

@@ -33,6 +33,23 @@ pub(crate) fn condition(document: &Document, stage: &Stage, text: &str) -> Condi
     evaluate::condition(document, stage, text)
 }
 
+/// Judges `stageEnabled`. Source: Orca; without an expression, or with a blank one, the stage runs.
+pub(crate) fn enabled(document: &Document, stage: &Stage) -> Condition {
+    let said = stage.config.get("stageEnabled");
+    // `true` and `false` in place of the object are what people who write JSON by hand expect to work.
+    let said =
+        said.and_then(|said| if said.is_boolean() { Some(said) } else { said.get("expression") });
+    match said {
+        None | Some(Value::Null) => Condition::True,
+        Some(Value::Bool(true)) => Condition::True,
+        Some(Value::String(text)) if text.trim().is_empty() => Condition::True,
+        Some(Value::String(text)) => condition(document, stage, text),
+        Some(other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))) => {
+            condition(document, stage, &other.to_string())
+        }
+    }
+}
+
 /// The configuration of a stage that begins, but for what its type evaluates by itself.
 pub(crate) fn evaluated_config(document: &Document, stage: &Stage) -> EvaluatedConfig {
     let mut config = stage.config.clone();

@@ -20,6 +20,7 @@ mod index;
 mod nesting;
 mod overgrown;
 mod restart;
+mod run_plan;
 mod slot;
 mod start;
 mod step;
@@ -38,6 +39,7 @@ pub use document::{
 pub use effects::{Dispatch, Effects, Reopen, SlotChange, TimelineEvent};
 pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};
 pub use overgrown::end_overgrown;
+pub use run_plan::{Action, Outcome, Resolved, RunPlan, StagePlan, plan_run};
 pub use start::{Origin, fail_on_startup, start};
 pub use step::{Input, Rejection, next_look, step};
 pub use view::view;

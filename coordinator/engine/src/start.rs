@@ -36,13 +36,8 @@ pub struct Origin {
 ///
 /// A pipeline that cannot run (a stage type nobody knows, a field that cannot be read) still makes
 /// an execution, one that failed before anything ran, so that a person sees why.
-pub fn start(pipeline: &Pipeline, mut origin: Origin, now_ms: u64) -> (Document, Effects) {
-    let mut obstacles = obstacles(pipeline);
-    match trigger::prepare(pipeline, &origin.trigger) {
-        Ok(prepared) => origin.trigger = prepared,
-        Err(refused) => obstacles.extend(refused),
-    }
-    obstacles.extend(waits_for_itself(pipeline, &origin));
+pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Effects) {
+    let (origin, obstacles) = prepared(pipeline, origin);
     if !obstacles.is_empty() {
         return fail_on_startup(pipeline, origin, &obstacles.join("; "), now_ms);
     }
@@ -57,6 +52,17 @@ pub fn start(pipeline: &Pipeline, mut origin: Origin, now_ms: u64) -> (Document,
     }
     let effects = step.effects;
     (document, effects)
+}
+
+/// The origin as the stages read it, and everything that keeps the pipeline from being started.
+pub(crate) fn prepared(pipeline: &Pipeline, mut origin: Origin) -> (Origin, Vec<String>) {
+    let mut obstacles = obstacles(pipeline);
+    match trigger::prepare(pipeline, &origin.trigger) {
+        Ok(prepared) => origin.trigger = prepared,
+        Err(refused) => obstacles.extend(refused),
+    }
+    obstacles.extend(waits_for_itself(pipeline, &origin));
+    (origin, obstacles)
 }
 
 /// Makes the document of an execution that could not be started.
@@ -76,7 +82,7 @@ pub fn fail_on_startup(
     (document, effects)
 }
 
-fn blank(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> Document {
+pub(crate) fn blank(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> Document {
     let id = ExecutionId::of_event(&origin.event_key, &origin.pipeline_id);
     let stages = pipeline.stages.iter().map(|definition| Stage {
         kind: definition.kind.clone(),

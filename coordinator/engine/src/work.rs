@@ -307,7 +307,7 @@ pub(crate) fn says_yes(value: &Value) -> bool {
 /// What a failed stage's status is, by its "if stage fails" choice.
 ///
 /// Source: Orca; ignoring wins over halting, halting the pipeline is the default.
-const fn failure_status(choice: OnFailure) -> ExecutionStatus {
+pub(crate) const fn failure_status(choice: OnFailure) -> ExecutionStatus {
     match choice {
         OnFailure::HaltPipeline => ExecutionStatus::Terminal,
         OnFailure::HaltBranch | OnFailure::HaltBranchThenFail => ExecutionStatus::Stopped,

@@ -17,7 +17,7 @@ async fn damaged(commands: &[&str]) -> Survey {
         let mut raw = redis::cmd(words.next().unwrap());
         raw.arg(format!("{{bowline}}:{}", words.next().unwrap()));
         raw.arg(words.collect::<Vec<_>>());
-        let _: redis::Value = raw.query_async(&mut connection).await.unwrap();
+        raw.exec_async(&mut connection).await.unwrap();
     }
     survey_of(&server.url()).await
 }

@@ -1,0 +1,216 @@
+//! A dry run: what a start would do, as far as that can be known without doing it.
+//!
+//! The stages are gone through in the order of the graph, each as if everything before it had succeeded.
+//! What a worker, a person or another pipeline would bring is not known; where a stage depends on it, the
+//! plan says so instead of guessing.
+
+mod action;
+mod resolved;
+
+use model::{ExecutionStatus, pipeline::Pipeline};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use self::{action::Action, resolved::Resolved};
+use crate::{
+    document::{Document, Stage, StageState},
+    expressions::{self, Condition},
+    start::{self, Origin},
+    types, window, work,
+};
+
+/// What a start would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunPlan {
+    /// Owner of the pipeline.
+    pub application: String,
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub pipeline_config_id: String,
+    /// Why it would not start; empty when it would.
+    pub obstacles: Vec<String>,
+    /// The parameters with their defaults.
+    pub parameters: Map<String, Value>,
+    /// Executions of the pipeline that may run at a time; `None` is no limit.
+    pub limit: Option<u32>,
+    /// Its stages, each after all it requires.
+    pub stages: Vec<StagePlan>,
+}
+
+/// What a stage would do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StagePlan {
+    /// Its name in the graph.
+    pub ref_id: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its label.
+    pub name: String,
+    /// What it requires.
+    pub requisite_stage_ref_ids: Vec<String>,
+    /// Whether it runs.
+    pub outcome: Outcome,
+    /// Why it does not, or what that depends on.
+    pub reason: Option<String>,
+    /// When its time window opens, if that is later than now; milliseconds since 1970.
+    pub waits_until: Option<u64>,
+    /// What its expressions come to.
+    pub expressions: Vec<Resolved>,
+    /// What it does.
+    pub actions: Vec<Action>,
+}
+
+/// Whether a stage runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It does.
+    Runs,
+    /// Its condition is false.
+    Skipped,
+    /// It begins and fails at once.
+    Fails,
+    /// A stage before it fails, or it cannot start at all.
+    NotReached,
+    /// That depends on what stages before it bring.
+    Open,
+}
+
+/// Says what a start would do at `now_ms`. Pure: nothing is started, stored or asked for.
+pub fn plan_run(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> RunPlan {
+    let (origin, obstacles) = start::prepared(pipeline, origin);
+    let mut document = start::blank(pipeline, origin, now_ms);
+    document.status = ExecutionStatus::Running;
+    let order: Vec<String> = match pipeline.graph() {
+        Ok(graph) => graph.topological().into_iter().map(str::to_owned).collect(),
+        Err(_) => pipeline.stages.iter().map(|stage| stage.ref_id.clone()).collect(),
+    };
+    let mut planner = Planner { document, now_ms, halted: !obstacles.is_empty() };
+    let stages = order.iter().filter_map(|ref_id| planner.stage(ref_id)).collect();
+    let document = planner.document;
+    let parameters = document.trigger.get("parameters").and_then(Value::as_object);
+    RunPlan {
+        parameters: parameters.cloned().unwrap_or_default(),
+        limit: document.policy.limit,
+        application: document.application,
+        name: document.pipeline_name,
+        pipeline_config_id: document.pipeline_id,
+        obstacles,
+        stages,
+    }
+}
+
+struct Planner {
+    document: Document,
+    now_ms: u64,
+    /// A stage failed in a way that ends the pipeline, or it does not start at all.
+    halted: bool,
+}
+
+/// What was found out about a stage.
+#[derive(Default)]
+struct Found {
+    reason: Option<String>,
+    waits_until: Option<u64>,
+    expressions: Vec<Resolved>,
+    actions: Vec<Action>,
+    outputs: Map<String, Value>,
+}
+
+impl Planner {
+    fn stage(&mut self, ref_id: &str) -> Option<StagePlan> {
+        let at = self.document.stages.iter().position(|stage| stage.ref_id == ref_id)?;
+        let mut found = Found::default();
+        let outcome = self.outcome(at, &mut found);
+        let stage = self.document.stages.get_mut(at)?;
+        let status = match outcome {
+            Outcome::Runs | Outcome::Open => Some(ExecutionStatus::Succeeded),
+            Outcome::Skipped => Some(ExecutionStatus::Skipped),
+            Outcome::Fails => Some(work::failure_status(stage.on_failure)),
+            Outcome::NotReached => None,
+        };
+        if let Some(status) = status {
+            stage.state = StageState::Done(status);
+            stage.outputs = found.outputs;
+            self.halted |= status == ExecutionStatus::Terminal;
+        }
+        Some(StagePlan {
+            ref_id: stage.ref_id.clone(),
+            kind: stage.kind.clone(),
+            name: stage.name.clone(),
+            requisite_stage_ref_ids: stage.requires.clone(),
+            outcome,
+            reason: found.reason,
+            waits_until: found.waits_until,
+            expressions: found.expressions,
+            actions: found.actions,
+        })
+    }
+
+    fn outcome(&mut self, at: usize, found: &mut Found) -> Outcome {
+        let Some(stage) = self.document.stages.get(at) else { return Outcome::NotReached };
+        let reached = |ref_id: &String| {
+            self.document.by_ref(ref_id).is_some_and(|before| before.status().lets_others_start())
+        };
+        if self.halted || !stage.requires.iter().all(reached) {
+            return Outcome::NotReached;
+        }
+        let mut outcome = Outcome::Runs;
+        match expressions::enabled(&self.document, stage) {
+            Condition::True => {}
+            Condition::False(text) => {
+                found.reason = Some(format!("its condition is false: {text}"));
+                return Outcome::Skipped;
+            }
+            Condition::Invalid(failure) => {
+                found.reason = Some(failure.message);
+                outcome = Self::doubt(stage);
+                if outcome == Outcome::Fails {
+                    return outcome;
+                }
+            }
+        }
+        match window::opening(&self.document, stage, self.now_ms) {
+            Ok(window::Opening::Now) => {}
+            Ok(window::Opening::At(opens_ms)) => found.waits_until = Some(opens_ms),
+            Err(failure) => {
+                found.reason = Some(failure.message);
+                return Outcome::Fails;
+            }
+        }
+        let evaluated = expressions::evaluated_config(&self.document, stage);
+        found.expressions = resolved::of(&stage.config, &evaluated);
+        let failed = evaluated.failed;
+        if let Some(stage) = self.document.stages.get_mut(at) {
+            stage.evaluated = Some(evaluated.config);
+        }
+        let Some(stage) = self.document.stages.get(at) else { return Outcome::NotReached };
+        let planned = match failed {
+            Some(failure) => Err(failure),
+            None => types::plan(&self.document, stage),
+        };
+        match planned {
+            Ok(plan) => {
+                let (actions, outputs, failure) = action::of(stage, plan);
+                found.actions = actions;
+                found.outputs = outputs;
+                let Some(failure) = failure else { return outcome };
+                found.reason.get_or_insert(failure.message);
+                Self::doubt(stage)
+            }
+            Err(failure) => {
+                found.reason.get_or_insert(failure.message);
+                Self::doubt(stage)
+            }
+        }
+    }
+
+    /// What does not work now may work with what stages before bring; without any, it never does.
+    fn doubt(stage: &Stage) -> Outcome {
+        if stage.requires.is_empty() { Outcome::Fails } else { Outcome::Open }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the plan of a stage comes to, in words for people and scripts.
+
+use model::{ExecutionStatus, TaskKind, pipeline::StageType};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use wire::{BakeRequest, DeployRequest, DeployStrategy, DeployTask, TaskFailure};
+
+use crate::{
+    document::{Stage, Until},
+    types::{Child, Part, Plan, judgment},
+};
+
+/// One thing a stage does.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum Action {
+    /// An image is made, or found.
+    Bake {
+        /// Where.
+        region: String,
+        /// `name=version`, or the name alone where the build brought no version.
+        packages: Vec<String>,
+        /// An image that was baked from the same things is taken instead of making one.
+        reuses: bool,
+        /// Everything the worker is told.
+        request: Value,
+    },
+    /// A server group is made.
+    Deploy {
+        /// Account.
+        account: String,
+        /// Where.
+        region: String,
+        /// The cluster it belongs to.
+        cluster: String,
+        /// What it runs: an image's id or name, or the stage that makes it.
+        image: String,
+        /// What happens to the cluster's other groups.
+        strategy: DeployStrategy,
+        /// Which groups are destroyed once the new one is healthy; `None` destroys none.
+        destroys: Option<String>,
+        /// Everything the worker is told.
+        request: Value,
+    },
+    /// The server groups of a cluster are counted.
+    Count {
+        /// The question.
+        request: Value,
+    },
+    /// A pause.
+    Wait {
+        /// How long, in milliseconds.
+        time_ms: u64,
+    },
+    /// A person decides.
+    Judge {
+        /// What the person reads.
+        instructions: Option<String>,
+        /// The choices.
+        inputs: Vec<String>,
+    },
+    /// Another pipeline is started.
+    Pipeline {
+        /// Its owner.
+        application: String,
+        /// Its id.
+        pipeline: String,
+        /// Its parameters.
+        parameters: Map<String, Value>,
+        /// The stage is over when the other one is.
+        waits: bool,
+    },
+    /// A condition is looked at.
+    Check {
+        /// Its label.
+        name: String,
+        /// Whether it holds, as far as that is known.
+        holds: bool,
+        /// Why it does not.
+        reason: Option<String>,
+    },
+    /// Variables are set.
+    Set {
+        /// By name.
+        variables: Map<String, Value>,
+    },
+}
+
+/// What a plan does, what later stages may read of it, and why it fails if it does.
+pub(super) fn of(
+    stage: &Stage,
+    plan: Plan,
+) -> (Vec<Action>, Map<String, Value>, Option<TaskFailure>) {
+    let parts = match plan {
+        Plan::Parts(parts) => parts,
+        Plan::Done { outputs, failure, .. } => {
+            let set = Action::Set { variables: outputs.clone() };
+            return (vec![set], outputs, failure);
+        }
+        Plan::Task { kind, request } => {
+            return (task(kind, &request).into_iter().collect(), Map::new(), None);
+        }
+        Plan::Wait { time_ms } => return (vec![Action::Wait { time_ms }], Map::new(), None),
+        Plan::Judge => return (vec![judge(stage)], Map::new(), None),
+        Plan::Child(child) => return (vec![child_action(child)], Map::new(), None),
+    };
+    let outputs = assumed(stage, &parts);
+    let mut actions = Vec::new();
+    let mut failed = None;
+    for part in parts {
+        match part.plan {
+            Plan::Task { kind, request } => actions.extend(task(kind, &request)),
+            Plan::Done { status, failure, .. } => {
+                let reason = failure.as_ref().map(|failure| failure.message.clone());
+                let holds = status == ExecutionStatus::Succeeded;
+                actions.push(Action::Check { name: part.name, holds, reason });
+                failed = failed.or(failure);
+            }
+            // No type has such parts.
+            Plan::Parts(_) | Plan::Wait { .. } | Plan::Judge | Plan::Child(_) => {}
+        }
+    }
+    (actions, outputs, failed)
+}
+
+fn judge(stage: &Stage) -> Action {
+    let instructions = stage.config().get("instructions").and_then(Value::as_str);
+    Action::Judge {
+        instructions: instructions.map(str::to_owned),
+        inputs: judgment::choices(stage),
+    }
+}
+
+fn child_action(child: Child) -> Action {
+    Action::Pipeline {
+        application: child.application,
+        pipeline: child.pipeline_id,
+        parameters: child.parameters,
+        waits: child.until == Until::Complete,
+    }
+}
+
+fn task(kind: TaskKind, text: &str) -> Option<Action> {
+    let request: Value = serde_json::from_str(text).ok()?;
+    match kind {
+        TaskKind::Bake => {
+            let told: BakeRequest = serde_json::from_value(request.clone()).ok()?;
+            let packages = told.packages.iter().map(|spec| match &spec.version {
+                Some(version) => format!("{}={version}", spec.name),
+                None => spec.name.clone(),
+            });
+            // A package without a version is whatever its repository holds at that moment.
+            let known = told.packages.iter().all(|spec| spec.version.is_some());
+            Some(Action::Bake {
+                region: told.region.clone(),
+                packages: packages.collect(),
+                reuses: known && !told.rebake,
+                request,
+            })
+        }
+        TaskKind::Deploy => match serde_json::from_str(text).ok()? {
+            DeployTask::Check(_) => Some(Action::Count { request }),
+            DeployTask::Deploy(told) => {
+                let cluster = cluster(&told);
+                let destroys = match told.strategy {
+                    DeployStrategy::None => None,
+                    DeployStrategy::Highlander => Some(format!(
+                        "every other server group of cluster `{cluster}` in {}/{}",
+                        told.account, told.region
+                    )),
+                };
+                Some(Action::Deploy {
+                    account: told.account,
+                    region: told.region,
+                    cluster,
+                    image: told.image,
+                    strategy: told.strategy,
+                    destroys,
+                    request,
+                })
+            }
+        },
+    }
+}
+
+fn cluster(request: &DeployRequest) -> String {
+    let moniker =
+        model::moniker::Moniker::new(&request.application, &request.stack, &request.detail);
+    match moniker {
+        Ok(moniker) => moniker.cluster(),
+        Err(_) => format!("{}-{}-{}", request.application, request.stack, request.detail),
+    }
+}
+
+/// What a bake will bring, under the names under which stages after it look for it: not the image, but
+/// words that say where it comes from.
+fn assumed(stage: &Stage, parts: &[Part]) -> Map<String, Value> {
+    if StageType::of(&stage.kind) != Some(StageType::Bake) {
+        return Map::new();
+    }
+    let details = parts.iter().map(|part| {
+        let mut detail = part.config.clone();
+        let region = part.config.get("region").and_then(Value::as_str).unwrap_or_default();
+        let image = format!("(the image that stage `{}` makes in {region})", stage.name);
+        for key in ["ami", "imageId", "amiName", "imageName"] {
+            detail.insert(key.to_owned(), image.as_str().into());
+        }
+        for key in ["cloudProvider", "cloudProviderType"] {
+            detail.insert(key.to_owned(), "aws".into());
+        }
+        Value::Object(detail)
+    });
+    let details: Vec<Value> = details.collect();
+    Map::from_iter([("deploymentDetails".to_owned(), json!(details))])
+}

@@ -1,0 +1,119 @@
+//! Dry runs: what a start would do, said without doing it.
+
+use engine::{Action, Origin, Outcome, RunPlan};
+use model::pipeline::Pipeline;
+use serde_json::{Value, json};
+
+const NOW_MS: u64 = 1_700_000_000_000;
+
+fn planned(definition: &Value, trigger: &Value) -> RunPlan {
+    let mut whole = json!({"application": "shop", "name": "ship"});
+    whole.as_object_mut().unwrap().extend(definition.as_object().unwrap().clone());
+    let parsed = Pipeline::parse(&whole.to_string());
+    let pipeline = parsed.pipeline.unwrap_or_else(|| panic!("{:?}", parsed.problems));
+    let origin = Origin {
+        event_key: "plan/1".to_owned(),
+        pipeline_id: "p1".to_owned(),
+        trigger: trigger.as_object().unwrap().clone(),
+        time_zone: Some("UTC".to_owned()),
+    };
+    engine::plan_run(&pipeline, origin, NOW_MS)
+}
+
+fn outcomes(plan: &RunPlan) -> Vec<(&str, Outcome)> {
+    plan.stages.iter().map(|stage| (stage.ref_id.as_str(), stage.outcome)).collect()
+}
+
+#[test]
+fn a_bake_and_a_deploy_are_told_with_what_they_would_use() {
+    let definition = json!({
+        "limitConcurrent": true,
+        "parameterConfig": [{"name": "size", "default": "2"}],
+        "stages": [
+            {"refId": "2", "type": "deploy", "name": "Ship", "requisiteStageRefIds": ["1"], "clusters": [{
+                "account": "test", "application": "shop", "stack": "${ parameters.stack }", "strategy": "highlander",
+                "instanceType": "t3.small", "targetGroups": ["shop"],
+                "capacity": {"min": 1, "desired": "${ #toInt(parameters.size) }", "max": 3},
+                "availabilityZones": {"us-east-1": []}}]},
+            {"refId": "1", "type": "bake", "name": "Bake", "package": "shop-web", "regions": ["us-east-1"],
+             "baseOs": "bookworm"},
+        ],
+    });
+    let trigger = json!({"parameters": {"stack": "blue"},
+        "buildInfo": {"artifacts": [{"fileName": "shop-web_1.2_all.deb"}]}});
+    let plan = planned(&definition, &trigger);
+    assert_eq!((plan.obstacles.len(), plan.limit), (0, Some(1)));
+    assert_eq!(Value::Object(plan.parameters.clone()), json!({"stack": "blue", "size": "2"}));
+    assert_eq!(outcomes(&plan), [("1", Outcome::Runs), ("2", Outcome::Runs)]);
+    let Action::Bake { packages, reuses, .. } = &plan.stages[0].actions[0] else {
+        panic!("{:?}", plan.stages[0])
+    };
+    assert_eq!((packages.as_slice(), *reuses), (["shop-web=1.2".to_owned()].as_slice(), true));
+    let Action::Deploy { cluster, image, destroys, request, .. } = &plan.stages[1].actions[0]
+    else {
+        panic!("{:?}", plan.stages[1])
+    };
+    assert_eq!((cluster.as_str(), &request["capacity"]["desired"]), ("shop-blue", &json!(2)));
+    assert_eq!(image, "(the image that stage `Bake` makes in us-east-1)");
+    assert_eq!(
+        destroys.as_deref(),
+        Some("every other server group of cluster `shop-blue` in test/us-east-1")
+    );
+    let told = serde_json::to_value(&plan.stages[1].expressions).unwrap();
+    assert_eq!(
+        told,
+        json!([
+            {"pointer": "/clusters/0/stack", "text": "${ parameters.stack }", "value": "blue", "problem": null},
+            {"pointer": "/clusters/0/capacity/desired", "text": "${ #toInt(parameters.size) }", "value": 2,
+             "problem": null},
+        ])
+    );
+    let shape = serde_json::to_value(&plan).unwrap();
+    assert_eq!(shape["stages"][1]["actions"][0]["action"], "deploy");
+    assert_eq!(shape["pipelineConfigId"], "p1");
+}
+
+#[test]
+fn conditions_windows_and_what_is_not_known_are_told_apart() {
+    let on = |text: &str| json!({"type": "expression", "expression": text});
+    let definition = json!({"stages": [
+        {"refId": "1", "type": "evaluateVariables", "variables": [{"key": "n", "value": "${ 1 + 1 }"}]},
+        {"refId": "2", "type": "wait", "waitTime": "${ n }", "requisiteStageRefIds": ["1"]},
+        {"refId": "3", "type": "manualJudgment", "instructions": "go?", "requisiteStageRefIds": ["1"],
+         "stageEnabled": on("n == 3")},
+        {"refId": "4", "type": "wait", "stageEnabled": on("#stage('3').context.judgmentStatus.foo == 'x'"),
+         "requisiteStageRefIds": ["3"]},
+        {"refId": "5", "type": "wait", "failPipeline": false, "stageEnabled": on("nobody.knows == 1")},
+        {"refId": "6", "type": "wait", "requisiteStageRefIds": ["5"]},
+        {"refId": "7", "type": "pipeline", "pipeline": "p2", "pipelineParameters": {"n": "${ n }"},
+         "requisiteStageRefIds": ["1"], "restrictExecutionDuringTimeWindow": true,
+         "restrictedExecutionWindow": {"whitelist": [{"startHour": 23, "endHour": 23, "endMin": 30}]}},
+    ]});
+    let plan = planned(&definition, &json!({}));
+    let by = |ref_id: &str| plan.stages.iter().find(|stage| stage.ref_id == ref_id).unwrap();
+    let outcome = |ref_id: &str| by(ref_id).outcome;
+    assert_eq!(outcome("1"), Outcome::Runs);
+    assert_eq!(by("2").actions, [Action::Wait { time_ms: 2_000 }]);
+    assert_eq!(outcome("3"), Outcome::Skipped);
+    assert_eq!(by("3").reason.as_deref(), Some("its condition is false: n == 3"));
+    assert_eq!(outcome("4"), Outcome::Open);
+    assert_eq!((outcome("5"), outcome("6")), (Outcome::Fails, Outcome::NotReached));
+    // 14 November 2023, 22:13 UTC: the window opens at 23:00.
+    assert_eq!(by("7").waits_until, Some(1_700_002_800_000));
+    let Action::Pipeline { parameters, waits, .. } = &by("7").actions[0] else {
+        panic!("{:?}", by("7"))
+    };
+    assert_eq!((&parameters["n"], *waits), (&json!(2), true));
+}
+
+#[test]
+fn what_would_not_start_says_why_and_runs_nothing() {
+    let definition = json!({
+        "disabled": true, "parameterConfig": [{"name": "why", "required": true}],
+        "stages": [{"refId": "1", "type": "webhook"}],
+    });
+    let plan = planned(&definition, &json!({}));
+    assert_eq!(plan.obstacles.len(), 3, "{:?}", plan.obstacles);
+    assert_eq!(outcomes(&plan), [("1", Outcome::NotReached)]);
+    assert!(plan.stages[0].actions.is_empty());
+}

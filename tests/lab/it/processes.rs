@@ -33,7 +33,7 @@ async fn coordinators_killed_all_the_time_lose_nothing() {
         (dose(Duration::from_secs(8), Duration::from_mins(2)), Duration::from_millis(600));
     let (begun, mut kills, mut builds) = (Instant::now(), 0, Vec::new());
     let mut next = Instant::now();
-    while begun.elapsed() < until {
+    while begun.elapsed() < until || kills < dose(4, 50) {
         builds.push(world.ship(builds.len() % 6).await);
         if next.elapsed() > Duration::ZERO {
             let victim = dice.below(2);
@@ -45,7 +45,6 @@ async fn coordinators_killed_all_the_time_lose_nothing() {
         }
         tokio::time::sleep(pause).await;
     }
-    assert!(kills >= dose(4, 50), "{kills} kills");
     world.assert_shipped(&builds, LONG).await;
     figure("F01 coordinators killed", format!("{kills} times under {} builds", builds.len()));
 }

@@ -40,8 +40,7 @@ pub(crate) fn enabled(document: &Document, stage: &Stage) -> Condition {
     let said =
         said.and_then(|said| if said.is_boolean() { Some(said) } else { said.get("expression") });
     match said {
-        None | Some(Value::Null) => Condition::True,
-        Some(Value::Bool(true)) => Condition::True,
+        None | Some(Value::Null | Value::Bool(true)) => Condition::True,
         Some(Value::String(text)) if text.trim().is_empty() => Condition::True,
         Some(Value::String(text)) => condition(document, stage, text),
         Some(other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))) => {

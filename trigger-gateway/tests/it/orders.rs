@@ -1,5 +1,7 @@
 //! Telling an execution what to do: what is accepted, and what is refused with what would be right.
 
+use std::sync::Arc;
+
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use wire::{Control, Event, Judgment};
@@ -106,6 +108,7 @@ async fn every_order_is_an_event_before_it_is_answered() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table of refusals")]
 async fn an_order_that_cannot_fit_is_refused_with_what_would_be_right() {
     let world = with_pipeline().await;
     let run = running(&world).await;
@@ -219,7 +222,7 @@ async fn an_order_that_came_too_late_is_told_with_the_reason() {
 async fn an_order_nobody_carries_out_yet_is_accepted_and_not_called_done() {
     let world = with_pipeline().await;
     let run = running(&world).await;
-    let deaf = World::over(world.store.clone(), "").await;
+    let deaf = World::over(Arc::clone(&world.store), "").await;
     world.tasks.stop().cancel();
     let (status, body) = answer(deaf.put(&format!("{run}/pause"))).await;
     assert_eq!((status, &body["ref"]), (202, &json!(run)));

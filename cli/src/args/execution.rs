@@ -100,6 +100,7 @@ pub(crate) struct Target {
 
 /// Which stage of which execution, and who asks.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "help calls the argument STAGE")]
 pub(crate) struct Stage {
     /// The execution's id.
     pub(crate) id: ExecutionId,

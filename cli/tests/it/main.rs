@@ -7,9 +7,13 @@ mod client;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+<<<<<<< HEAD
 mod fsck;
 #[cfg(test)]
 mod orders;
+=======
+mod eval;
+>>>>>>> expr
 #[cfg(test)]
 mod standalone;
 #[cfg(test)]

@@ -95,7 +95,7 @@ async fn save(store: &SharedStore) -> Result<(), Failure> {
 
 /// Starts one whose end falls into its place in the row of endings.
 async fn begin(store: &SharedStore, number: u32) -> Result<(), Failure> {
-    let place = Duration::from_secs(60) * number / ENDINGS_PER_MINUTE;
+    let place = Duration::from_mins(1) * number / ENDINGS_PER_MINUTE;
     let first = (HEAD_START + place).as_secs().to_string();
     let trigger = json!({ "parameters": { "first": first } });
     let Value::Object(trigger) = trigger else { return Err("a trigger is an object".into()) };

@@ -56,11 +56,8 @@ pub fn main() -> ExitCode {
             Err(error) => finish(Err(error.into())),
         },
         Command::Validate(validate) => finish(validate::run(&validate, cli.output)),
-<<<<<<< HEAD
         Command::Fsck(fsck) => on_runtime(fsck::run(fsck, cli.output)),
-=======
         Command::Eval(eval) => finish(eval::run(&eval)),
->>>>>>> expr
         Command::Pipeline(command) => on_runtime(async move {
             pipeline::run(command, &Server::new(&cli.server, cli.token)?, cli.output).await
         }),
@@ -170,15 +167,12 @@ impl CommandError {
                 "leave --build out, or add a trigger of type `jenkins` to the pipeline".to_owned(),
             ),
             Self::Demo(error) => error.hint().map(str::to_owned),
-<<<<<<< HEAD
-            Self::Read { .. } | Self::Invalid { .. } | Self::Store(_) | Self::Runtime(_) => None,
-=======
             Self::Read { .. }
             | Self::Json { .. }
             | Self::NoObject { .. }
             | Self::Invalid { .. }
+            | Self::Store(_)
             | Self::Runtime(_) => None,
->>>>>>> expr
         }
     }
 }

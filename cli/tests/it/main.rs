@@ -7,13 +7,10 @@ mod client;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
-<<<<<<< HEAD
+mod eval;
 mod fsck;
 #[cfg(test)]
 mod orders;
-=======
-mod eval;
->>>>>>> expr
 #[cfg(test)]
 mod standalone;
 #[cfg(test)]

@@ -90,5 +90,6 @@ pub(super) fn properties(data: &[u8]) {
 
 /// A text in which nothing has a meaning to a reader of properties.
 fn escaped(text: &str) -> String {
-    text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+    let escapes: Vec<String> = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    escapes.concat()
 }

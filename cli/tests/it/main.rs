@@ -8,6 +8,7 @@ mod client;
 mod demo;
 #[cfg(test)]
 mod eval;
+#[cfg(test)]
 mod fsck;
 #[cfg(test)]
 mod orders;

@@ -170,7 +170,7 @@ async fn start(server: &Server, run: Run, format: Format) -> Result<Exit, Comman
             Format::Json => output::json(&plan),
             Format::Table => plan::show(&plan),
         }
-        return Ok(Exit::Succeeded);
+        return Ok(plan::verdict(&plan));
     }
     let id = server.start(&run.application, &run.name, &trigger).await?;
     match format {

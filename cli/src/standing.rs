@@ -91,7 +91,8 @@ fn text<'a>(stage: &'a StageView, key: &str) -> Option<&'a str> {
     stage.context.get(key).and_then(Value::as_str)
 }
 
-fn time(epoch_ms: u64) -> String {
+/// A moment, for people everywhere.
+pub(crate) fn time(epoch_ms: u64) -> String {
     let at = i64::try_from(epoch_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
     // A fraction of a second is of no use to anybody who waits.
     at.map_or_else(

@@ -134,10 +134,7 @@ impl Intake {
             Event::ManualStart(start) => {
                 self.manual_start(&stored.key, start, age_ms, now_ms).await
             }
-            Event::Plan(_) => {
-                let body = json!({ "result": "rejected", "reason": "dry runs are not known here" });
-                Ok(Outcome::Settled("rejected", body))
-            }
+            Event::Plan(start) => self.plan(&stored.key, start, now_ms).await,
             Event::Cancel { execution, user, reason } => {
                 let input = Input::Cancel { user, reason };
                 self.cancel(&stored.key, &execution, &input, age_ms).await

@@ -137,7 +137,10 @@ async fn judged_between_bake_and_deploy_and_restarted_after_a_failure(mode: Mode
         "the failed run stays visible"
     );
     assert_eq!(stage(&ended, "2")["context"]["judgmentInput"], "now", "nobody is asked twice");
-    world.assert_done_once().await;
+    world.assert_safe().await;
+    for call in ["RunInstances", "CreateImage", "CreateAutoScalingGroup"] {
+        assert_eq!(world.effects(call, "Created").await, 1, "{call}: nothing is done twice");
+    }
 }
 
 #[tokio::test]
@@ -250,11 +253,36 @@ async fn a_pipeline_starts_another_and_stops_it_with_itself(world: &World) {
     assert_eq!(world.ended(&id, LONG).await["status"], "CANCELED");
 }
 
+async fn a_dry_run_tells_what_would_happen_and_starts_nothing(world: &World) {
+    save(world, &asked()).await;
+    world.build(1).await;
+    let known = world.executions().await.len();
+    let trigger = json!({ "type": "manual", "master": "ci-main", "job": "shop/package",
+        "buildNumber": 1, "dryRun": true });
+    let plan = order(world, Method::POST, "/pipelines/shop/asked", &trigger).await;
+    assert_eq!(plan["obstacles"], json!([]), "{plan:#}");
+    let stages = plan["stages"].as_array().unwrap();
+    let of = |key: &str| -> Vec<&Value> { stages.iter().map(|stage| &stage[key]).collect() };
+    assert_eq!(of("refId"), ["1", "2", "3"]);
+    assert_eq!(of("outcome"), ["runs", "runs", "runs"], "{plan:#}");
+    let acts = |at: usize| &stages[at]["actions"][0];
+    assert_eq!(acts(0)["packages"], json!(["shop-web=1.0-h1"]), "{plan:#}");
+    assert_eq!(acts(1)["action"], "judge");
+    assert_eq!(
+        (&acts(2)["cluster"], &acts(2)["strategy"]),
+        (&json!("shop-test"), &json!("highlander"))
+    );
+    assert!(acts(2)["destroys"].is_string(), "{plan:#}");
+    assert_eq!(world.executions().await.len(), known);
+    assert_eq!(world.effects("RunInstances", "Created").await, 0);
+}
+
 async fn orders_are_followed(mode: Mode) {
     let world = World::start(mode, old_group()).await;
     a_paused_execution_begins_nothing_until_it_is_resumed(&world).await;
     one_runs_at_a_time_and_the_newest_is_next(&world).await;
     a_pipeline_starts_another_and_stops_it_with_itself(&world).await;
+    a_dry_run_tells_what_would_happen_and_starts_nothing(&world).await;
     world.assert_safe().await;
 }
 

@@ -132,5 +132,10 @@ async fn a_plan_is_asked_for_as_a_dry_run() {
     assert_eq!(run(&arguments).await.with_code(0).json(), json!({ "stages": [] }));
     let body = &script.bodies()[0];
     assert_eq!((&body["dryRun"], &body["parameters"]), (&json!(true), &json!({ "a": "b" })));
+    let plan = json!({ "application": "shop", "name": "p", "obstacles": ["it is disabled"] });
+    let (_, server) = Script::serve([(200, plan)]).await;
+    let ended = run(&["pipeline", "run", "shop", "p", "--plan", "--server", &server]).await;
+    let ended = ended.with_code(1);
+    assert_eq!(ended.stdout, "pipeline `p` of `shop` would not start\n  ✘ it is disabled\n");
     run(&["pipeline", "run", "shop", "p", "--plan", "--wait"]).await.with_code(2);
 }

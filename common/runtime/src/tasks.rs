@@ -77,3 +77,25 @@ impl Tasks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_abandoned_task_is_dropped_before_its_next_step() {
+        let tasks = Tasks::new();
+        let (sender, mut receiver) = mpsc::channel(1);
+        let (go, gone) = oneshot::channel::<()>();
+        drop(tasks.spawn(async move {
+            gone.await.ok();
+            sender.send("a step").await.ok();
+        }));
+        tokio::task::yield_now().await;
+        tasks.abandon();
+        go.send(()).ok();
+        assert_eq!(receiver.recv().await, None);
+    }
+}

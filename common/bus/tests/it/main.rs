@@ -5,6 +5,8 @@ mod amqp;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod fate;
+#[cfg(test)]
 mod proxy;
 #[cfg(test)]
 mod world;

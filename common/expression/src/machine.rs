@@ -7,15 +7,15 @@ use std::{cell::Cell, cmp::Ordering, collections::BTreeMap, rc::Rc};
 
 use crate::{
     arguments::Arguments,
-    fault::{Fault, Trouble},
+    fault::{Fault, Trouble, names_there, short},
     java::{self, Class},
     limits::Limits,
     number::Number,
-    operators, pattern,
+    operators,
     render::{java_text, joined_text},
     scope::{Scope, UnknownNames},
     syntax::{Comparison, Counting, Literal, NewArray, Node, NodeKind, Operation, Sign},
-    value::{Entries, Value},
+    value::{Entries, Map, Value},
     world::World,
 };
 
@@ -28,13 +28,39 @@ pub(crate) struct Machine<'s> {
     pub(crate) variables: BTreeMap<String, Value<'s>>,
     steps: Cell<u32>,
     /// The last name that was not there: most often the reason for a null.
-    missed: Option<Missed>,
+    missed: Option<Missed<'s>>,
+    /// The outputs of all stages together, once somebody asked for them.
+    outputs: Option<Value<'s>>,
 }
 
-/// A name that was not there.
-struct Missed {
+/// Why something is null. The words for it are only looked for when somebody is told: a condition of a
+/// selection may miss a name in every item.
+struct Missed<'s> {
     at: usize,
-    message: String,
+    reason: Reason<'s>,
+}
+
+enum Reason<'s> {
+    /// A map does not have this key.
+    NoKey(String, Map<'s>),
+    /// The key itself is null.
+    NullKey,
+    /// What is there under this name is null.
+    NullValue(String),
+}
+
+impl Missed<'_> {
+    fn message(&self) -> String {
+        match &self.reason {
+            Reason::NoKey(key, map) => {
+                let entries = map.entries();
+                let names = entries.iter().map(|(name, _)| &**name);
+                format!("`{}` is not there; {}", short(key), names_there(key, names))
+            }
+            Reason::NullKey => "the key is null".to_owned(),
+            Reason::NullValue(name) => format!("the value of `{}` is null", short(name)),
+        }
+    }
 }
 
 pub(crate) type Evaluation<'s> = Result<Value<'s>, Fault>;
@@ -42,7 +68,7 @@ pub(crate) type Evaluation<'s> = Result<Value<'s>, Fault>;
 impl<'s> Machine<'s> {
     pub(crate) const fn new(scope: &'s Scope, limits: &'s Limits, world: &'s World<'s>) -> Self {
         let variables = BTreeMap::new();
-        Self { scope, limits, world, variables, steps: Cell::new(0), missed: None }
+        Self { scope, limits, world, variables, steps: Cell::new(0), missed: None, outputs: None }
     }
 
     /// Evaluates an expression from the root.
@@ -59,7 +85,7 @@ impl<'s> Machine<'s> {
     /// Where and why a value is null, as far as that is known.
     pub(crate) fn why_null(&self) -> (usize, String) {
         match &self.missed {
-            Some(missed) => (missed.at, missed.message.clone()),
+            Some(missed) => (missed.at, missed.message()),
             None => (0, "the value is null".to_owned()),
         }
     }
@@ -76,15 +102,21 @@ impl<'s> Machine<'s> {
         Ok(())
     }
 
+    /// Pays for looking at all stages of the execution.
+    fn pay_for_stages(&self, at: usize) -> Result<(), Fault> {
+        self.pay(at, self.scope.stages().count().saturating_mul(32))
+    }
+
     fn pay_for(&self, at: usize, values: &[Value<'s>]) -> Result<(), Fault> {
         self.pay(at, values.iter().map(size).fold(0, usize::saturating_add))
     }
 
-    fn miss(&mut self, at: usize, message: String) -> Evaluation<'s> {
+    fn miss(&mut self, at: usize, reason: Reason<'s>) -> Evaluation<'s> {
+        let missed = Missed { at, reason };
         match self.world.facts.unknown_names {
-            UnknownNames::AreErrors => Err(Fault::evaluation(at, message)),
+            UnknownNames::AreErrors => Err(Fault::evaluation(at, missed.message())),
             UnknownNames::AreNull => {
-                self.missed = Some(Missed { at, message });
+                self.missed = Some(missed);
                 Ok(Value::Null)
             }
         }
@@ -101,7 +133,7 @@ impl<'s> Machine<'s> {
                 let values = self.values(arguments, here)?;
                 let error = Trouble::Wrong(format!(
                     "there is no method `{}` here; functions begin with `#`",
-                    crate::fault::short(name)
+                    short(name)
                 ));
                 // At the root there is nothing to call a method of; an item of a list may have one.
                 if matches!(here, Value::Map(_)) {
@@ -113,6 +145,9 @@ impl<'s> Machine<'s> {
             NodeKind::Function(name, arguments) => {
                 let values = self.values(arguments, here)?;
                 self.pay_for(at, &values)?;
+                if crate::functions::looks_at_stages(name) {
+                    self.pay_for_stages(at)?;
+                }
                 crate::functions::call(self, name, &values).map_err(|trouble| trouble.at(at))
             }
             NodeKind::Class(name) => Class::named(name)
@@ -209,7 +244,7 @@ impl<'s> Machine<'s> {
     fn explain(&self, trouble: Trouble, left: &Value<'s>, right: &Value<'s>) -> Trouble {
         match (&self.missed, trouble) {
             (Some(missed), Trouble::Wrong(message)) if left.is_null() || right.is_null() => {
-                Trouble::Wrong(format!("{message}: {}", missed.message))
+                Trouble::Wrong(format!("{message}: {}", missed.message()))
             }
             (_, trouble) => trouble,
         }
@@ -343,7 +378,7 @@ impl<'s> Machine<'s> {
         }
         let text = java_text(left, self.limits)
             .map_err(|refusal| refusal.explained(self.limits).at(at))?;
-        let regex = pattern::compile_whole(pattern, self.limits);
+        let regex = self.world.patterns.whole(pattern, self.limits);
         Ok(regex.map_err(|trouble| trouble.at(at))?.is_match(&text))
     }
 }

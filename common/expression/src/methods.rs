@@ -28,7 +28,7 @@ pub(crate) fn call<'s>(
 ) -> Result<Value<'s>, Trouble> {
     let count = arguments.values.len();
     let (called, known) = match value {
-        Value::Text(text) => (text::call(text, name, arguments), text::NAMES),
+        Value::Text(text) => (text::call(text, name, arguments, world), text::NAMES),
         Value::List(list) if list.form == Form::List => (on_list(list, name, arguments), LIST),
         Value::Map(map) => (on_map(map, name, arguments), MAP),
         Value::Number(number) => (on_number(*number, name, arguments), NUMBER),

@@ -3,15 +3,61 @@
 //! What that engine cannot do (looking around, back references, possessive repetition) is an
 //! error that says so.
 
+use std::{cell::RefCell, collections::BTreeMap};
+
 use regex::{Captures, Regex, RegexBuilder};
 
 use crate::{fault::Trouble, limits::Limits};
 
 /// Largest compiled form, in bytes.
-const COMPILED_BYTES_MAX: usize = 1024 * 1024;
+const COMPILED_BYTES_MAX: usize = 256 * 1024;
+/// Most patterns compiled for the expressions of one document: compiling costs more than any step.
+const COMPILED_MAX: usize = 100;
+
+/// Compiled patterns: a condition of a selection uses the same one for every item.
+#[derive(Default)]
+pub(crate) struct Patterns(RefCell<BTreeMap<(Extent, String), Regex>>);
+
+/// How much of a text a pattern must match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Extent {
+    Part,
+    Whole,
+}
+
+impl Patterns {
+    /// A pattern that is looked for anywhere.
+    pub(crate) fn part(&self, pattern: &str, limits: &Limits) -> Result<Regex, Trouble> {
+        self.compiled(Extent::Part, pattern, limits)
+    }
+
+    /// A pattern that must match the whole of a text.
+    pub(crate) fn whole(&self, pattern: &str, limits: &Limits) -> Result<Regex, Trouble> {
+        self.compiled(Extent::Whole, pattern, limits)
+    }
+
+    fn compiled(&self, extent: Extent, pattern: &str, limits: &Limits) -> Result<Regex, Trouble> {
+        let key = (extent, pattern.to_owned());
+        let mut known = self.0.borrow_mut();
+        if let Some(regex) = known.get(&key) {
+            return Ok(regex.clone());
+        }
+        if known.len() == COMPILED_MAX {
+            let message =
+                format!("the expressions use more than {COMPILED_MAX} regular expressions");
+            return Err(Trouble::TooMuch(message));
+        }
+        let regex = match extent {
+            Extent::Part => compile(pattern, limits)?,
+            Extent::Whole => compile_whole(pattern, limits)?,
+        };
+        known.insert(key, regex.clone());
+        Ok(regex)
+    }
+}
 
 /// Compiles a pattern.
-pub(crate) fn compile(pattern: &str, limits: &Limits) -> Result<Regex, Trouble> {
+fn compile(pattern: &str, limits: &Limits) -> Result<Regex, Trouble> {
     let most = limits.pattern_chars_max;
     if pattern.chars().count() > most {
         let message = format!("the regular expression has more than {most} characters");
@@ -27,7 +73,7 @@ pub(crate) fn compile(pattern: &str, limits: &Limits) -> Result<Regex, Trouble> 
 }
 
 /// Compiles a pattern that must match the whole of a text.
-pub(crate) fn compile_whole(pattern: &str, limits: &Limits) -> Result<Regex, Trouble> {
+fn compile_whole(pattern: &str, limits: &Limits) -> Result<Regex, Trouble> {
     // Compiled alone first: brackets that are not closed must not close ours.
     compile(pattern, limits)?;
     let translated = Translation::of(pattern)?;

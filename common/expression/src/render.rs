@@ -192,6 +192,18 @@ impl Builder<'_> {
     }
 }
 
+/// How large a piece of JSON is, in bytes (about).
+pub(crate) fn weight(value: &Json) -> usize {
+    match value {
+        Json::Null | Json::Bool(_) | Json::Number(_) => 8,
+        Json::String(text) => text.len() + 2,
+        Json::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
+        Json::Object(fields) => {
+            fields.iter().map(|(key, value)| key.len() + 2 + weight(value)).sum::<usize>() + 2
+        }
+    }
+}
+
 /// A real that JSON does not know becomes text, as Jackson writes it.
 fn json_number(number: Number) -> Json {
     match number {

@@ -1,5 +1,7 @@
 //! What an expression can see.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use serde_json::{Map as JsonMap, Value as Json};
 
 use crate::value::{Kind, Map, Nature, Object, Value};
@@ -9,6 +11,9 @@ use crate::value::{Kind, Map, Nature, Object, Value};
 pub struct Scope {
     roots: JsonMap<String, Json>,
     facts: Facts,
+    /// Places of the execution's stages by ref id and by id.
+    by_ref: BTreeMap<String, usize>,
+    by_id: BTreeMap<String, usize>,
 }
 
 /// What the world looks like; nothing here is asked from a clock or from chance. What is absent
@@ -74,7 +79,20 @@ impl Scope {
         if let Some(source) = source_control(&roots) {
             roots.insert("scmInfo".to_owned(), source);
         }
-        Self { roots, facts }
+        let mut scope = Self { roots, facts, by_ref: BTreeMap::new(), by_id: BTreeMap::new() };
+        scope.by_ref = scope.places("refId");
+        scope.by_id = scope.places("id");
+        scope
+    }
+
+    fn places(&self, key: &str) -> BTreeMap<String, usize> {
+        let mut places = BTreeMap::new();
+        for (place, stage) in self.stages().enumerate() {
+            if let Some(name) = stage.fields.get(key).and_then(Json::as_str) {
+                places.entry(name.to_owned()).or_insert(place);
+            }
+        }
+        places
     }
 
     /// The roots.
@@ -107,25 +125,32 @@ impl Scope {
             .filter_map(|stage| Some(Object { kind: Kind::Stage, fields: stage.as_object()? }))
     }
 
-    /// The stages an object of the execution builds on, nearest first: those it requires, the stage it
-    /// is a part of, and what these build on.
+    /// The stages a stage builds on, nearest first: those it requires, the stage it is a part of, and
+    /// what these build on.
     pub(crate) fn ancestors<'s>(&'s self, stage: &'s JsonMap<String, Json>) -> Vec<Object<'s>> {
+        let stages: Vec<Object<'s>> = self.stages().collect();
+        let own = stage.get("id").and_then(Json::as_str).and_then(|id| self.by_id.get(id));
+        let mut seen: BTreeSet<usize> = own.into_iter().copied().collect();
         let mut found: Vec<Object<'s>> = Vec::new();
-        let mut looked_at = 0;
-        let mut current = stage;
-        loop {
-            for near in self.stages().filter(|near| precedes(near.fields, current)) {
-                let known = |other: &JsonMap<String, Json>| std::ptr::eq(other, near.fields);
-                if !known(stage) && !found.iter().any(|seen| known(seen.fields)) {
-                    found.push(near);
+        let mut next = VecDeque::from([stage]);
+        while let Some(current) = next.pop_front() {
+            for place in self.preceding(current) {
+                if let Some(near) = stages.get(place).filter(|_| seen.insert(place)) {
+                    found.push(*near);
+                    next.push_back(near.fields);
                 }
             }
-            match found.get(looked_at) {
-                Some(next) => current = next.fields,
-                None => return found,
-            }
-            looked_at += 1;
         }
+        found
+    }
+
+    /// Places of the stages a stage directly requires or is a part of.
+    fn preceding(&self, stage: &JsonMap<String, Json>) -> Vec<usize> {
+        let required = stage.get("requisiteStageRefIds").and_then(Json::as_array);
+        let required = required.into_iter().flatten().filter_map(Json::as_str);
+        let parent = stage.get("parentStageId").and_then(Json::as_str);
+        let required = required.filter_map(|ref_id| self.by_ref.get(ref_id));
+        required.chain(parent.and_then(|id| self.by_id.get(id))).copied().collect()
     }
 
     /// What a stage finds under a key that its own context does not have.
@@ -138,14 +163,6 @@ impl Scope {
         let mut outputs = ancestors.into_iter().filter_map(|near| near.fields.get("outputs"));
         outputs.find_map(|outputs| outputs.get(key)).map(|json| Value::view(json, Nature::Data))
     }
-}
-
-/// Whether a stage directly requires the other or is a part of it.
-fn precedes(near: &JsonMap<String, Json>, stage: &JsonMap<String, Json>) -> bool {
-    let is = |key: &str, wanted: &Json| near.get(key) == Some(wanted);
-    let required = stage.get("requisiteStageRefIds").and_then(Json::as_array);
-    required.is_some_and(|required| required.iter().any(|ref_id| is("refId", ref_id)))
-        || stage.get("parentStageId").is_some_and(|parent| !parent.is_null() && is("id", parent))
 }
 
 /// The commit a build is of: the first that is on a branch of its own, or the first.

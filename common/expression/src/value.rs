@@ -332,7 +332,7 @@ impl<'s> Map<'s> {
 /// Whether a root is an object. An execution without an id is somebody's data of that name.
 fn nature_of(root: &str, json: &Json) -> Nature {
     match root {
-        "execution" if json.get("id").is_some_and(Json::is_string) => {
+        "execution" if json.get("id").is_some_and(|id| !id.is_null()) => {
             Nature::Object(Kind::Execution)
         }
         "scmInfo" => Nature::Object(Kind::SourceControl),

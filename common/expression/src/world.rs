@@ -3,16 +3,17 @@
 
 use std::cell::Cell;
 
-use crate::{fault::Trouble, scope::Facts};
+use crate::{fault::Trouble, pattern::Patterns, scope::Facts};
 
 pub(crate) struct World<'f> {
     pub(crate) facts: &'f Facts,
+    pub(crate) patterns: Patterns,
     state: Cell<Option<u64>>,
 }
 
 impl<'f> World<'f> {
-    pub(crate) const fn new(facts: &'f Facts) -> Self {
-        Self { facts, state: Cell::new(facts.seed) }
+    pub(crate) fn new(facts: &'f Facts) -> Self {
+        Self { facts, patterns: Patterns::default(), state: Cell::new(facts.seed) }
     }
 
     /// The next unpredictable number.

@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map as JsonMap, Number as JsonNumber, Value as Json};
 
 use super::Called;
-use crate::{fault::Trouble, limits::Limits, value::Value};
+use crate::{fault::Trouble, limits::Limits, render::weight, value::Value};
 
 /// How many documents a text may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,17 +162,6 @@ fn key_text(key: Json) -> Result<String, Trouble> {
         Json::String(text) => Ok(text),
         Json::Null | Json::Bool(_) | Json::Number(_) => Ok(key.to_string()),
         Json::Array(_) | Json::Object(_) => Err(Trouble::from("a key in YAML must be text")),
-    }
-}
-
-fn weight(value: &Json) -> usize {
-    match value {
-        Json::Null | Json::Bool(_) | Json::Number(_) => 8,
-        Json::String(text) => text.len() + 2,
-        Json::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
-        Json::Object(fields) => {
-            fields.iter().map(|(key, value)| key.len() + 2 + weight(value)).sum::<usize>() + 2
-        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! Reading from values: names, properties, indexes, methods, selections, projections.
 
-use super::{Evaluation, Machine, size};
+use super::{Evaluation, Machine, Missed, Reason, size};
 use crate::{
     arguments::Arguments,
-    fault::{Fault, names_there, short},
+    fault::{Fault, short},
     methods,
     number::Number,
     syntax::{Access, AccessKind, Node, NodeKind, OnNull, Pick},
@@ -33,7 +33,12 @@ impl<'s> Machine<'s> {
                 AccessKind::Property(name) => self.property(&value, name, at)?,
                 AccessKind::Method(name, arguments) => {
                     let values = self.values(arguments, here)?;
-                    self.method(&value, name, &values, at)?
+                    match (&value, values.as_slice(), getter_of(name)) {
+                        (Value::Object(object), [], Some(property)) => {
+                            self.object_property(*object, &property, at)?
+                        }
+                        _ => self.method(&value, name, &values, at)?,
+                    }
                 }
                 AccessKind::Index(index) => self.index(&value, index, at)?,
                 AccessKind::Select(pick, test) => self.select(&value, *pick, test, at)?,
@@ -48,6 +53,7 @@ impl<'s> Machine<'s> {
     pub(super) fn name(&mut self, here: &Value<'s>, name: &str, at: usize) -> Evaluation<'s> {
         let at_root = matches!(here, Value::Map(Map::Root(_)));
         if at_root && name == "deployedServerGroups" {
+            self.pay_for_stages(at)?;
             return crate::functions::call(self, name, &[]).map_err(|trouble| trouble.at(at));
         }
         self.property(here, name, at)
@@ -95,7 +101,7 @@ impl<'s> Machine<'s> {
 
     fn read_from_null(&self, what: &str, at: usize) -> Fault {
         let reason = match &self.missed {
-            Some(missed) => format!(": {}", missed.message),
+            Some(missed) => format!(": {}", missed.message()),
             None => String::new(),
         };
         Fault::evaluation(at, format!("{what} cannot be read from null{reason}"))
@@ -105,21 +111,17 @@ impl<'s> Machine<'s> {
     fn entry(&mut self, map: &Map<'s>, key: &str, at: usize) -> Evaluation<'s> {
         if let Some(value) = map.own(key) {
             if value.is_null() {
-                let message = format!("the value of `{}` is null", short(key));
-                self.missed = Some(super::Missed { at, message });
+                self.missed = Some(Missed { at, reason: Reason::NullValue(key.to_owned()) });
             }
             return Ok(value);
         }
         if let Map::Context(stage) = map {
-            self.pay(at, stage.len())?;
+            self.pay_for_stages(at)?;
             if let Some(value) = self.scope.inherited(stage, key) {
                 return Ok(value);
             }
         }
-        let entries = map.entries();
-        let names = entries.iter().map(|(name, _)| &**name);
-        let message = format!("`{}` is not there; {}", short(key), names_there(key, names));
-        self.miss(at, message)
+        self.miss(at, Reason::NoKey(key.to_owned(), map.clone()))
     }
 
     pub(super) fn method(
@@ -151,7 +153,7 @@ impl<'s> Machine<'s> {
         };
         match value {
             Value::Null => Err(self.read_from_null("an index", at)),
-            Value::Map(_) if index.is_null() => self.miss(at, "the key is null".to_owned()),
+            Value::Map(_) if index.is_null() => self.miss(at, Reason::NullKey),
             Value::Map(map) => {
                 let key = self.key(&index, at)?;
                 self.entry(map, &key, at)
@@ -258,6 +260,13 @@ impl<'s> Machine<'s> {
         let message = "only a name, a property or an index can be assigned to";
         Err(Fault::evaluation(target.at, message))
     }
+}
+
+/// The property that `getName()` reads.
+fn getter_of(method: &str) -> Option<String> {
+    let mut letters = method.strip_prefix("get")?.chars();
+    let first = letters.next().filter(char::is_ascii_uppercase)?;
+    Some(format!("{}{}", first.to_ascii_lowercase(), letters.as_str()))
 }
 
 /// A position: a whole number, or text that is one.

@@ -3,13 +3,16 @@
 //!
 //! Source: the getters that Orca's expressions may call.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map as JsonMap, Value as Json};
 
-use super::{Evaluation, Machine};
+use super::{Evaluation, Machine, Missed, Reason};
 use crate::{
     fault::{Fault, names_there, short},
     java::Class,
     number::Number,
+    render::weight,
     value::{Entries, Kind, Map, Nature, Object, Value},
 };
 
@@ -121,6 +124,9 @@ impl<'s> Machine<'s> {
             return Err(Fault::evaluation(at, format!("{noun} has no property `{name}`; {there}")));
         }
         let derived = match object.kind {
+            Kind::Execution if name == "context" && there.is_none() => {
+                Some(self.outputs_of_all(at)?)
+            }
             Kind::Execution => self.of_execution(object, name),
             Kind::Stage => self.of_stage(object, name),
             Kind::Trigger => match name {
@@ -137,8 +143,7 @@ impl<'s> Machine<'s> {
         match value {
             Some(value) if !value.is_null() => Ok(value),
             Some(_) | None => {
-                let message = format!("`{name}` of {} has no value", object.kind.noun());
-                self.missed = Some(super::Missed { at, message });
+                self.missed = Some(Missed { at, reason: Reason::NullValue(name.to_owned()) });
                 Ok(Value::Null)
             }
         }
@@ -155,7 +160,6 @@ impl<'s> Machine<'s> {
                 let given = there.or_else(|| self.scope.roots().get("trigger"));
                 given.map(|json| Value::view(json, Nature::Object(Kind::Trigger)))
             }
-            "context" if there.is_none() => Some(self.outputs_of_all()),
             "canceled" | "limitConcurrent" | "keepWaitingPipelines" if there.is_none() => {
                 Some(Value::Bool(false))
             }
@@ -169,25 +173,28 @@ impl<'s> Machine<'s> {
     }
 
     /// The outputs of all stages, later ones over earlier ones; lists are joined.
-    fn outputs_of_all(&self) -> Value<'s> {
+    fn outputs_of_all(&mut self, at: usize) -> Evaluation<'s> {
+        if let Some(outputs) = &self.outputs {
+            return Ok(outputs.clone());
+        }
         let mut merged: JsonMap<String, Json> = JsonMap::new();
         let outputs =
             self.scope.stages().filter_map(|stage| stage.fields.get("outputs")?.as_object());
         for (key, value) in outputs.flatten() {
+            self.pay(at, weight(value))?;
             match (merged.get_mut(key), value) {
                 (Some(Json::Array(known)), Json::Array(more)) => {
-                    for item in more {
-                        if !known.contains(item) {
-                            known.push(item.clone());
-                        }
-                    }
+                    let mut seen: BTreeSet<String> = known.iter().map(Json::to_string).collect();
+                    known.extend(more.iter().filter(|item| seen.insert(item.to_string())).cloned());
                 }
                 _ => {
                     merged.insert(key.clone(), value.clone());
                 }
             }
         }
-        Value::made_of(Json::Object(merged))
+        let merged = Value::made_of(Json::Object(merged));
+        self.outputs = Some(merged.clone());
+        Ok(merged)
     }
 
     fn of_stage(&self, stage: Object<'s>, name: &str) -> Option<Value<'s>> {

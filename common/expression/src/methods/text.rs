@@ -1,14 +1,16 @@
 //! Methods of text. Positions count UTF-16 units, as in Java.
 
+use regex::Regex;
+
 use super::Called;
 use crate::{
     arguments::Arguments,
     fault::Trouble,
-    limits::Limits,
     number::{Number, low_bits},
     operators::bounded,
     pattern,
     value::Value,
+    world::World,
 };
 
 pub(super) const NAMES: &[&str] = &[
@@ -53,12 +55,18 @@ fn blank(letter: char) -> bool {
     letter <= ' '
 }
 
-pub(super) fn call<'s>(text: &str, name: &str, arguments: &Arguments<'_, 's>) -> Called<'s> {
+pub(super) fn call<'s>(
+    text: &str,
+    name: &str,
+    arguments: &Arguments<'_, 's>,
+    world: &World<'_>,
+) -> Called<'s> {
     let count = arguments.values.len();
     if count == 0 {
         return plain(text, name);
     }
     let limits = arguments.limits;
+    let pattern = |place: usize| world.patterns.part(&arguments.text(place)?, limits);
     Ok(Some(match (name, count) {
         ("contains", 1) => Value::Bool(text.contains(&arguments.text(0)?)),
         ("startsWith", 1) => Value::Bool(text.starts_with(&arguments.text(0)?)),
@@ -106,11 +114,11 @@ pub(super) fn call<'s>(text: &str, name: &str, arguments: &Arguments<'_, 's>) ->
         }
         ("replace", 2) => replaced(text, arguments)?,
         ("matches", 1) => {
-            Value::Bool(pattern::compile_whole(&arguments.text(0)?, limits)?.is_match(text))
+            Value::Bool(world.patterns.whole(&arguments.text(0)?, limits)?.is_match(text))
         }
-        ("replaceAll" | "replaceFirst", 2) => replaced_by_pattern(text, name, arguments)?,
-        ("split", 1) => split(text, &arguments.text(0)?, 0, limits)?,
-        ("split", 2) => split(text, &arguments.text(0)?, arguments.int(1)?, limits)?,
+        ("replaceAll" | "replaceFirst", 2) => replaced_by_pattern(text, name, arguments, world)?,
+        ("split", 1) => split(text, &pattern(0)?, 0),
+        ("split", 2) => split(text, &pattern(0)?, arguments.int(1)?),
         ("formatted", _) => Value::text(crate::format::format(text, arguments.values, limits)?),
         _ => return Ok(None),
     }))
@@ -200,8 +208,9 @@ fn replaced_by_pattern<'s>(
     text: &str,
     name: &str,
     arguments: &Arguments<'_, 's>,
+    world: &World<'_>,
 ) -> Result<Value<'s>, Trouble> {
-    let regex = pattern::compile(&arguments.text(0)?, arguments.limits)?;
+    let regex = world.patterns.part(&arguments.text(0)?, arguments.limits)?;
     let replacement = arguments.text(1)?;
     let most = if name == "replaceFirst" { 1 } else { usize::MAX };
     let mut out = String::new();
@@ -220,8 +229,7 @@ fn replaced_by_pattern<'s>(
 }
 
 /// `String.split`: empty parts at the end are dropped unless a limit is given.
-fn split<'s>(text: &str, by: &str, limit: i32, limits: &Limits) -> Result<Value<'s>, Trouble> {
-    let regex = pattern::compile(by, limits)?;
+fn split<'s>(text: &str, regex: &Regex, limit: i32) -> Value<'s> {
     let most = usize::try_from(limit).ok().filter(|most| *most > 0).unwrap_or(usize::MAX);
     let mut parts: Vec<&str> = Vec::new();
     let mut end = 0;
@@ -237,7 +245,7 @@ fn split<'s>(text: &str, by: &str, limit: i32, limits: &Limits) -> Result<Value<
         end = found.end();
     }
     if parts.is_empty() {
-        return Ok(Value::array([Value::text(text)]));
+        return Value::array([Value::text(text)]);
     }
     parts.push(text.get(end..).unwrap_or_default());
     if limit == 0 {
@@ -245,7 +253,7 @@ fn split<'s>(text: &str, by: &str, limit: i32, limits: &Limits) -> Result<Value<
             parts.pop();
         }
     }
-    Ok(Value::array(parts.into_iter().map(Value::text)))
+    Value::array(parts.into_iter().map(Value::text))
 }
 
 /// `compareTo`: the difference at the first different unit, or of the lengths.
@@ -291,10 +299,11 @@ pub(crate) fn hash(value: &Value<'_>) -> Result<i32, Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{limits::Limits, pattern::Patterns, scope::Facts};
 
     fn called(text: &str, name: &str, arguments: &[Value<'static>]) -> Value<'static> {
         let arguments = Arguments { values: arguments, limits: &Limits::STANDARD };
-        call(text, name, &arguments).unwrap().unwrap()
+        call(text, name, &arguments, &World::new(&Facts::default())).unwrap().unwrap()
     }
 
     fn shown(value: &Value<'_>) -> String {
@@ -314,7 +323,8 @@ mod tests {
             ("a.b", "\\.", 0, "[a, b]"),
             ("a|b", "|", 0, "[a, |, b]"),
         ] {
-            let found = split(text, by, limit, &Limits::STANDARD).unwrap();
+            let regex = Patterns::default().part(by, &Limits::STANDARD).unwrap();
+            let found = split(text, &regex, limit);
             assert_eq!(shown(&found), parts, "{text} by {by}");
         }
     }
@@ -333,8 +343,10 @@ mod tests {
     fn positions_outside_are_errors() {
         let values = [Value::int(4)];
         let arguments = Arguments { values: &values, limits: &Limits::STANDARD };
-        assert!(call("abc", "substring", &arguments).is_err());
-        assert!(call("abc", "charAt", &arguments).is_err());
+        let facts = Facts::default();
+        let world = World::new(&facts);
+        assert!(call("abc", "substring", &arguments, &world).is_err());
+        assert!(call("abc", "charAt", &arguments, &world).is_err());
     }
 
     #[test]

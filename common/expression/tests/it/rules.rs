@@ -207,6 +207,8 @@ fn an_execution_and_its_stages_have_the_properties_they_have() {
         ("#stage('Ask part').context['color']", json!("blue")),
         ("execution.context.color", json!("blue")),
         ("execution.stages.?[status == 'TERMINAL'].![name]", json!(["Ask"])),
+        ("execution.getStages().size()", json!(3)),
+        ("#stage('Bake').getStatus()", json!("SUCCEEDED")),
         ("execution.canceled", json!(false)),
         ("execution.trigger.parameters.env", json!("prod")),
         ("#currentUser()", json!("eve")),
@@ -284,6 +286,7 @@ fn json_yaml_and_base64_are_read_and_written() {
         ("#readJson('{\"a\": [1, null]}').a[0]", json!(1)),
         ("#readYaml('a: yes')", json!({"a": true})),
         ("#fromBase64(#toBase64('Grüße'))", json!("Grüße")),
+        ("#fromBase64('WW8')", json!("Yo")),
         ("#alphanumerical('a-b_1')", json!("ab1")),
         ("#toBoolean('TRUE') and !#toBoolean(nothing)", json!(true)),
     ]);

@@ -25,6 +25,38 @@ fn scope() -> Scope {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
+fn what_costs_more_than_a_step_is_counted_as_more() {
+    let stage = |number: u32| {
+        let requires = if number == 0 { vec![] } else { vec![(number - 1).to_string()] };
+        json!({ "id": format!("s{number}"), "refId": number.to_string(), "name": format!("n{number}"),
+            "requisiteStageRefIds": requires, "context": {}, "outputs": { "o": [number] } })
+    };
+    let stages: Vec<Value> = (0..500).map(stage).collect();
+    let numbers: Vec<u32> = (0..1_000).collect();
+    let roots = json!({ "execution": { "id": "e", "stages": stages }, "long": numbers });
+    let scope = Scope::new(roots.as_object().unwrap().clone(), Facts::default());
+    for text in [
+        "${long.![#stage('n499').context.missing]}",
+        "${long.![#root.execution.stages.![context.o]]}",
+        "${long.![#deployedServerGroups()]}",
+        "${long.?[('x' + #this) matches '(a{1000}){50}' + #this]}",
+        "${long.?['x'.matches('y' + #this)]}",
+    ] {
+        let began = Instant::now();
+        let error = evaluate_text(text, &scope, &Limits::STANDARD).unwrap_err();
+        assert_eq!(error.kind, FaultKind::Limit, "{text}: {error}");
+        assert!(began.elapsed() < PATIENCE, "{text} took {:?}", began.elapsed());
+    }
+    for (text, value) in [
+        ("${#stage('n499').context.o}", json!([498])),
+        ("${execution.context.o.size()}", json!(500)),
+        ("${long.?[('x' + #this) matches 'x[0-9]'].size()}", json!(10)),
+    ] {
+        assert_eq!(evaluate_text(text, &scope, &Limits::STANDARD).unwrap(), value, "{text}");
+    }
+}
+
+#[test]
 fn expressions_that_explode_end_at_a_limit() {
     let scope = scope();
     let deep = |open: &str, close: &str| format!("${{{}1{}}}", open.repeat(200), close.repeat(200));

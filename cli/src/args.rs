@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod eval;
 mod execution;
 mod pipeline;
 
@@ -7,6 +8,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use eval::Eval;
 pub(crate) use execution::{Decision, Execution, Stage, Target};
 pub(crate) use pipeline::{Pipeline, Run};
 
@@ -15,6 +17,7 @@ Examples:
   bowline demo                                      see a Jenkins build become a server group, all on this machine
   bowline standalone --data-dir /var/lib/bowline    run the server in one process
   bowline validate pipelines/*.json                 check definitions, offline
+  bowline eval 'image ${trigger.buildInfo.number}' --context context.json
   bowline pipeline save shop.json
   bowline pipeline run shop build-bake-deploy --build 118 --wait --timeout 30m
   bowline execution watch 5Q2V8JMT1GZC0X5Y4N7RD3WKHB
@@ -78,6 +81,9 @@ pub(crate) enum Command {
     /// Checks pipeline definitions without a server
     #[command(after_help = VALIDATE_HELP)]
     Validate(Validate),
+    /// Evaluates a string or a JSON document with expressions, without a server
+    #[command(after_help = eval::EVAL_HELP)]
+    Eval(Eval),
     /// Checks that what lies in a store can be true
     #[command(after_help = FSCK_HELP)]
     Fsck(Fsck),

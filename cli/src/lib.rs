@@ -8,6 +8,7 @@ mod clouds;
 mod demo;
 mod diff;
 mod display;
+mod eval;
 mod execution;
 mod exit;
 mod fsck;
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
             Err(error) => finish(Err(error.into())),
         },
         Command::Validate(validate) => finish(validate::run(&validate, cli.output)),
+        Command::Eval(eval) => finish(eval::run(&eval)),
         Command::Fsck(fsck) => on_runtime(fsck::run(fsck, cli.output)),
         Command::Pipeline(command) => on_runtime(async move {
             pipeline::run(command, &Server::new(&cli.server, cli.token)?, cli.output).await
@@ -106,6 +108,16 @@ enum CommandError {
         #[source]
         cause: std::io::Error,
     },
+    /// A file that should hold JSON does not.
+    #[error("`{path}` is not JSON")]
+    Json {
+        path: String,
+        #[source]
+        cause: serde_json::Error,
+    },
+    /// A context that has no names.
+    #[error("`{path}` is not a JSON object: its keys are the names that expressions can see")]
+    NoObject { path: String },
     /// A definition has errors; they were printed.
     #[error("`{path}` was not saved: it has {errors} errors")]
     Invalid { path: String, errors: usize },
@@ -134,6 +146,8 @@ impl CommandError {
             Self::Server(ServerError::Address { .. }) => Exit::Usage,
             Self::Server(_)
             | Self::Read { .. }
+            | Self::Json { .. }
+            | Self::NoObject { .. }
             | Self::Invalid { .. }
             | Self::NoSuchPipeline { .. }
             | Self::NoJenkinsTrigger { .. }
@@ -153,7 +167,12 @@ impl CommandError {
                 "leave --build out, or add a trigger of type `jenkins` to the pipeline".to_owned(),
             ),
             Self::Demo(error) => error.hint().map(str::to_owned),
-            Self::Read { .. } | Self::Invalid { .. } | Self::Store(_) | Self::Runtime(_) => None,
+            Self::Read { .. }
+            | Self::Json { .. }
+            | Self::NoObject { .. }
+            | Self::Invalid { .. }
+            | Self::Store(_)
+            | Self::Runtime(_) => None,
         }
     }
 }

@@ -31,6 +31,7 @@ const PLAN: &[(&str, &[&str])] = &[
         &[
             "bus",
             "coordinator",
+            "expression",
             "fake-aws",
             "fake-jenkins",
             "model",

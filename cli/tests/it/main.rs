@@ -7,6 +7,8 @@ mod client;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod eval;
+#[cfg(test)]
 mod fsck;
 #[cfg(test)]
 mod orders;

@@ -81,6 +81,9 @@ pub(crate) enum Command {
     /// Checks pipeline definitions without a server
     #[command(after_help = VALIDATE_HELP)]
     Validate(Validate),
+    /// Evaluates a string or a JSON document with expressions, without a server
+    #[command(after_help = eval::EVAL_HELP)]
+    Eval(Eval),
     /// Checks that what lies in a store can be true
     #[command(after_help = FSCK_HELP)]
     Fsck(Fsck),

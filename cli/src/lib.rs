@@ -56,6 +56,7 @@ pub fn main() -> ExitCode {
             Err(error) => finish(Err(error.into())),
         },
         Command::Validate(validate) => finish(validate::run(&validate, cli.output)),
+        Command::Eval(eval) => finish(eval::run(&eval)),
         Command::Fsck(fsck) => on_runtime(fsck::run(fsck, cli.output)),
         Command::Eval(eval) => finish(eval::run(&eval)),
         Command::Pipeline(command) => on_runtime(async move {

@@ -87,9 +87,6 @@ pub(crate) enum Command {
     /// Checks that what lies in a store can be true
     #[command(after_help = FSCK_HELP)]
     Fsck(Fsck),
-    /// Evaluates a string or a JSON document with expressions, without a server
-    #[command(after_help = eval::EVAL_HELP)]
-    Eval(Eval),
     /// Saves, reads, compares, removes and runs pipelines
     #[command(subcommand)]
     Pipeline(Pipeline),

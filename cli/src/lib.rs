@@ -58,7 +58,6 @@ pub fn main() -> ExitCode {
         Command::Validate(validate) => finish(validate::run(&validate, cli.output)),
         Command::Eval(eval) => finish(eval::run(&eval)),
         Command::Fsck(fsck) => on_runtime(fsck::run(fsck, cli.output)),
-        Command::Eval(eval) => finish(eval::run(&eval)),
         Command::Pipeline(command) => on_runtime(async move {
             pipeline::run(command, &Server::new(&cli.server, cli.token)?, cli.output).await
         }),

@@ -5,7 +5,7 @@
 //! load is never seen half changed. [`findings`] judges what was read, and is pure.
 //!
 //! One idea carries most of the rules: every list and index is a function of the rows it is made
-//! from ([`places`]). What the function says and the store lacks is missing; what the store has and
+//! from ([`places()`]). What the function says and the store lacks is missing; what the store has and
 //! the function does not say is astray.
 
 mod fields;

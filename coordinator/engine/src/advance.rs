@@ -147,7 +147,8 @@ impl Step<'_> {
             }
             return;
         }
-        let outputs = self.stage(at).filter(|_| !held).map(|stage| types::outputs(stage, &parts));
+        let outputs =
+            self.stage(at).filter(|_| !held).map(|stage| stage_types::outputs(stage, &parts));
         let Some(stage) = self.document.stages.get_mut(at) else { return };
         stage.failure = failure;
         stage.outputs.extend(outputs.unwrap_or_default());

@@ -8,8 +8,8 @@ use crate::{
     document::{Stage, StageState, Work},
     expressions::{self, Condition},
     nesting,
+    stage_types::{self, Child, Part, Plan},
     step::Step,
-    types::{self, Child, Part, Plan},
     window::{self, Opening},
     work,
 };
@@ -110,7 +110,7 @@ impl Step<'_> {
             return;
         }
         let Some(stage) = self.stage(at) else { return };
-        match types::plan(self.document, stage) {
+        match stage_types::plan(self.document, stage) {
             Ok(plan) => self.carry_out(at, plan),
             Err(failure) => self.fail(at, failure),
         }

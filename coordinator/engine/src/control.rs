@@ -8,8 +8,8 @@ use crate::{
     begin::skippable,
     document::{Document, Pause, StageState, Work, user_failure},
     restart,
+    stage_types::judgment,
     step::{Rejection, Step},
-    types::judgment,
 };
 
 /// Carries out an order.

@@ -52,7 +52,7 @@ pub(crate) fn enabled(document: &Document, stage: &Stage) -> Condition {
 /// The configuration of a stage that begins, but for what its type evaluates by itself.
 pub(crate) fn evaluated_config(document: &Document, stage: &Stage) -> EvaluatedConfig {
     let mut config = stage.config.clone();
-    let own = types::own_field(stage).and_then(|key| Some((key, config.remove(key)?)));
+    let own = stage_types::own_field(stage).and_then(|key| Some((key, config.remove(key)?)));
     let mut evaluated = evaluate::evaluated(document, stage, &Map::new(), config);
     if let Some((key, value)) = own {
         evaluated.config.insert(key.to_owned(), value);

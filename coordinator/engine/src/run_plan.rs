@@ -191,7 +191,7 @@ impl Planner {
         let Some(stage) = self.document.stages.get(at) else { return Outcome::NotReached };
         let planned = match failed {
             Some(failure) => Err(failure),
-            None => types::plan(&self.document, stage),
+            None => stage_types::plan(&self.document, stage),
         };
         match planned {
             Ok(plan) => {

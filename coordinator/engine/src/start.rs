@@ -13,9 +13,9 @@ use crate::{
     effects::Effects,
     facts::{Facts, Policy},
     nesting,
+    stage_types::bake,
     step::Step,
     trigger,
-    types::bake,
 };
 
 /// What an execution comes from.

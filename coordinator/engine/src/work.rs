@@ -10,7 +10,7 @@ use crate::{
     document::{Attempt, Stage, StageState, Work},
     effects::{Dispatch, Effects},
     facts::Lease,
-    types::{bake, deploy},
+    stage_types::{bake, deploy},
 };
 
 /// How long a task that was told to stop, and that nobody holds, is given to be claimed by a worker

@@ -7,7 +7,7 @@ use wire::{BakeRequest, DeployRequest, DeployStrategy, DeployTask, TaskFailure};
 
 use crate::{
     document::{Stage, Until},
-    types::{Child, Part, Plan, judgment},
+    stage_types::{Child, Part, Plan, judgment},
 };
 
 /// One thing a stage does.

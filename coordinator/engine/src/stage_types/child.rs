@@ -6,7 +6,7 @@ use wire::TaskFailure;
 use crate::{
     document::{Document, Stage, Until, user_failure},
     nesting,
-    types::{Child, Plan, bake},
+    stage_types::{Child, Plan, bake},
 };
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {

@@ -8,7 +8,7 @@ use wire::TaskFailure;
 use crate::{
     document::{Document, Stage},
     evaluate,
-    types::{Plan, bake},
+    stage_types::{Plan, bake},
 };
 
 /// Source: Orca's `EvaluateVariablesStage`; a variable that cannot be evaluated keeps its text.

@@ -14,7 +14,7 @@ use wire::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec, TaskFailu
 use crate::{
     build,
     document::{Document, Stage, user_failure},
-    types::{Part, Plan},
+    stage_types::{Part, Plan},
 };
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {

@@ -5,7 +5,7 @@ use wire::TaskFailure;
 use crate::{
     begin::number,
     document::{Stage, user_failure},
-    types::Plan,
+    stage_types::Plan,
 };
 
 /// The pause of a stage that does not say how long. Source: Deck's default for a new wait stage.

@@ -11,7 +11,7 @@ use wire::{Capacity, DeployRequest, DeployResult, DeployStrategy, TaskFailure};
 use crate::{
     build,
     document::{Document, Stage, user_failure},
-    types::{Part, Plan, bake},
+    stage_types::{Part, Plan, bake},
 };
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {

@@ -12,7 +12,7 @@ use crate::{
     document::{Document, Stage, user_failure},
     evaluate,
     expressions::{self, Condition},
-    types::{Part, Plan, bake},
+    stage_types::{Part, Plan, bake},
 };
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {

@@ -54,7 +54,6 @@ bugs! {
     HighWaterDedupe "high-water-dedupe": "A build with a lower number than one seen before counts as known.";
     TrustsWebhook "trusts-webhook": "A build counts as real because somebody says so.";
     TrustsUnfinished "trusts-unfinished": "A build that Jenkins does not know yet counts as never to come.";
-    WorksWhenBusy "works-when-busy": "A worker begins although another holds the task.";
     WorksWhenLost "works-when-lost": "A worker that hears that its lease is lost goes on.";
     LeaseByClientClock "lease-by-client-clock": "A lease runs out long before its holder thinks so.";
     NoCheckpoint "no-checkpoint": "What is about to be done is not stored before it is done.";
@@ -136,9 +135,6 @@ impl Process {
 
     pub(crate) fn planted_claim(&self, claim: Claim) -> Claim {
         match claim {
-            Claim::Busy { .. } if self.has(Bug::WorksWhenBusy) => {
-                Claim::Granted { token: 0, checkpoint: None, cancel: false }
-            }
             Claim::Granted { token, checkpoint, cancel: true } if self.has(Bug::IgnoresCancel) => {
                 Claim::Granted { token, checkpoint, cancel: false }
             }

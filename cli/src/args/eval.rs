@@ -20,10 +20,14 @@ Examples:
 Exit codes: 0 evaluated, 1 a file cannot be used or (--strict) something stayed as text, 2 wrong usage.";
 
 #[derive(Debug, Args)]
-#[group(id = "what", args = ["expression", "document"], required = true, multiple = false)]
 pub(crate) struct Eval {
     /// One string, with `${…}` in it.
-    #[arg(value_name = "EXPR", allow_hyphen_values = true)]
+    #[arg(
+        value_name = "EXPR",
+        allow_hyphen_values = true,
+        required_unless_present = "document",
+        conflicts_with = "document"
+    )]
     pub(crate) expression: Option<String>,
     /// Evaluate every string and every key of this JSON file; `-` is standard input.
     #[arg(long, short, value_name = "FILE")]

@@ -201,14 +201,13 @@ impl Roles {
 
 /// The store in a data folder.
 pub(crate) fn in_folder(folder: &Path) -> StoreConfig {
-    let url = format!("embedded:{}", folder.join("bowline.redb").display());
+    let url = format!("embedded:{}", folder.display());
     StoreConfig { url: url.as_str().into() }
 }
 
-/// Makes the folder an embedded store's file goes into.
+/// Makes the folder of an embedded store.
 pub(crate) fn make_folder(store: &StoreConfig) -> Result<(), StartError> {
-    let Some(file) = store.url.expose().strip_prefix("embedded:") else { return Ok(()) };
-    let Some(folder) = Path::new(file).parent() else { return Ok(()) };
+    let Some(folder) = store.url.expose().strip_prefix("embedded:") else { return Ok(()) };
     std::fs::create_dir_all(folder)
-        .map_err(|cause| StartError::Folder { folder: folder.display().to_string(), cause })
+        .map_err(|cause| StartError::Folder { folder: folder.to_owned(), cause })
 }

@@ -37,10 +37,11 @@ impl Tasks {
     {
         let abandoned = self.abandoned.clone();
         let until_abandoned = async move {
-            match abandoned.run_until_cancelled_owned(future).await {
-                Some(output) => output,
+            tokio::select! {
+                biased;
                 // Nobody hears of it again.
-                None => std::future::pending().await,
+                () = abandoned.cancelled_owned() => std::future::pending().await,
+                output = future => output,
             }
         };
         tokio::spawn(self.tracker.track_future(until_abandoned))

@@ -7,7 +7,7 @@ fn everywhere(shape: usize) {
     let canonical = Canonical::new();
     assert_eq!(canonical.calm().violations, [""; 0]);
     let (what, points): (What, _) = (SHAPES[shape], canonical.points());
-    assert!(points.len() > 200, "only {} points", points.len());
+    assert!(points.len() > 120, "only {} points", points.len());
     for (face, nth) in points {
         let wrong = canonical.wrong_with(&[Fault { face, nth, what }]);
         assert_eq!(wrong, [""; 0], "{what:?} at call {nth} of {face:?}");

@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use crate::{
     document::{Stage, StageState, Work},
+    stage_types,
     step::Step,
-    types, work,
+    work,
 };
 
 impl Step<'_> {

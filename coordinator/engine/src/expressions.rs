@@ -5,7 +5,7 @@ use wire::TaskFailure;
 
 use crate::{
     document::{Document, Stage},
-    evaluate, types,
+    evaluate, stage_types,
 };
 
 /// What a condition came to.

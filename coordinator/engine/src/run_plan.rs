@@ -15,8 +15,9 @@ pub use self::{action::Action, resolved::Resolved};
 use crate::{
     document::{Document, Stage, StageState},
     expressions::{self, Condition},
+    stage_types,
     start::{self, Origin},
-    types, window, work,
+    window, work,
 };
 
 /// What a start would do.

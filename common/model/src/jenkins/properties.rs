@@ -32,7 +32,7 @@ pub enum PropertiesError {
         /// Its name.
         file: String,
     },
-    /// An escape `\uXXXX` is broken.
+    /// A Unicode escape (a backslash, `u`, four hexadecimal digits) is broken.
     #[error("line {line} of property file `{file}` has a broken \\u escape")]
     Escape {
         /// Its name.

@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn the_library_has_no_open_places() {
         let text = functions_text();
-        assert!(text.starts_with("#!lua name=bowline_v2\n"), "the first line names the library");
+        assert!(text.starts_with("#!lua name=bowline_v3\n"), "the first line names the library");
         for place in ["@WAKE_MAX_MS@", "@DOCUMENT_BYTES_MAX@", "@OVERDUE_MS@", "@FINGERPRINT@"] {
             assert!(!text.contains(place), "`{place}` was not filled in");
         }

@@ -209,8 +209,9 @@ pub struct OutboxRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskChange {
     /// A task may be claimed, in this epoch. A higher epoch of a known task keeps its checkpoint
-    /// and takes the lease from its holder; the same or a lower epoch changes nothing. A result
-    /// that came in before stays: then only the epoch is raised.
+    /// and takes the lease from a holder that fell silent; one that was heard of in time keeps it,
+    /// and the whole transition is answered with [`Committed::Conflict`]. The same or a lower epoch
+    /// changes nothing. A result that came in before stays: then only the epoch is raised.
     Dispatch {
         /// The task.
         task: TaskId,
@@ -252,7 +253,8 @@ pub enum Committed {
     },
     /// This input was applied before: treat as success.
     Duplicate,
-    /// Somebody else committed in between: load and decide again.
+    /// Somebody else was quicker: load and decide again. Either the version moved on, or the
+    /// transition would dispatch a task anew that somebody holds now ([`TaskChange::Dispatch`]).
     Conflict {
         /// The stored version.
         version: u64,
@@ -308,6 +310,13 @@ pub struct LeaseRow {
     pub result: Option<String>,
     /// Whether it was told to stop.
     pub cancel: bool,
+}
+
+impl LeaseRow {
+    /// Whether somebody works on it and was heard of in time.
+    pub fn is_held(&self, now_ms: u64) -> bool {
+        self.result.is_none() && self.until_ms.is_some_and(|until_ms| until_ms > now_ms)
+    }
 }
 
 /// What a worker shows to get a lease.

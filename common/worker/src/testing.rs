@@ -32,6 +32,7 @@ pub struct TestTask {
     store: SharedStore,
     kind: TaskKind,
     request: String,
+    token: u64,
 }
 
 impl TestTask {
@@ -94,7 +95,7 @@ impl TestTask {
             }
         });
         let context = TaskContext::new(Arc::clone(&lease));
-        Self { context, lease, tasks, store, kind, request }
+        Self { context, lease, tasks, store, kind, request, token }
     }
 
     /// What the procedure gets.
@@ -124,8 +125,8 @@ impl TestTask {
         assert_eq!(self.lease.stop(Heed::Everything), Err(Stop::Canceled));
     }
 
-    /// The lease is taken away: the task is dispatched again in the next epoch. Returns when the
-    /// context knows.
+    /// The lease is taken away: it runs out, and the task is dispatched again in the next epoch.
+    /// Returns when the context knows.
     ///
     /// # Panics
     ///
@@ -153,9 +154,14 @@ impl TestTask {
         Self::claim(store, self.kind, self.request.clone(), self.context.task(), epoch).await
     }
 
-    /// Dispatches the epoch after the stored one, and says which that is.
+    /// Ends the lease in the store, whatever its holder knows, dispatches the epoch after the stored
+    /// one, and says which that is.
     async fn dispatch_again(&self) -> u32 {
         let task = self.context.task();
+        // Stands for the time in which nothing was heard of the holder; one who gave it back, or
+        // lost it before, has nothing to end.
+        let ended = self.store.lease_release(task, self.token, None).await;
+        ended.expect("the store answers");
         let stored = self.store.execution_load(&task.execution).await.expect("the store answers");
         let stored = stored.expect("the execution is there");
         let epoch = stored.leases.get(task).expect("the task has a lease row").epoch;

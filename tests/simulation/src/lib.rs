@@ -27,5 +27,5 @@ pub use ground::Trace;
 pub use plant::Bug;
 pub use rng::Rng;
 pub use run::{Report, run};
-pub use search::{Findings, of_seed, run_seed, search, smallest};
+pub use search::{Findings, of_seed, on_threads, run_seed, search, smallest};
 pub use setting::{BuildPlan, Crew, Health, Setting};

@@ -2,11 +2,19 @@
 
 #![expect(clippy::print_stdout, reason = "what a run shows is what this program is for")]
 
-use std::{num::NonZero, process::ExitCode, thread, time::Instant};
+use std::{
+    num::NonZero,
+    process::{Command, ExitCode},
+    str::FromStr,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::Instant,
+};
 
 use clap::Parser;
 use simulation::{
-    Bug, Canonical, Fault, Findings, SHAPES, Trace, of_seed, run, run_seed, search, smallest,
+    Bug, Canonical, Fault, Findings, SHAPES, Trace, of_seed, on_threads, run, run_seed, search,
+    smallest,
 };
 
 /// Seeds that say something about how often things were seen.
@@ -36,15 +44,36 @@ struct Args {
     /// Every crash, lost answer and repeat at every I/O point of the canonical pipeline.
     #[arg(long)]
     singles: bool,
-    /// Crashes at two points, so many pairs, drawn from all of them.
-    #[arg(long)]
-    pairs: Option<u64>,
+    /// Two of those faults in one run: so many pairs, drawn, or `all` of them.
+    #[arg(long, value_name = "N|all")]
+    pairs: Option<Pairs>,
     /// Looks for each planted bug in at most `seeds` seeds.
     #[arg(long)]
     planted: bool,
     /// With a planted bug, by its name.
     #[arg(long)]
     bug: Option<String>,
+}
+
+/// Which pairs of faults are tried.
+#[derive(Clone, Copy, Debug)]
+enum Pairs {
+    All,
+    Drawn(u64),
+}
+
+impl FromStr for Pairs {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            number => number
+                .parse()
+                .map(Self::Drawn)
+                .map_err(|_| format!("`{number}` is neither a number nor `all`")),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -63,9 +92,9 @@ fn main() -> ExitCode {
     } else if args.planted {
         planted(args.from, args.seeds, threads)
     } else if args.singles {
-        singles()
-    } else if let Some(count) = args.pairs {
-        pairs(args.from, count)
+        singles(threads)
+    } else if let Some(which) = args.pairs {
+        pairs(args.from, which, threads)
     } else {
         seeds(&args, threads, bug)
     };
@@ -111,7 +140,7 @@ fn explain(seed: u64, bug: Option<Bug>) {
     let (setting, faults) = of_seed(seed, bug);
     let least: Vec<Fault> = smallest(&setting, &faults);
     let report = run(&setting, &least, Trace::Kept);
-    println!("seed {seed}, version {}", env!("CARGO_PKG_VERSION"));
+    println!("seed {seed}, version {}, {}", env!("CARGO_PKG_VERSION"), commit());
     println!("setting: {setting:?}");
     println!("smallest schedule that still fails ({} of {} faults):", least.len(), faults.len());
     for fault in &least {
@@ -123,6 +152,18 @@ fn explain(seed: u64, bug: Option<Bug>) {
         println!("BROKEN {violation}");
     }
     println!("replay: bowline-sim --seed {seed} --trace");
+}
+
+/// The commit of the sources beside this program, as far as Git can tell.
+fn commit() -> String {
+    let mut git = Command::new("git");
+    git.args(["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty", "--abbrev=40"]);
+    match git.output() {
+        Ok(said) if said.status.success() => {
+            format!("commit {}", String::from_utf8_lossy(&said.stdout).trim())
+        }
+        Ok(_) | Err(_) => "commit unknown".to_owned(),
+    }
 }
 
 fn replay(seed: u64, bug: Option<Bug>, trace: bool) -> bool {
@@ -145,43 +186,56 @@ fn replay(seed: u64, bug: Option<Bug>, trace: bool) -> bool {
     report.violations.is_empty()
 }
 
-fn singles() -> bool {
-    let (canonical, started) = (Canonical::new(), Instant::now());
-    let (mut tried, mut broken) = (0_u64, 0_u64);
-    for (face, nth) in canonical.points() {
-        for what in SHAPES {
-            tried += 1;
-            let wrong = canonical.wrong_with(&[Fault { face, nth, what }]);
-            if !wrong.is_empty() {
-                broken += 1;
-                println!("{what:?} at call {nth} of {face:?}: {wrong:#?}");
-            }
-        }
-    }
-    println!("{tried} single faults in {:?}: {broken} broken", started.elapsed());
-    broken == 0
+fn singles(threads: usize) -> bool {
+    let canonical = Canonical::new();
+    let faults = single_faults(&canonical);
+    enumerate(&canonical, threads, "single faults", |number| {
+        usize::try_from(number).ok().and_then(|place| faults.get(place)).map(|fault| vec![*fault])
+    })
 }
 
-fn pairs(from: u64, count: u64) -> bool {
-    let (canonical, started) = (Canonical::new(), Instant::now());
-    let points = canonical.points();
-    let (mut tried, mut broken) = (0_u64, 0_u64);
-    for seed in from..from.saturating_add(count) {
-        let mut rng = simulation::Rng::new(seed, "pairs");
-        let mut fault = || {
-            let (face, nth) = rng.pick(&points).copied()?;
-            let what = rng.pick(&SHAPES).copied()?;
-            Some(Fault { face, nth, what })
-        };
-        let (Some(first), Some(second)) = (fault(), fault()) else { break };
-        tried += 1;
-        let wrong = canonical.wrong_with(&[first, second]);
-        if !wrong.is_empty() {
-            broken += 1;
-            println!("pair {seed}, {first:?} and {second:?}: {wrong:#?}");
+fn pairs(from: u64, which: Pairs, threads: usize) -> bool {
+    let canonical = Canonical::new();
+    let faults = single_faults(&canonical);
+    let all = u64::try_from(faults.len()).unwrap_or(u64::MAX);
+    let at = |place: u64| usize::try_from(place).ok().and_then(|place| faults.get(place)).copied();
+    enumerate(&canonical, threads, "pairs", |number| match which {
+        Pairs::All => Some(vec![at(number / all)?, at(number % all)?]),
+        Pairs::Drawn(count) if number < count => {
+            let mut rng = simulation::Rng::new(from.saturating_add(number), "pairs");
+            Some(vec![*rng.pick(&faults)?, *rng.pick(&faults)?])
         }
-    }
-    println!("{tried} pairs in {:?}: {broken} broken", started.elapsed());
+        Pairs::Drawn(_) => None,
+    })
+}
+
+/// One fault of each shape at each I/O point of the canonical pipeline.
+fn single_faults(canonical: &Canonical) -> Vec<Fault> {
+    let points = canonical.points().into_iter();
+    points.flat_map(|(face, nth)| SHAPES.map(|what| Fault { face, nth, what })).collect()
+}
+
+/// Runs the canonical pipeline with the faults of each number until there are none.
+fn enumerate(
+    canonical: &Canonical,
+    threads: usize,
+    name: &str,
+    faults_of: impl Fn(u64) -> Option<Vec<Fault>> + Sync,
+) -> bool {
+    let started = Instant::now();
+    let (tried, broken) = (AtomicU64::new(0), AtomicU64::new(0));
+    on_threads(threads, |number| {
+        let Some(faults) = faults_of(number) else { return false };
+        tried.fetch_add(1, Ordering::Relaxed);
+        let wrong = canonical.wrong_with(&faults);
+        if !wrong.is_empty() {
+            broken.fetch_add(1, Ordering::Relaxed);
+            println!("{faults:?}: {wrong:#?}");
+        }
+        true
+    });
+    let (tried, broken) = (tried.into_inner(), broken.into_inner());
+    println!("{tried} {name} in {:.1} s: {broken} broken", started.elapsed().as_secs_f64());
     broken == 0
 }
 

@@ -81,7 +81,7 @@ impl Oracle {
                 if self.executions.contains_key(&create.id) {
                     self.violate("I2", &format!("execution {} was created twice", create.id));
                 }
-                self.dispatches(&create.first);
+                self.dispatches(&create.first, after);
                 self.ends(&create.first);
                 let status = create.first.status;
                 self.executions.insert(create.id.clone(), Seen { version: 1, status });
@@ -116,7 +116,7 @@ impl Oracle {
                     }
                     None => self.violate("I3", &format!("{} was never created", commit.id)),
                 }
-                self.dispatches(commit);
+                self.dispatches(commit, after);
                 self.ends(commit);
                 let seen = Seen { version: *version, status: commit.status };
                 self.executions.insert(commit.id.clone(), seen);
@@ -143,13 +143,16 @@ impl Oracle {
         self.endings.get(id)
     }
 
-    /// I10: a task that may be claimed has its message in the same write.
-    fn dispatches(&mut self, commit: &Commit) {
+    /// I10: a task that may be claimed has its message in the same write. I14: it is taken from
+    /// nobody who holds it.
+    fn dispatches(&mut self, commit: &Commit, after: Option<&StoredExecution>) {
+        let now_ms = after.map_or(u64::MAX, |after| after.now_ms);
         for change in &commit.tasks {
             let TaskChange::Dispatch { task, epoch, .. } = change else { continue };
-            // A new epoch takes the lease from whoever has it.
-            if let Some(held) = self.leases.get_mut(task).filter(|held| held.epoch < *epoch) {
-                held.until_ms = 0;
+            let held = self.leases.get(task);
+            if let Some(held) = held.filter(|h| h.epoch < *epoch && h.until_ms > now_ms) {
+                let text = format!("{task} epoch {epoch} takes it from {}", held.holder);
+                self.violate("I14", &text);
             }
             let of_task = |row: &&store::OutboxRow| {
                 row.only_if.as_ref().is_some_and(|(of, at)| of == task && at == epoch)

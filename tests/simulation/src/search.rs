@@ -49,30 +49,34 @@ pub fn of_seed(seed: u64, bug: Option<Bug>) -> (Setting, Vec<Fault>) {
 /// Runs so many seeds from one on, on so many threads; stops early after a few broken ones.
 pub fn search(from: u64, seeds: u64, threads: usize, bug: Option<Bug>) -> Findings {
     const BROKEN_MAX: usize = 5;
-    let next = AtomicU64::new(from);
     let findings = Mutex::new(Findings::default());
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            let enough = {
-                let findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
-                let most = if bug.is_some() { 1 } else { BROKEN_MAX };
-                findings.broken.len() >= most
-            };
-            if enough || seed >= from.saturating_add(seeds) {
-                return;
-            }
-            let report = run_seed(seed, bug, Trace::Dropped);
-            let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
-            findings.take(seed, report);
+    on_threads(threads, |number| {
+        let enough = {
+            let findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+            let most = if bug.is_some() { 1 } else { BROKEN_MAX };
+            findings.broken.len() >= most
+        };
+        if enough || number >= seeds {
+            return false;
         }
-    };
-    thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(work);
-        }
+        let seed = from.saturating_add(number);
+        let report = run_seed(seed, bug, Trace::Dropped);
+        let mut findings = findings.lock().unwrap_or_else(PoisonError::into_inner);
+        findings.take(seed, report);
+        true
     });
     findings.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls `one` with 0, 1, 2 and so on, each once, on so many threads; a thread ends when it is told
+/// `false`.
+pub fn on_threads(threads: usize, one: impl Fn(u64) -> bool + Sync) {
+    let next = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| while one(next.fetch_add(1, Ordering::Relaxed)) {});
+        }
+    });
 }
 
 impl Findings {

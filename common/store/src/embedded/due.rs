@@ -167,7 +167,7 @@ pub(super) fn stats(transaction: &ReadTransaction, now_ms: u64) -> Result<Stats,
 fn count_lease(stats: &mut Stats, lease: &LeaseRecord, now_ms: u64) {
     let kind: TaskKind = lease.kind;
     let row = &lease.row;
-    if row.result.is_none() && row.until_ms.is_some_and(|until| until > now_ms) {
+    if row.is_held(now_ms) {
         let running = stats.leases_running.entry(kind).or_default();
         *running = running.saturating_add(1);
     }

@@ -73,6 +73,9 @@ pub(super) fn commit(tables: &mut Tables<'_>, commit: &Commit) -> Result<Committ
     if slots::is_refused(tables, &record, commit.slot)? {
         return Ok(Committed::NoSlot);
     }
+    if takes_a_live_lease(tables, commit)? {
+        return Ok(Committed::Conflict { version: record.version });
+    }
     tables.inputs.insert(input, ())?;
     let version = apply(tables, record, commit, commit.slot)?;
     Ok(Committed::Applied { version })
@@ -87,6 +90,21 @@ fn refusal_of_reopening(record: &ExecutionRecord, commit: &Commit) -> Option<Ref
         (Reopen::ByRestart, None) => Some(Refusal::Unregistered),
         (Reopen::ByRestart, Some(_)) => None,
     }
+}
+
+/// Whether it would take a task from somebody who holds it now: the lease was claimed, or heard of
+/// again, after the state this transition was computed from.
+fn takes_a_live_lease(tables: &Tables<'_>, commit: &Commit) -> Result<bool, Fault> {
+    for change in &commit.tasks {
+        let TaskChange::Dispatch { task, epoch, .. } = change else {
+            continue;
+        };
+        let known: Option<LeaseRecord> = tables::row(&tables.leases, &task.to_string())?;
+        if known.is_some_and(|known| known.row.epoch < *epoch && known.row.is_held(tables.now_ms)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Writes everything a transition carries; all rules were checked before.

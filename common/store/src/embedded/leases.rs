@@ -24,7 +24,7 @@ pub(super) fn claim(tables: &mut Tables<'_>, claim: &TaskClaim) -> Result<Claim,
         return Ok(Claim::Finished);
     }
     let now = tables.now_ms;
-    let live = record.row.until_ms.is_some_and(|until| until > now);
+    let live = record.row.is_held(now);
     let token = match (&record.row.holder, record.token) {
         (Some(holder), _) if live && *holder != claim.holder => {
             return Ok(Claim::Busy { holder: holder.clone() });

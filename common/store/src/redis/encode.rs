@@ -16,7 +16,7 @@ impl Call {
     /// A call without arguments.
     pub(super) fn new(doing: &'static str, name: &str, prefix: &str) -> Self {
         let mut command = cmd("FCALL");
-        command.arg(format!("bowline_v2_{name}")).arg(1).arg(prefix);
+        command.arg(format!("bowline_v3_{name}")).arg(1).arg(prefix);
         Self { doing, command }
     }
 

@@ -100,9 +100,9 @@ fn same_functions(found: Value) -> Result<(), StoreError> {
     }
     Err(StoreError::Unfit {
         detail: format!(
-            "the server has other Functions under the name bowline_v2 (theirs {found}): another \
+            "the server has other Functions under the name bowline_v3 (theirs {found}): another \
              build of this program runs on it. Run the same build everywhere, or stop all of them \
-             and `redis-cli FUNCTION DELETE bowline_v2`"
+             and `redis-cli FUNCTION DELETE bowline_v3`"
         ),
     })
 }
@@ -123,7 +123,7 @@ async fn load(line: &Line, text: &str) -> Result<(), StoreError> {
 
 fn function_about() -> Cmd {
     let mut about = cmd("FCALL");
-    about.arg("bowline_v2_about").arg(0);
+    about.arg("bowline_v3_about").arg(0);
     about
 }
 

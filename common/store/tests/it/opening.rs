@@ -97,12 +97,12 @@ async fn other_functions_of_the_same_version_are_refused() {
     let server = Server::start().await;
     let client = redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let other = "#!lua name=bowline_v2\nredis.register_function('bowline_v2_about', \
+    let other = "#!lua name=bowline_v3\nredis.register_function('bowline_v3_about', \
                  function() return 'other' end)";
     let mut load = redis::cmd("FUNCTION");
     load.arg("LOAD").arg(other).query_async::<()>(&mut connection).await.unwrap();
     let error = store::open(&server.url()).await.unwrap_err();
-    assert!(chain(&error).contains("FUNCTION DELETE bowline_v2"), "{}", chain(&error));
+    assert!(chain(&error).contains("FUNCTION DELETE bowline_v3"), "{}", chain(&error));
 }
 
 #[tokio::test]

@@ -126,6 +126,9 @@ impl Model {
         {
             return Committed::NoSlot;
         }
+        if commit.tasks.iter().any(|change| self.takes_a_live_lease(change)) {
+            return Committed::Conflict { version: self.executions[&commit.id].version };
+        }
         let version = self.apply(commit, commit.slot);
         let execution = self.executions.get_mut(&commit.id).unwrap();
         execution.inputs.insert(commit.input_id.clone());
@@ -177,6 +180,14 @@ impl Model {
             execution.ended = self.now;
         }
         execution.version
+    }
+
+    fn takes_a_live_lease(&self, change: &TaskChange) -> bool {
+        let TaskChange::Dispatch { task, epoch, .. } = change else { return false };
+        self.leases.get(task).is_some_and(|lease| {
+            let held = lease.row.until_ms.is_some_and(|until| until > self.now);
+            held && lease.row.result.is_none() && lease.row.epoch < *epoch
+        })
     }
 
     fn change(&mut self, change: &TaskChange) {

@@ -1,7 +1,7 @@
-#!lua name=bowline_v2
+#!lua name=bowline_v3
 -- The store's rules on Redis. Every function is one atomic step of the protocol.
 --
--- Called as FCALL bowline_v2_<name> 1 <prefix> <arguments>. The prefix ends with ':' and carries
+-- Called as FCALL bowline_v3_<name> 1 <prefix> <arguments>. The prefix ends with ':' and carries
 -- the hash tag {bowline}; every key begins with it, so that an ACL can be written by key and all of
 -- a world lies in one slot. Replies are arrays that begin with a word, or rows; absent text is nil.
 -- A text that may be absent is sent as '' (absent) or '=' and the text.

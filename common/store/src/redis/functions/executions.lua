@@ -63,6 +63,21 @@ local function dispatch(p, now, id, change)
   call('ZADD', p .. 'waiting:' .. change.kind, now, task)
 end
 
+-- Whether a transition would take a task from somebody who holds it now: the lease was claimed, or
+-- heard of again, after the state it was computed from.
+local function takes_a_live_lease(p, now, changes)
+  for _, change in ipairs(changes) do
+    if change.change == 'DISPATCH' then
+      local known = call('HMGET', p .. 'lease:' .. change.task, 'epoch', 'result', 'until')
+      if known[1] and tonumber(known[1]) < change.epoch and not known[2]
+        and known[3] and tonumber(known[3]) > now then
+        return true
+      end
+    end
+  end
+  return false
+end
+
 local function change_task(p, now, id, change)
   if change.change == 'DISPATCH' then
     dispatch(p, now, id, change)
@@ -193,6 +208,7 @@ local function execution_commit(keys, args)
     and not has_free_slot(p, pipeline, c.limit) then
     return { 'NO_SLOT' }
   end
+  if takes_a_live_lease(p, now, c.tasks) then return { 'CONFLICT', version } end
   call('SADD', p .. 'inputs:' .. id, input)
   if stored[4] ~= c.status then
     call('ZREM', p .. 'index:status/' .. stored[4], id)

@@ -30,7 +30,7 @@ local function now_ms(keys) return peek(keys[1]) end
 local function about() return FINGERPRINT end
 
 local function register(name, callback, flags)
-  redis.register_function({ function_name = 'bowline_v2_' .. name, callback = callback, flags = flags })
+  redis.register_function({ function_name = 'bowline_v3_' .. name, callback = callback, flags = flags })
 end
 
 register('pipeline_put', pipeline_put, {})

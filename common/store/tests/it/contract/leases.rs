@@ -1,7 +1,7 @@
 //! Who may work on a task, and what becomes of its progress.
 
 use model::{TaskKind, digest};
-use store::{Beat, Claim, Commit, TaskChange, TaskClaim};
+use store::{Beat, Claim, Commit, Committed, TaskChange, TaskClaim};
 
 use crate::{
     rows::{claim, commit, create, dispatch, dispatched, granted, id, rewake, task},
@@ -13,6 +13,7 @@ super::on_every_store! {
     a_held_lease_is_busy_and_its_holder_is_granted_it_again
     a_lease_that_ran_out_goes_to_the_next_and_its_old_holder_has_lost_it
     a_new_epoch_keeps_the_checkpoint_and_takes_the_lease
+    a_holder_that_was_heard_of_in_time_keeps_the_lease
     the_same_or_a_lower_epoch_changes_nothing
     a_result_is_stored_once_and_by_the_holder_only
     a_result_brings_the_wake_forward_and_never_back
@@ -33,7 +34,7 @@ async fn lease(world: &World) -> store::LeaseRow {
 async fn change(world: &World, version: u64, change: TaskChange) {
     let next = Commit { tasks: vec![change], ..commit("E", version, &format!("i{version}")) };
     let answer = world.store.execution_commit(next).await.unwrap();
-    assert_eq!(answer, store::Committed::Applied { version: version + 1 });
+    assert_eq!(answer, Committed::Applied { version: version + 1 });
 }
 
 async fn only_what_was_committed_can_be_claimed(world: World) {
@@ -90,11 +91,11 @@ async fn a_new_epoch_keeps_the_checkpoint_and_takes_the_lease(world: World) {
     dispatched(store).await;
     let old = granted(store, 1, "w1").await;
     store.lease_beat(&task("E/s/1"), old, 90_000, Some("half")).await.unwrap();
-    world.advance(1_000).await;
+    world.advance(90_000).await;
     change(&world, 1, dispatch("E/s/1", 2)).await;
     let row = lease(&world).await;
     assert_eq!((row.epoch, row.checkpoints, row.claimed), (2, 1, false));
-    assert_eq!((row.holder, row.until_ms, row.dispatched_ms), (None, None, START + 1_000));
+    assert_eq!((row.holder, row.until_ms, row.dispatched_ms), (None, None, START + 90_000));
     let beat = store.lease_beat(&task("E/s/1"), old, 90_000, None).await.unwrap();
     assert_eq!(beat, Beat::Lost);
     let stale = store.lease_claim(claim("E/s/1", 1, "w1")).await.unwrap();
@@ -104,6 +105,28 @@ async fn a_new_epoch_keeps_the_checkpoint_and_takes_the_lease(world: World) {
         matches!(&next, Claim::Granted { checkpoint: Some(half), .. } if half == "half"),
         "{next:?}"
     );
+}
+
+async fn a_holder_that_was_heard_of_in_time_keeps_the_lease(world: World) {
+    let store = &world.store;
+    dispatched(store).await;
+    let here = task("E/s/1");
+    // Given back, so that a coordinator decides to dispatch again; claimed by a doubled message
+    // before it writes.
+    let first = granted(store, 1, "w1").await;
+    store.lease_release(&here, first, None).await.unwrap();
+    let second = granted(store, 1, "w2").await;
+    let again = Commit { tasks: vec![dispatch("E/s/1", 2)], ..commit("E", 1, "again") };
+    let answer = store.execution_commit(again.clone()).await.unwrap();
+    assert_eq!(answer, Committed::Conflict { version: 1 }, "and nothing of it is written");
+    let stored = store.execution_load(&id("E")).await.unwrap().unwrap();
+    assert_eq!((stored.version, stored.leases[&here].epoch), (1, 1));
+    let beat = store.lease_beat(&here, second, 90_000, None).await.unwrap();
+    assert_eq!(beat, Beat::Held { cancel: false });
+    world.advance(90_000).await;
+    let answer = store.execution_commit(again).await.unwrap();
+    assert_eq!(answer, Committed::Applied { version: 2 }, "the same input, once it is silent");
+    assert_eq!(store.lease_beat(&here, second, 90_000, None).await.unwrap(), Beat::Lost);
 }
 
 async fn the_same_or_a_lower_epoch_changes_nothing(world: World) {
@@ -219,6 +242,7 @@ async fn a_cancel_reaches_the_holder_and_whoever_comes_next(world: World) {
     change(&world, 2, TaskChange::Cancel { task: task("E/s/9") }).await;
     let canceled = Beat::Held { cancel: true };
     assert_eq!(store.lease_beat(&here, token, 90_000, None).await.unwrap(), canceled);
+    world.advance(90_000).await;
     change(&world, 3, dispatch("E/s/1", 2)).await;
     let next = store.lease_claim(claim("E/s/1", 2, "w2")).await.unwrap();
     let Claim::Granted { token, cancel: true, .. } = next else { panic!("{next:?}") };

@@ -29,12 +29,19 @@ const SESSION_NAME: &str = "bowline-worker-bake";
 #[derive(Debug)]
 pub struct Ec2 {
     accounts: Accounts,
+    places: Vec<Place>,
 }
 
 impl Ec2 {
     /// With these accounts.
     pub fn new(config: AwsConfig) -> Self {
-        Self { accounts: Accounts::new(config, SESSION_NAME) }
+        let of_account = |(name, account): (&String, &worker::aws::AwsAccount)| {
+            let place =
+                |region: &String| Place { account: Some(name.clone()), region: region.clone() };
+            account.regions.iter().map(place).collect::<Vec<_>>()
+        };
+        let places = config.accounts.iter().flat_map(of_account).collect();
+        Self { accounts: Accounts::new(config, SESSION_NAME), places }
     }
 
     async fn reads(&self, place: &Place, call: &'static str) -> Result<Client, CloudError> {
@@ -47,10 +54,15 @@ impl Ec2 {
         sdk.map(|sdk| Client::new(&sdk.writes)).map_err(|error| unknown_account(call, &error))
     }
 
-    async fn described(&self, place: &Place, filter: Filter) -> Result<Vec<Builder>, CloudError> {
+    async fn described(
+        &self,
+        place: &Place,
+        filters: Vec<Filter>,
+    ) -> Result<Vec<Builder>, CloudError> {
         const CALL: &str = "DescribeInstances";
         let client = self.reads(place, CALL).await?;
-        let mut pages = client.describe_instances().filters(filter).into_paginator().send();
+        let mut pages =
+            client.describe_instances().set_filters(Some(filters)).into_paginator().send();
         let mut builders = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| error_of(CALL, &error))?;
@@ -93,7 +105,22 @@ impl ImageCloud for Ec2 {
 
     fn builders<'a>(&'a self, place: &'a Place, ids: &'a [String]) -> Answer<'a, Vec<Builder>> {
         // As a filter, for an unknown id in the list of ids would refuse the whole call.
-        self.described(place, filter("instance-id", ids.iter().cloned())).boxed()
+        self.described(place, vec![filter("instance-id", ids.iter().cloned())]).boxed()
+    }
+
+    fn all_builders<'a>(&'a self, place: &'a Place) -> Answer<'a, Vec<Builder>> {
+        let managed = format!("tag:{}", tag::MANAGED_BY);
+        let alive = ["pending", "running", "stopping", "stopped"].map(str::to_owned);
+        let filters = vec![
+            filter(&managed, [tag::MANAGED_BY_BOWLINE.to_owned()]),
+            filter("tag-key", [tag::BAKE_KEY.to_owned()]),
+            filter("instance-state-name", alive),
+        ];
+        self.described(place, filters).boxed()
+    }
+
+    fn places(&self) -> Vec<Place> {
+        self.places.clone()
     }
 
     fn builder_of_token<'a>(
@@ -102,7 +129,8 @@ impl ImageCloud for Ec2 {
         client_token: &'a str,
     ) -> Answer<'a, Option<Builder>> {
         async move {
-            let found = self.described(place, filter("client-token", [client_token.to_owned()]));
+            let found =
+                self.described(place, vec![filter("client-token", [client_token.to_owned()])]);
             Ok(found.await?.into_iter().next())
         }
         .boxed()

@@ -102,6 +102,12 @@ impl BakeConfig {
         Duration::from_millis(self.poll_interval_ms)
     }
 
+    /// The longest a builder of a bake that goes well can live.
+    pub(crate) const fn builder_life(&self) -> Duration {
+        let seconds = self.builder_timeout_seconds.saturating_add(self.console_timeout_seconds);
+        Duration::from_secs(seconds.saturating_add(self.image_timeout_seconds))
+    }
+
     /// Everything that is wrong, as paths inside the section and texts.
     pub fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();

@@ -6,6 +6,7 @@ mod config;
 mod console;
 mod grammar;
 mod identity;
+mod janitor;
 mod order;
 pub mod ports;
 mod procedure;
@@ -22,6 +23,7 @@ use worker::WorkerConfig;
 use crate::ports::SharedCloud;
 pub use crate::{
     config::{BakeConfig, BaseImageConfig, PackageType},
+    janitor::Janitor,
     procedure::Bake,
 };
 
@@ -39,7 +41,7 @@ pub enum StartError {
     },
 }
 
-/// Starts to serve bake tasks in the background, until `tasks` is told to stop. If serving ends
+/// Starts to serve bake tasks in the background, and to look after builders, until `tasks` is told to stop. If serving ends
 /// before that, it stops the whole group: a process that only seems to work helps nobody.
 ///
 /// # Errors
@@ -59,6 +61,8 @@ pub async fn run(
         return Err(StartError::Config { problems: problems.collect() });
     }
     let worker = WorkerConfig::new(NAME, config.slots).paced(config.pace);
+    let janitor = Janitor::new(&config, SharedCloud::clone(&cloud), SharedStore::clone(&store));
+    drop(tasks.spawn(janitor.run(tasks.stop().clone())));
     let bake = Arc::new(Bake::new(config, cloud, &tasks));
     let group = tasks.clone();
     drop(tasks.spawn(async move {

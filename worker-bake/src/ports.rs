@@ -25,6 +25,10 @@ pub trait ImageCloud: Debug + Send + Sync + 'static {
     /// Builders with these ids, in no order, in one call; unknown ids are left out, not an error.
     /// Never asked for more than [`IDS_PER_CALL`].
     fn builders<'a>(&'a self, place: &'a Place, ids: &'a [String]) -> Answer<'a, Vec<Builder>>;
+    /// Every builder of ours that is not gone, in no order.
+    fn all_builders<'a>(&'a self, place: &'a Place) -> Answer<'a, Vec<Builder>>;
+    /// Where it is set up to work; empty when that is wherever its own credentials reach.
+    fn places(&self) -> Vec<Place>;
     /// The builder that was started with this client token, if it is visible.
     fn builder_of_token<'a>(
         &'a self,
@@ -146,6 +150,8 @@ pub struct Builder {
     pub tags: BTreeMap<String, String>,
     /// Enhanced networking.
     pub ena_support: bool,
+    /// When it was started, by the cloud's clock; epoch milliseconds.
+    pub started_ms: u64,
 }
 
 /// Where a builder stands.

@@ -42,6 +42,14 @@ impl ImageCloud for Obliging {
         self.cloud.builders(place, ids)
     }
 
+    fn all_builders<'a>(&'a self, place: &'a Place) -> Answer<'a, Vec<Builder>> {
+        self.cloud.all_builders(place)
+    }
+
+    fn places(&self) -> Vec<Place> {
+        self.cloud.places()
+    }
+
     fn builder_of_token<'a>(
         &'a self,
         place: &'a Place,

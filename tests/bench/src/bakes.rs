@@ -61,6 +61,14 @@ impl ImageCloud for Counting {
         self.ask().builders(place, ids)
     }
 
+    fn all_builders<'a>(&'a self, place: &'a Place) -> Answer<'a, Vec<Builder>> {
+        self.ask().all_builders(place)
+    }
+
+    fn places(&self) -> Vec<Place> {
+        self.cloud.places()
+    }
+
     fn builder_of_token<'a>(
         &'a self,
         place: &'a Place,

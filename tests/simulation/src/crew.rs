@@ -14,14 +14,14 @@ use store::SharedStore;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use worker::WorkerConfig;
-use worker_bake::Bake;
+use worker_bake::{Bake, Janitor};
 use worker_deploy::Deployer;
 
 use crate::{
     bus_port::BusPort,
     ground::Ground,
     group_port::GroupPort,
-    image_port::ImagePort,
+    image_port::{Hand, ImagePort},
     jenkins_port::JenkinsPort,
     process::{Process, Role},
     scene,
@@ -165,8 +165,13 @@ async fn run(process: &Arc<Process>) {
             }
         }
         Role::Baker => {
-            let cloud = Arc::new(ImagePort(Arc::clone(process)));
-            let bake = Arc::new(Bake::new(scene::bake_config(), cloud, &tasks));
+            let cloud = |hand| Arc::new(ImagePort { process: Arc::clone(process), hand });
+            let config_of_bake = scene::bake_config();
+            let janitor =
+                Janitor::new(&config_of_bake, cloud(Hand::Janitor), SharedStore::clone(&store));
+            // The handle is not needed: it ends when it is told to stop.
+            drop(tasks.spawn(janitor.run(tasks.stop().clone())));
+            let bake = Arc::new(Bake::new(config_of_bake, cloud(Hand::Bake), &tasks));
             let serving = worker::serve(bake, config(4), store, bus, tasks.clone());
             serve(process, serving);
         }

@@ -30,6 +30,11 @@ const BOUND: Duration = Duration::from_mins(25);
 const BOUND_EACH: Duration = Duration::from_mins(15);
 /// After the end of everything, for what is still under way.
 const AFTERWARDS: Duration = Duration::from_secs(3);
+/// What cannot be read lies in the parking queue so long after the last try at the latest (I32).
+const PARKED_WITHIN: Duration = Duration::from_mins(1);
+/// A builder that nobody ended is gone after so long: two hours of age, a look every ten minutes, and
+/// the time the cloud takes.
+const JANITOR_WITHIN: Duration = Duration::from_mins(135);
 
 /// What a run has shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +95,12 @@ async fn play(setting: &Setting, faults: &[Fault], trace: Trace) -> Report {
     let mut play = Play::new(setting, &ground, programs);
     play.until_rest().await;
     sleep(AFTERWARDS).await;
+    if rest::parked(&ground).await < setting.unreadable() {
+        sleep(PARKED_WITHIN).await;
+    }
+    if rest::may_have_left_a_builder(&ground) {
+        sleep(JANITOR_WITHIN).await;
+    }
     let story = rest::judge(setting, &ground, &play.heard()).await;
     let virtual_ms = ground.elapsed_ms();
     let harvest = ground.harvest();

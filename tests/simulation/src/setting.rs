@@ -70,6 +70,11 @@ pub enum Health {
 }
 
 impl Setting {
+    /// Messages that nobody can read: two of each handful of poison.
+    pub(crate) fn unreadable(&self) -> usize {
+        self.poison_ms.len() * 2
+    }
+
     /// One of each program, one build, one old group, a cloud without whims: bake, then deploy
     /// with Highlander.
     pub fn canonical() -> Self {

@@ -53,6 +53,12 @@ pub(super) fn builder(instance: Instance) -> Option<Builder> {
         state_reason: instance.state_reason.and_then(reason),
         tags: tags(instance.tags),
         ena_support: instance.ena_support.unwrap_or(false),
+        // Without a time it is as good as new: it is left alone.
+        started_ms: instance
+            .launch_time
+            .and_then(|time| time.to_millis().ok())
+            .and_then(|time| u64::try_from(time).ok())
+            .unwrap_or(u64::MAX),
     })
 }
 

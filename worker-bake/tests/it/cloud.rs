@@ -72,6 +72,16 @@ pub(crate) struct TestCloud {
 pub(crate) const BASE: &str = "ami-00000ba5e";
 
 impl TestCloud {
+    /// Every builder there ever was.
+    pub(crate) fn all(&self) -> Vec<Builder> {
+        self.world().builders.values().map(|(_, builder, _)| builder.clone()).collect()
+    }
+
+    /// A builder was started at this time.
+    pub(crate) fn started(&self, id: &str, started_ms: u64) {
+        self.world().builders.get_mut(id).unwrap().1.started_ms = started_ms;
+    }
+
     pub(crate) fn new(packages: &[&str]) -> Self {
         let cloud = Self::default();
         let mut world = cloud.world();
@@ -216,6 +226,17 @@ impl ImageCloud for TestCloud {
         })
     }
 
+    fn all_builders<'a>(&'a self, _place: &'a Place) -> Answer<'a, Vec<Builder>> {
+        self.call("all_builders", move |world| {
+            let alive = |builder: &Builder| builder.state != BuilderState::Terminated;
+            Ok(world.builders.values().map(|(_, b, _)| b.clone()).filter(alive).collect())
+        })
+    }
+
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
+
     fn builder_of_token<'a>(
         &'a self,
         _place: &'a Place,
@@ -258,6 +279,8 @@ impl ImageCloud for TestCloud {
                 state_reason: None,
                 tags: order.tags.clone(),
                 ena_support: true,
+                // Long ago, by any clock.
+                started_ms: 0,
             };
             world.builders.insert(id, (order.clone(), builder.clone(), String::new()));
             Ok(builder)

@@ -5,6 +5,8 @@ mod cloud;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod janitor;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod world;

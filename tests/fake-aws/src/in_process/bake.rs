@@ -57,6 +57,23 @@ impl ImageCloud for InProcess {
         })
     }
 
+    fn all_builders<'a>(&'a self, place: &'a Place) -> Answer<'a, Vec<Builder>> {
+        self.bake(place, "DescribeInstances", |world, caller| {
+            let alive = ["pending", "running", "stopping", "stopped"].map(str::to_owned);
+            let filters = [
+                Filter::new(&format!("tag:{}", tag::MANAGED_BY), tag::MANAGED_BY_BOWLINE),
+                Filter::new("tag-key", tag::BAKE_KEY),
+                Filter { name: "instance-state-name".to_owned(), values: alive.to_vec() },
+            ];
+            let found = world.describe_instances(caller, &[], &filters)?;
+            Ok(found.into_iter().map(builder_of).collect())
+        })
+    }
+
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
+
     fn builder_of_token<'a>(
         &'a self,
         place: &'a Place,
@@ -150,6 +167,7 @@ fn builder_of(instance: Instance) -> Builder {
         state_reason: instance.state_reason,
         tags: instance.tags,
         ena_support: instance.ena_support,
+        started_ms: instance.launched_ms,
     }
 }
 

@@ -7,6 +7,24 @@ fn a_bake_canceled_right_after_its_builder_started_leaves_no_builder() {
     passes(56);
 }
 
+/// The worker stood still with `RunInstances` on its lips until its bake was canceled and over.
+#[test]
+fn a_builder_started_by_a_worker_that_was_given_up_is_ended() {
+    passes(5909);
+}
+
+/// The cloud was out of reach for longer than the bake tried to clean up.
+#[test]
+fn a_builder_that_could_not_be_reached_is_ended_later() {
+    passes(3557);
+}
+
+/// The answer to the parking of a message was lost just before everything else was over.
+#[test]
+fn a_message_is_parked_in_the_end() {
+    passes(8315);
+}
+
 fn passes(seed: u64) {
     let report = run_seed(seed, None, Trace::Dropped);
     assert_eq!(report.violations, [""; 0], "bowline-sim --seed {seed} --trace");

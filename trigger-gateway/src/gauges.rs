@@ -40,6 +40,7 @@ fn show(stats: &Stats) {
     gauge!("bowline_events_pending").set(number(stats.events_pending));
     gauge!("bowline_events_oldest_age_seconds").set(seconds(stats.events_oldest_ms));
     gauge!("bowline_wakes_overdue").set(number(stats.wakes_overdue));
+    gauge!("bowline_store_rollbacks").set(number(stats.rollbacks));
 }
 
 fn number(count: u64) -> f64 {

@@ -53,6 +53,24 @@ pub fn system_clock() -> Clock {
     })
 }
 
+/// A state of a store in memory that can be gone back to.
+pub struct Moment(redb::Savepoint);
+
+impl fmt::Debug for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Moment").finish_non_exhaustive()
+    }
+}
+
+/// Whether the programs on a store that goes back remember what was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// They run on.
+    Kept,
+    /// They know of nothing, as if all were started anew.
+    Lost,
+}
+
 /// The store in a file or in memory.
 pub struct EmbeddedStore {
     core: Arc<Core>,
@@ -145,6 +163,45 @@ impl EmbeddedStore {
             .map_err(|cause| cannot_open(Path::new("memory"), cause))?;
         let core = Arc::new(ready(database, clock, Older::Upgrade)?);
         Ok(Self { core, writing: Writing::Inline, at: None })
+    }
+
+    /// The present, for [`EmbeddedStore::go_back`]. For simulations: a store that is restored from a
+    /// copy is what a failover or a backup makes of a server.
+    ///
+    /// # Errors
+    ///
+    /// Only when redb fails.
+    pub fn present(&self) -> Result<Moment, StoreError> {
+        let taken = || -> Result<Moment, Fault> {
+            let transaction = self.core.database().begin_write()?;
+            let savepoint = transaction.ephemeral_savepoint();
+            let moment =
+                Moment(savepoint.map_err(|cause| Fault::Database(Box::new(cause.into())))?);
+            transaction.abort()?;
+            Ok(moment)
+        };
+        taken().map_err(|fault| fault.while_it("remembered the present"))
+    }
+
+    /// Goes back in time: everything written since is gone. Later moments are none any more.
+    ///
+    /// # Errors
+    ///
+    /// When the moment is none of this store.
+    pub fn go_back(&self, to: &Moment, memory: Memory) -> Result<(), StoreError> {
+        let gone = || -> Result<(), Fault> {
+            let mut transaction = self.core.database().begin_write()?;
+            let restored = transaction.restore_savepoint(&to.0);
+            restored.map_err(|cause| Fault::Database(Box::new(cause.into())))?;
+            transaction.commit()?;
+            Ok(())
+        };
+        gone().map_err(|fault| fault.while_it("went back in time"))?;
+        match memory {
+            Memory::Kept => {}
+            Memory::Lost => self.core.forget_history(),
+        }
+        Ok(())
     }
 
     /// Applies an operation; the answer comes when it is durable.

@@ -20,7 +20,7 @@ mod slots;
 
 pub use self::redis::{Durability, RedisStore, functions_text};
 pub use api::{Answer, Fence, SharedStore, Store};
-pub use embedded::{Clock, EmbeddedStore, system_clock};
+pub use embedded::{Clock, EmbeddedStore, Memory, Moment, system_clock};
 pub use error::StoreError;
 pub use open::open;
 pub use retention::{Expired, Expiry, FinishedFilter, FinishedPage, Removed};

@@ -12,7 +12,11 @@ mod gate;
 mod line;
 mod seam;
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use ::redis::{Client, RedisError, Value};
 use model::limits;
@@ -44,6 +48,8 @@ pub struct RedisStore {
     durability: Durability,
     prefix: String,
     bell: Bell,
+    /// The most writes a reply told of.
+    seen: AtomicU64,
 }
 
 impl fmt::Debug for RedisStore {
@@ -68,7 +74,10 @@ pub fn functions_text() -> String {
     let text = SOURCES
         .replace("@WAKE_MAX_MS@", &rules::wake_max_ms().to_string())
         .replace("@DOCUMENT_BYTES_MAX@", &limits::DOCUMENT_BYTES_MAX.to_string())
-        .replace("@OVERDUE_MS@", &rules::OVERDUE_MS.to_string());
+        .replace("@OVERDUE_MS@", &rules::OVERDUE_MS.to_string())
+        .replace("@QUIET_MS@", &rules::QUIET_MS.to_string())
+        .replace("@TOKENS_PER_MS@", &rules::TOKENS_PER_MS.to_string())
+        .replace("@AFTER_ROLLBACK@", rules::AFTER_ROLLBACK);
     let fingerprint = model::digest(&text);
     text.replace("@FINGERPRINT@", &fingerprint)
 }
@@ -105,12 +114,12 @@ impl RedisStore {
         let prefix =
             if world.is_empty() { format!("{HASH_TAG}:") } else { format!("{HASH_TAG}:{world}:") };
         let bell = Bell::listen(client, format!("{prefix}bell"));
-        Ok(Self { line, durability, prefix, bell })
+        Ok(Self { line, durability, prefix, bell, seen: AtomicU64::new(0) })
     }
 
     /// A call of one of our functions.
     fn function(&self, doing: &'static str, name: &str) -> Call {
-        Call::new(doing, name, &self.prefix)
+        Call::new(doing, name, &self.prefix, self.seen.load(Ordering::Relaxed))
     }
 
     async fn answer(&self, call: Call) -> Result<(&'static str, Value), StoreError> {
@@ -125,7 +134,13 @@ impl RedisStore {
             }
             reply => reply,
         };
-        Ok((doing, reply.map_err(|fault| fault.while_it(doing))?))
+        let told = decode::told(reply.map_err(|fault| fault.while_it(doing))?)
+            .map_err(|detail| StoreError::Unreadable { doing, detail })?;
+        self.seen.fetch_max(told.history, Ordering::Relaxed);
+        if let Some(lost) = told.lost {
+            rules::tell_of_rollback(lost);
+        }
+        Ok((doing, told.reply))
     }
 }
 
@@ -187,8 +202,7 @@ mod tests {
     fn the_library_has_no_open_places() {
         let text = functions_text();
         assert!(text.starts_with("#!lua name=bowline_v3\n"), "the first line names the library");
-        for place in ["@WAKE_MAX_MS@", "@DOCUMENT_BYTES_MAX@", "@OVERDUE_MS@", "@FINGERPRINT@"] {
-            assert!(!text.contains(place), "`{place}` was not filled in");
-        }
+        let open = text.split('@').nth(1);
+        assert_eq!(open, None, "`@{}@` was not filled in", open.unwrap_or_default());
     }
 }

@@ -476,4 +476,7 @@ pub struct Stats {
     pub events_oldest_ms: u64,
     /// Live executions whose wake is overdue by more than a minute: should be 0.
     pub wakes_overdue: u64,
+    /// How often acknowledged writes were found to be gone: a backup was restored under running
+    /// programs, or a replica that lagged took over.
+    pub rollbacks: u64,
 }

@@ -13,6 +13,16 @@ const EXACT_MAX: u64 = (1 << 53) - 1;
 const SPAN_MAX_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 /// A wake overdue by more than this counts as a fault in [`crate::Stats`].
 pub(crate) const OVERDUE_MS: u64 = 60_000;
+/// After the store has gone back in time, no lease and no lock is given for so long: whoever works
+/// under a lease that is not known any more stops within [`limits::SELF_FENCE`] of its last good
+/// beat, and calls it has begun by then end within the rest.
+pub(crate) const QUIET_MS: u64 = 90_000;
+/// Named as the holder while nothing is given out.
+pub(crate) const AFTER_ROLLBACK: &str =
+    "the store went back in time, nothing is given out for a while";
+/// Tokens stay this much ahead of the clock's milliseconds, so that a store which went back in time
+/// never gives out a token twice.
+pub(crate) const TOKENS_PER_MS: u64 = 1_000;
 /// Rows of a list when the caller gives no limit.
 const LIST_DEFAULT: usize = 100;
 
@@ -150,6 +160,17 @@ pub(crate) fn pipeline_order(rows: &mut [PipelineRow]) {
 /// Newest first; executions of the same millisecond by id, the larger first.
 pub(crate) fn newest_first(a: (u64, &str), b: (u64, &str)) -> Ordering {
     b.cmp(&a)
+}
+
+/// Says that acknowledged writes are gone, and what that means.
+pub(crate) fn tell_of_rollback(lost: u64) {
+    tracing::error!(
+        lost,
+        "the store has gone back in time: acknowledged writes are gone. Nothing new is begun for {} seconds, \
+         then every execution goes on from what is known. Events accepted in the lost time have to be sent \
+         again; look for what Bowline made at AWS in that time and no execution names",
+        QUIET_MS / 1_000
+    );
 }
 
 #[cfg(test)]

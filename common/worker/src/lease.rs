@@ -143,6 +143,10 @@ impl Lease {
         self.epoch
     }
 
+    pub(crate) fn token(&self) -> u64 {
+        self.token
+    }
+
     pub(crate) fn store(&self) -> &SharedStore {
         &self.store
     }

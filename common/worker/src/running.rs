@@ -1,7 +1,7 @@
 //! Which leases this process works under.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -12,40 +12,61 @@ use crate::lease::Lease;
 /// A task in one of its epochs: an old epoch may still be on its way out when the next one runs.
 type Key = (TaskId, u32);
 
-/// The leases at work.
+/// Tokens remembered; they grow, so the lowest are the oldest. A message that was claimed so many
+/// tasks ago is not still on its way.
+const TOKENS_MAX: usize = 4_096;
+
+/// The leases at work, and those that were.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
-    leases: Mutex<BTreeMap<Key, Arc<Lease>>>,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    leases: BTreeMap<Key, Arc<Lease>>,
+    /// Tokens under which work has begun.
+    worked: BTreeSet<u64>,
 }
 
 impl Running {
-    /// Enters a lease; `None` when this process works under it already. The store cannot tell: to it
-    /// a second claim by the same holder is a repeat of the first.
+    /// Enters a lease; `None` when this process works or has worked under it. The store cannot tell:
+    /// to it a second claim by the same holder is a repeat of the first, and the answer to one may be
+    /// on its way while the work of the other ends.
     pub(crate) fn enter(self: &Arc<Self>, lease: &Arc<Lease>) -> Option<Entry> {
         let key = (lease.task().clone(), lease.epoch());
-        let mut leases = self.lock();
-        if leases.contains_key(&key) {
+        let mut book = self.lock();
+        if book.leases.contains_key(&key) || book.worked.contains(&lease.token()) {
             return None;
         }
-        leases.insert(key.clone(), Arc::clone(lease));
+        book.leases.insert(key.clone(), Arc::clone(lease));
         Some(Entry { running: Arc::clone(self), key })
     }
 
+    /// Work begins under this lease, once.
+    pub(crate) fn begins(&self, lease: &Lease) {
+        let mut book = self.lock();
+        book.worked.insert(lease.token());
+        if book.worked.len() > TOKENS_MAX {
+            book.worked.pop_first();
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+        self.lock().leases.len()
     }
 
     /// Tells every lease of an execution that there is news.
     pub(crate) fn nudge(&self, execution: &ExecutionId) {
-        for ((task, _), lease) in self.lock().iter() {
+        for ((task, _), lease) in self.lock().leases.iter() {
             if task.execution == *execution {
                 lease.nudge();
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Arc<Lease>>> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -58,6 +79,6 @@ pub(crate) struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.running.lock().remove(&self.key);
+        self.running.lock().leases.remove(&self.key);
     }
 }

@@ -320,6 +320,7 @@ impl<P: Procedure> Subscription<P> {
     }
 
     fn start(&self, job: Box<Job>) {
+        self.worker.running.begins(&job.lease);
         let worker = Arc::clone(&self.worker);
         self.worker.tasks.spawn(worker.run(job));
     }

@@ -48,7 +48,8 @@ impl Lossy for PublishError {
             | What::ServerError
             | What::LoginPage
             | What::NotYetKnown
-            | What::StillBuilding => None,
+            | What::StillBuilding
+            | What::Rollback(_) => None,
         }
     }
 }

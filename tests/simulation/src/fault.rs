@@ -150,6 +150,8 @@ pub enum What {
     NotYetKnown,
     /// Jenkins says that the build is still running.
     StillBuilding,
+    /// The store goes back in time by so much: what it had acknowledged since is gone.
+    Rollback(u64),
 }
 
 impl What {
@@ -178,11 +180,12 @@ impl What {
             Self::LoginPage => "login_page",
             Self::NotYetKnown => "not_yet_known",
             Self::StillBuilding => "still_building",
+            Self::Rollback(_) => "rollback",
         }
     }
 
     /// Every kind.
-    pub const KINDS: [&'static str; 22] = [
+    pub const KINDS: [&'static str; 23] = [
         "lost",
         "silent",
         "twice",
@@ -205,6 +208,7 @@ impl What {
         "login_page",
         "not_yet_known",
         "still_building",
+        "rollback",
     ];
 
     /// How long it lasts.
@@ -218,6 +222,8 @@ impl What {
             | Self::Drain(ms)
             | Self::Cut(ms)
             | Self::Late(ms) => ms,
+            // Nothing is given out for a while.
+            Self::Rollback(_) => QUIET_MS,
             Self::Lost
             | Self::Silent
             | Self::Twice
@@ -235,6 +241,14 @@ impl What {
         }
     }
 }
+
+/// How long no lease is given after a rollback (`common/store`), and a little more.
+const QUIET_MS: u64 = 100_000;
+/// One seed of so many has a rollback: what was acknowledged and is gone takes the edge off other
+/// invariants, so most seeds are without.
+const ROLLBACK_EVERY: u64 = 8;
+/// Where it is noticed: everything that writes.
+const STORE_WRITES: [Face; 4] = [Face::Commit, Face::Intake, Face::Lease, Face::Lock];
 
 /// Where each kind of fault can happen.
 const GENERAL: [Face; 12] = Face::ALL;
@@ -292,9 +306,15 @@ fn draw(kind: &str, rng: &mut Rng) -> What {
 pub fn schedule(seed: u64, executions: u64) -> Vec<Fault> {
     let mut rng = Rng::new(seed, "faults");
     let appetite = [150, 300, 500].get(usize::try_from(rng.below(3)).unwrap_or(0)).copied();
-    let kinds: Vec<&str> =
-        What::KINDS.into_iter().filter(|_| rng.chance(appetite.unwrap_or(300))).collect();
+    let swarm = What::KINDS.into_iter().filter(|kind| *kind != "rollback");
+    let kinds: Vec<&str> = swarm.filter(|_| rng.chance(appetite.unwrap_or(300))).collect();
     let mut faults: Vec<Fault> = Vec::new();
+    if seed % ROLLBACK_EVERY == 4 {
+        let mut rng = Rng::new(seed, "rollback");
+        let face = rng.pick(&STORE_WRITES).copied().unwrap_or(Face::Commit);
+        let nth = rng.between(1, face.usual().saturating_mul(executions));
+        faults.push(Fault { face, nth, what: What::Rollback(rng.between(50, 10_000)) });
+    }
     if kinds.is_empty() {
         return faults;
     }

@@ -10,7 +10,7 @@ use std::{
 
 use bus::{BrokerControl, SharedBus};
 use runtime::Tasks;
-use store::{EmbeddedStore, SharedStore, StoreError};
+use store::{EmbeddedStore, Memory, Moment, SharedStore, StoreError};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     fault::{Face, Fault, What},
-    oracle::Oracle,
+    oracle::{Oracle, Remembered},
     plant::Bug,
     process::{Call, Process},
 };
@@ -26,12 +26,17 @@ use crate::{
 /// When every run begins, epoch milliseconds.
 pub(crate) const START_MS: u64 = 1_767_225_600_000;
 
+/// How often the state of a store that will go back is remembered, and for how long.
+const REMEMBERED_EVERY: Duration = Duration::from_millis(100);
+const REMEMBERED_FOR: Duration = Duration::from_secs(11);
+
 /// The common ground of a run.
 pub(crate) struct Ground {
     seed: u64,
     bug: Option<Bug>,
     origin: Instant,
     store: SharedStore,
+    embedded: Arc<EmbeddedStore>,
     bus: SharedBus,
     broker: BrokerControl,
     cloud: fake_aws::InProcess,
@@ -56,8 +61,17 @@ struct State {
     bells: Vec<watch::Sender<u64>>,
     gone: Vec<Gone>,
     serial: u64,
+    /// What the store may go back to, the oldest first; kept only where it will.
+    past: Vec<Past>,
     /// The largest build number accepted, for a bug that cares.
     mark: u64,
+}
+
+/// A state of the store, and what the oracle knew of it.
+struct Past {
+    at: Instant,
+    moment: Moment,
+    known: Remembered,
 }
 
 /// A process that is not there, and when it comes back.
@@ -90,9 +104,10 @@ impl Ground {
         keep_trace: Trace,
     ) -> Result<Arc<Self>, StoreError> {
         let origin = Instant::now();
-        let store: SharedStore = Arc::new(EmbeddedStore::in_memory(Arc::new(move || {
+        let embedded = Arc::new(EmbeddedStore::in_memory(Arc::new(move || {
             START_MS.saturating_add(millis(origin.elapsed()))
         }))?);
+        let store: SharedStore = Arc::<EmbeddedStore>::clone(&embedded);
         let (bus, broker) = bus::in_process_controlled();
         let bell = store.bell();
         let state = State {
@@ -107,6 +122,7 @@ impl Ground {
             bells: Vec::new(),
             gone: Vec::new(),
             serial: 0,
+            past: Vec::new(),
             mark: 0,
         };
         Ok(Arc::new(Self {
@@ -114,6 +130,7 @@ impl Ground {
             bug,
             origin,
             store,
+            embedded,
             bus,
             broker,
             cloud: outside.cloud,
@@ -268,6 +285,42 @@ impl Ground {
     /// Those that went since the last time this was asked.
     pub(crate) fn take_gone(&self) -> Vec<Gone> {
         std::mem::take(&mut self.state().gone)
+    }
+
+    /// Remembers how the store is, if it will have to go back.
+    pub(crate) fn remember(&self) {
+        let mut state = self.state();
+        let rolls_back = state.faults.values().any(|what| matches!(what, What::Rollback(_)));
+        let now = Instant::now();
+        let recent = state.past.last().is_some_and(|past| now - past.at < REMEMBERED_EVERY);
+        if !rolls_back || recent {
+            return;
+        }
+        match self.embedded.present() {
+            Ok(moment) => {
+                let known = state.oracle.remembered();
+                state.past.push(Past { at: now, moment, known });
+                let old = state.past.iter().filter(|past| now - past.at > REMEMBERED_FOR).count();
+                state.past.drain(..old.saturating_sub(1));
+            }
+            Err(error) => state.oracle.violate("store", &error.to_string()),
+        }
+    }
+
+    /// The store goes back by so much, or as far as it can.
+    pub(crate) fn go_back(&self, ms: u64) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let to = Instant::now().checked_sub(Duration::from_millis(ms));
+        let place = state.past.iter().rposition(|past| to.is_some_and(|to| past.at <= to));
+        state.past.truncate(place.unwrap_or(0).saturating_add(1));
+        let Some(past) = state.past.last() else { return };
+        let unnoticed = self.bug == Some(Bug::RollbackUnnoticed);
+        let memory = if unnoticed { Memory::Lost } else { Memory::Kept };
+        if let Err(error) = self.embedded.go_back(&past.moment, memory) {
+            state.oracle.violate("store", &error.to_string());
+        }
+        state.oracle.go_back(&past.known);
     }
 
     /// Works with the oracle.

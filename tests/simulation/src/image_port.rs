@@ -73,7 +73,8 @@ pub(crate) const fn cloud_trouble(what: What) -> Option<CloudTrouble> {
         | What::Reconnect
         | What::LoginPage
         | What::NotYetKnown
-        | What::StillBuilding => None,
+        | What::StillBuilding
+        | What::Rollback(_) => None,
     }
 }
 

@@ -77,6 +77,7 @@ const fn trouble(what: What) -> Option<Trouble> {
         | What::Unroutable
         | What::Wipe
         | What::Reconnect
-        | What::Throttled => None,
+        | What::Throttled
+        | What::Rollback(_) => None,
     }
 }

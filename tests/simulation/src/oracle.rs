@@ -41,13 +41,13 @@ pub(crate) struct Oracle {
     cloud_violations: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Seen {
     version: u64,
     status: ExecutionStatus,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     epoch: u32,
     token: u64,
@@ -56,8 +56,10 @@ struct Held {
     until_ms: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Knowledge {
+    task: TaskId,
+
     /// When the last good beat was sent.
     renewed: Instant,
     lost: bool,
@@ -65,7 +67,34 @@ struct Knowledge {
     canceled: Option<Instant>,
 }
 
+/// What mirrors the store, and goes back with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    executions: BTreeMap<ExecutionId, Seen>,
+    leases: BTreeMap<TaskId, Held>,
+    dispatched: BTreeSet<String>,
+    endings: BTreeMap<ExecutionId, String>,
+}
+
 impl Oracle {
+    pub(crate) fn remembered(&self) -> Remembered {
+        Remembered {
+            executions: self.executions.clone(),
+            leases: self.leases.clone(),
+            dispatched: self.dispatched.clone(),
+            endings: self.endings.clone(),
+        }
+    }
+
+    /// The store has gone back; what processes know and what the broker has confirmed stays.
+    pub(crate) fn go_back(&mut self, to: &Remembered) {
+        let Remembered { executions, leases, dispatched, endings } = to.clone();
+        self.executions = executions;
+        self.leases = leases;
+        self.dispatched = dispatched;
+        self.endings = endings;
+    }
+
     pub(crate) fn violate(&mut self, invariant: &str, text: &str) {
         self.violations.push(format!("{invariant}: {text}"));
     }
@@ -204,6 +233,7 @@ impl Oracle {
     /// I14.
     pub(crate) fn claimed(&mut self, claim: &TaskClaim, answer: &Claim, now_ms: u64) {
         let Claim::Granted { token, .. } = answer else { return };
+        self.works_alone(claim, *token);
         if let Some(held) = self.leases.get(&claim.task) {
             let (other, valid) = (held.token != *token, held.until_ms > now_ms);
             let (epoch, holder) = (held.epoch, held.holder.clone());
@@ -226,6 +256,23 @@ impl Oracle {
         self.leases.insert(claim.task.clone(), held);
     }
 
+    /// I14 as the workers know it, whatever the store has forgotten: nobody believes with good reason
+    /// that it may work on this task under another token.
+    fn works_alone(&mut self, claim: &TaskClaim, token: u64) {
+        let believes = |(other, knowledge): (&u64, &Knowledge)| {
+            *other != token
+                && knowledge.task == claim.task
+                && !knowledge.lost
+                && knowledge.renewed.elapsed() <= limits::SELF_FENCE
+        };
+        let other = self.known.iter().find(|(_, known)| known.iter().any(believes));
+        if let Some((holder, _)) = other {
+            let text =
+                format!("{} was given to {}, and {holder} works on it", claim.task, claim.holder);
+            self.violate("I14", &text);
+        }
+    }
+
     pub(crate) fn beaten(&mut self, task: &TaskId, token: u64, answer: Beat, until_ms: u64) {
         let Some(held) = self.leases.get_mut(task) else { return };
         match answer {
@@ -240,6 +287,12 @@ impl Oracle {
 
     /// A result or a release. I15: only the newest holder's counts.
     pub(crate) fn ended(&mut self, task: &TaskId, token: u64, answer: Beat) {
+        // Whatever the answer, whoever sends this does nothing more.
+        for known in self.known.values_mut() {
+            if let Some(knowledge) = known.get_mut(&token).filter(|known| known.task == *task) {
+                knowledge.lost = true;
+            }
+        }
         let Some(held) = self.leases.get_mut(task) else { return };
         match answer {
             Beat::Held { .. } if held.token == token => held.until_ms = 0,
@@ -250,10 +303,14 @@ impl Oracle {
         }
     }
 
-    pub(crate) fn heard_held(&mut self, holder: &str, token: u64, sent: Instant) {
+    pub(crate) fn heard_held(&mut self, holder: &str, task: &TaskId, token: u64, sent: Instant) {
         let known = self.known.entry(holder.to_owned()).or_default();
-        let knowledge =
-            known.entry(token).or_insert(Knowledge { renewed: sent, lost: false, canceled: None });
+        let knowledge = known.entry(token).or_insert_with(|| Knowledge {
+            task: task.clone(),
+            renewed: sent,
+            lost: false,
+            canceled: None,
+        });
         knowledge.renewed = knowledge.renewed.max(sent);
     }
 

@@ -69,6 +69,7 @@ bugs! {
     EmptyIsGone "empty-is-gone": "An image that cannot be seen yet counts as never made.";
     HealthUnknownIsHealthy "health-unknown-is-healthy": "An instance nobody has judged counts as healthy.";
     ForcesDeletion "forces-deletion": "An old group is deleted with its instances.";
+    RollbackUnnoticed "rollback-unnoticed": "Nobody notices that the store has gone back in time.";
     SkipsDisabling "skips-disabling": "An old group is scaled down while it has traffic.";
 }
 

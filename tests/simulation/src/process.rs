@@ -174,6 +174,9 @@ impl Process {
         let Call { face, name } = call;
         let what = self.ground.enter(self, call);
         self.gate().await;
+        if face.link() == Link::Store {
+            self.ground.remember();
+        }
         if let Some(answer) = self.before::<E>(call, what).await {
             self.ground.leave(self, call, what, answer.label());
             return Err(answer);
@@ -211,6 +214,7 @@ impl Process {
                 self.ground.draining(self.number, down_ms);
                 self.tasks.stop().cancel();
             }
+            Some(What::Rollback(ms)) => self.ground.go_back(ms),
             Some(What::Wipe) => self.ground.broker().wipe(),
             Some(What::Reconnect) => self.ground.broker().reconnect(),
             Some(_) | None => {}

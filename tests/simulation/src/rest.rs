@@ -8,6 +8,7 @@ use model::{ExecutionId, ExecutionStatus, TaskKind};
 use serde_json::{Value, json};
 use store::{EventState, ExecutionFilter, ExecutionRow, TimelineRow};
 use wire::{Queue, Route};
+use worker_bake::ports::tag;
 
 use crate::{
     fault::{Fault, What},
@@ -25,10 +26,14 @@ pub(crate) async fn is_quiet(ground: &Ground) -> bool {
 }
 
 /// Whether a builder is there that no bake could have ended: a call was held back until its bake was
-/// given up, or the cloud was out of reach while it was cleaned up. The janitor ends such a one.
+/// given up, the cloud was out of reach while it was cleaned up, or the store forgot of it. The janitor
+/// ends such a one.
 pub(crate) fn may_have_left_a_builder(ground: &Ground) -> bool {
     let excuses = |fault: &Fault| {
-        matches!(fault.what, What::PauseBefore(_) | What::PauseAfter(_) | What::Cut(_))
+        matches!(
+            fault.what,
+            What::PauseBefore(_) | What::PauseAfter(_) | What::Cut(_) | What::Rollback(_)
+        )
     };
     let world = ground.cloud().aws().world();
     let left = world.sites().values().any(|region| builders_of(region).next().is_some());
@@ -68,7 +73,7 @@ pub(crate) async fn judge(
 ) -> Vec<String> {
     let rows = executions(ground).await;
     let mut wrong = Vec::new();
-    one_execution_each(setting, heard, &rows, &mut wrong);
+    one_execution_each((setting, ground), heard, &rows, &mut wrong);
     for row in &rows {
         let ending = ground.judge(|oracle| oracle.ending(&row.id).cloned());
         if ending.is_some_and(|ending| ending != row.view) {
@@ -92,9 +97,14 @@ pub(crate) async fn judge(
     story(ground, &rows)
 }
 
+/// Whether the store has lost writes it had acknowledged.
+fn went_back(ground: &Ground) -> bool {
+    ground.has_fired(|fault| matches!(fault.what, What::Rollback(_)))
+}
+
 /// I1, I2, I3.
 fn one_execution_each(
-    setting: &Setting,
+    (setting, ground): (&Setting, &Ground),
     heard: &BTreeMap<u64, u64>,
     rows: &[ExecutionRow],
     wrong: &mut Vec<String>,
@@ -109,7 +119,9 @@ fn one_execution_each(
             let mine =
                 |row: &&ExecutionRow| row.pipeline_id == id && number_of(row) == Some(build.number);
             let count = rows.iter().filter(mine).count();
-            if count != 1 {
+            // Whoever told of a build hears nothing of it when the store forgets.
+            let forgotten = count == 0 && went_back(ground);
+            if count != 1 && !forgotten {
                 let text = format!("build {} started {id} {count} times", build.number);
                 wrong.push(format!("{}: {text}", if count == 0 { "I1" } else { "I2" }));
             }
@@ -269,7 +281,13 @@ fn world(setting: &Setting, ground: &Ground, rows: &[ExecutionRow], wrong: &mut 
     ground.look_at_cloud();
     let cloud = ground.cloud().aws().world();
     for region in cloud.sites().values() {
-        for builder in builders_of(region) {
+        // An execution the store has forgotten cannot end its builder, and the janitor does not know
+        // whose it is: the store says, loudly, that a person must look.
+        let forgotten = |builder: &Instance| {
+            let id = builder.tags.get(tag::EXECUTION);
+            went_back(ground) && !rows.iter().any(|row| id.is_some_and(|id| id == row.id.as_str()))
+        };
+        for builder in builders_of(region).filter(|builder| !forgotten(builder)) {
             wrong.push(format!("I26: builder {} is left", builder.id));
         }
         let groups: Vec<_> =

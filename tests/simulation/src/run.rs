@@ -96,10 +96,10 @@ async fn play(setting: &Setting, faults: &[Fault], trace: Trace) -> Report {
     play.until_rest().await;
     sleep(AFTERWARDS).await;
     if rest::parked(&ground).await < setting.unreadable() {
-        sleep(PARKED_WITHIN).await;
+        play.stay(PARKED_WITHIN).await;
     }
     if rest::may_have_left_a_builder(&ground) {
-        sleep(JANITOR_WITHIN).await;
+        play.stay(JANITOR_WITHIN).await;
     }
     let story = rest::judge(setting, &ground, &play.heard()).await;
     let virtual_ms = ground.elapsed_ms();
@@ -181,6 +181,20 @@ impl<'a> Play<'a> {
             }
             let script = self.script.last().map(|(at, _)| *at);
             let next = [back, script].into_iter().flatten().fold(next_look, Instant::min);
+            tokio::select! {
+                biased;
+                () = self.ground.news.notified() => {}
+                () = tokio::time::sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Lets time pass; programs that die meanwhile come back.
+    async fn stay(&mut self, span: Duration) {
+        let end = Instant::now() + span;
+        while Instant::now() < end {
+            let back = self.programs.tend().await;
+            let next = back.into_iter().fold(end, Instant::min);
             tokio::select! {
                 biased;
                 () = self.ground.news.notified() => {}

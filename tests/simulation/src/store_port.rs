@@ -264,6 +264,7 @@ impl Store for StorePort {
         async move {
             let ttl_ms = self.0.planted_ttl_ms(claim.ttl_ms);
             let claim = TaskClaim { ttl_ms, ..claim };
+            let task = claim.task.clone();
             let sent = Instant::now();
             let act = || {
                 async {
@@ -276,7 +277,7 @@ impl Store for StorePort {
             };
             let answer = self.0.point(call(Face::Lease, "lease_claim"), act).await?;
             if let Claim::Granted { token, .. } = &answer {
-                ground.judge(|oracle| oracle.heard_held(&self.0.name, *token, sent));
+                ground.judge(|oracle| oracle.heard_held(&self.0.name, &task, *token, sent));
             }
             Ok(self.0.planted_claim(answer))
         }
@@ -307,7 +308,7 @@ impl Store for StorePort {
             };
             let name = if checkpoint.is_some() { "checkpoint" } else { "lease_beat" };
             let answer = self.0.point(call(Face::Lease, name), act).await?;
-            self.heard(token, answer, sent);
+            self.heard(task, token, answer, sent);
             Ok(self.0.planted_beat(answer))
         }
         .boxed()
@@ -428,10 +429,10 @@ impl StorePort {
     }
 
     /// What the holder of a lease knows now.
-    fn heard(&self, token: u64, beat: Beat, sent: Instant) {
+    fn heard(&self, task: &TaskId, token: u64, beat: Beat, sent: Instant) {
         self.0.ground.judge(|oracle| match beat {
             Beat::Held { cancel } => {
-                oracle.heard_held(&self.0.name, token, sent);
+                oracle.heard_held(&self.0.name, task, token, sent);
                 if cancel {
                     oracle.heard_cancel(&self.0.name, token);
                 }

@@ -139,6 +139,7 @@ pub(super) fn stats(transaction: &ReadTransaction, now_ms: u64) -> Result<Stats,
             stats.executions.insert(status, count);
         }
     }
+    stats.rollbacks = meta.get("rollbacks")?.map_or(0, |it| it.value());
     // Leases exist only for live tasks, so this walk is as long as the work in hand.
     for entry in transaction.open_table(tables::LEASES)?.iter()? {
         let (key, value) = entry?;

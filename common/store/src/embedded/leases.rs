@@ -6,7 +6,7 @@ use super::{
     executions,
     tables::{self, ExecutionRecord, Fault, LeaseRecord, LockRecord, Tables},
 };
-use crate::{Beat, Claim, Fence, Locked, TaskClaim};
+use crate::{Beat, Claim, Fence, Locked, TaskClaim, rules};
 
 pub(super) fn claim(tables: &mut Tables<'_>, claim: &TaskClaim) -> Result<Claim, Fault> {
     let key = claim.task.to_string();
@@ -30,7 +30,10 @@ pub(super) fn claim(tables: &mut Tables<'_>, claim: &TaskClaim) -> Result<Claim,
             return Ok(Claim::Busy { holder: holder.clone() });
         }
         (Some(_), Some(token)) if live => token,
-        (Some(_) | None, Some(_) | None) => tables.count("token")?,
+        (Some(_) | None, Some(_) | None) if tables.is_quiet()? => {
+            return Ok(Claim::Busy { holder: rules::AFTER_ROLLBACK.to_owned() });
+        }
+        (Some(_) | None, Some(_) | None) => tables.next_token()?,
     };
     record.token = Some(token);
     record.row.holder = Some(claim.holder.clone());
@@ -149,6 +152,9 @@ pub(super) fn lock(
         } else {
             Locked::Busy { owner: held.owner }
         });
+    }
+    if tables.is_quiet()? {
+        return Ok(Locked::Busy { owner: rules::AFTER_ROLLBACK.to_owned() });
     }
     let fence = tables.count("fence")?;
     let record = LockRecord { execution: execution.clone(), owner: owner.to_owned(), fence };

@@ -6,7 +6,7 @@ use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{LeaseRow, OutboxRow, StoreError, StoredEvent, index};
+use crate::{LeaseRow, OutboxRow, StoreError, StoredEvent, index, rules};
 
 /// Format of the file; a file of a newer format is not opened.
 pub(super) const FORMAT: u64 = 2;
@@ -345,6 +345,35 @@ impl<'t> Tables<'t> {
             now_ms: 0,
             rings: false,
         })
+    }
+
+    /// Counts a write. `seen` is how many the process knows of: more than there are means that the
+    /// file has gone back in time. Returns the new count, and how many are gone.
+    pub(super) fn write_history(&mut self, seen: u64) -> Result<(u64, Option<u64>), Fault> {
+        let count = self.count("history")?;
+        if count > seen {
+            return Ok((count, None));
+        }
+        let history = seen.saturating_add(1);
+        self.meta.insert("history", history)?;
+        self.count("rollbacks")?;
+        self.meta.insert("quiet", self.now_ms.saturating_add(rules::QUIET_MS))?;
+        Ok((history, Some(history.saturating_sub(count))))
+    }
+
+    /// Whether the store went back in time a moment ago, so that nothing is given out.
+    pub(super) fn is_quiet(&self) -> Result<bool, Fault> {
+        let quiet = self.meta.get("quiet")?.map_or(0, |found| found.value());
+        Ok(self.now_ms < quiet)
+    }
+
+    /// The next token: ahead of the clock, so that a store that went back does not give out what it
+    /// gave before.
+    pub(super) fn next_token(&mut self) -> Result<u64, Fault> {
+        let last = self.meta.get("token")?.map_or(0, |found| found.value());
+        let token = last.saturating_add(1).max(self.now_ms.saturating_mul(rules::TOKENS_PER_MS));
+        self.meta.insert("token", token)?;
+        Ok(token)
     }
 
     /// Counts one further and returns the new count.

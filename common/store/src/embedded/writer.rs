@@ -12,7 +12,7 @@ use super::{
     Clock,
     tables::{Fault, Tables},
 };
-use crate::StoreError;
+use crate::{StoreError, rules};
 
 /// Operations in one transaction: enough to share an fsync among everybody who waits, few enough
 /// that the first of them does not wait long for the last.
@@ -24,6 +24,8 @@ pub(super) struct Core {
     clock: Clock,
     /// The latest time given out: the clock never goes back behind it.
     floor: AtomicU64,
+    /// How many writes this process knows of.
+    seen: AtomicU64,
     bell: watch::Sender<u64>,
 }
 
@@ -85,7 +87,18 @@ pub(super) fn gone(doing: &'static str) -> StoreError {
 impl Core {
     /// The database with a clock that starts where the last run ended.
     pub(super) fn new(database: Database, clock: Clock, last_ms: u64) -> Self {
-        Self { database, clock, floor: AtomicU64::new(last_ms), bell: watch::Sender::new(0) }
+        let (floor, seen) = (AtomicU64::new(last_ms), AtomicU64::new(0));
+        Self { database, clock, floor, seen, bell: watch::Sender::new(0) }
+    }
+
+    /// The database underneath.
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// This process knows of no writes, like one that was just started.
+    pub(super) fn forget_history(&self) {
+        self.seen.store(0, Ordering::Release);
     }
 
     /// The store's clock.
@@ -139,6 +152,8 @@ impl Core {
     fn commit(&self, jobs: &mut [Box<dyn Job>]) -> Result<(), Fault> {
         let transaction = self.database.begin_write()?;
         let mut tables = Tables::open(&transaction)?;
+        tables.now_ms = self.now_ms();
+        let (history, lost) = tables.write_history(self.seen.load(Ordering::Acquire))?;
         for job in jobs {
             tables.now_ms = self.now_ms();
             job.apply(&mut tables)?;
@@ -147,6 +162,10 @@ impl Core {
         tables.meta.insert("clock", now_ms)?;
         drop(tables);
         transaction.commit()?;
+        self.seen.fetch_max(history, Ordering::AcqRel);
+        if let Some(lost) = lost {
+            rules::tell_of_rollback(lost);
+        }
         if rings {
             self.bell.send_modify(|rung| *rung = rung.wrapping_add(1));
         }

@@ -89,6 +89,21 @@ fn kind_of(value: &Value) -> &'static str {
 }
 
 /// A text.
+/// What every function tells beside its own reply.
+pub(super) struct Told {
+    /// How many writes there were.
+    pub(super) history: u64,
+    pub(super) reply: Value,
+    /// How many are gone, if this call found that out.
+    pub(super) lost: Option<u64>,
+}
+
+pub(super) fn told(value: Value) -> Decoded<Told> {
+    let mut parts = Reply::new(value)?;
+    let (history, reply) = (parts.number()?, parts.part()?);
+    Ok(Told { history, reply, lost: parts.next().map(number).transpose()? })
+}
+
 pub(super) fn text(value: Value) -> Decoded<String> {
     match value {
         Value::BulkString(bytes) => {
@@ -400,5 +415,6 @@ pub(super) fn stats(value: Value) -> Decoded<Stats> {
             stats.executions.insert(status, count);
         }
     }
+    stats.rollbacks = reply.number()?;
     Ok(stats)
 }

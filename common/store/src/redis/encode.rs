@@ -13,10 +13,10 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// A call without arguments.
-    pub(super) fn new(doing: &'static str, name: &str, prefix: &str) -> Self {
+    /// A call without arguments, by somebody who knows of so many writes.
+    pub(super) fn new(doing: &'static str, name: &str, prefix: &str, seen: u64) -> Self {
         let mut command = cmd("FCALL");
-        command.arg(format!("bowline_v3_{name}")).arg(1).arg(prefix);
+        command.arg(format!("bowline_v3_{name}")).arg(1).arg(prefix).arg(seen);
         Self { doing, command }
     }
 

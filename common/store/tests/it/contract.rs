@@ -2,6 +2,7 @@
 
 mod due;
 mod executions;
+mod history;
 mod intake;
 mod leases;
 mod lists;

@@ -269,7 +269,8 @@ impl Model {
             return Claim::Busy { holder: lease.row.holder.clone().unwrap() };
         }
         if !held {
-            self.tokens += 1;
+            // Ahead of the clock, a thousand to the millisecond.
+            self.tokens = (self.tokens + 1).max(self.now * 1_000);
             lease.token = Some(self.tokens);
         }
         lease.row.holder = Some(claim.holder.clone());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use redis::{AsyncConnectionConfig, aio::MultiplexedConnection};
-use store::{Durability, EmbeddedStore, RedisStore, SharedStore};
+use store::{Durability, EmbeddedStore, Memory, Moment, RedisStore, SharedStore};
 use tempfile::TempDir;
 
 use crate::server::Server;
@@ -23,7 +23,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct World {
     pub(crate) store: SharedStore,
     clock: TestClock,
+    embedded: Option<Arc<EmbeddedStore>>,
     _kept: Kept,
+}
+
+/// A state of a world that can be restored.
+pub(crate) enum Past {
+    Embedded(Moment),
+    /// Every key and what it held.
+    Redis(Vec<(Vec<u8>, Vec<u8>)>),
 }
 
 /// What lives as long as its world.
@@ -46,7 +54,12 @@ impl World {
     pub(crate) fn memory() -> Self {
         let (ours, clock) = clock();
         let store = Arc::new(EmbeddedStore::in_memory(clock).unwrap());
-        Self { store, clock: TestClock::Ours(ours), _kept: Kept::Nothing }
+        Self::embedded(store, ours, Kept::Nothing)
+    }
+
+    fn embedded(store: Arc<EmbeddedStore>, ours: Arc<AtomicU64>, kept: Kept) -> Self {
+        let embedded = Some(Arc::clone(&store));
+        Self { store, clock: TestClock::Ours(ours), embedded, _kept: kept }
     }
 
     pub(crate) fn file() -> Self {
@@ -54,7 +67,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(EmbeddedStore::open(directory.path(), clock).unwrap());
         let kept = Kept::Directory { _alive: directory };
-        Self { store, clock: TestClock::Ours(ours), _kept: kept }
+        Self::embedded(store, ours, kept)
     }
 
     pub(crate) async fn redis() -> Self {
@@ -75,9 +88,54 @@ impl World {
             connection: connection.unwrap(),
             key: format!("{{bowline}}:{name}:clock"),
         };
-        let world = Self { store: Arc::new(store), clock, _kept: Kept::Nothing };
+        let world = Self { store: Arc::new(store), clock, embedded: None, _kept: Kept::Nothing };
         world.set_clock(START).await;
         world
+    }
+
+    /// The present, to come back to.
+    pub(crate) async fn present(&self) -> Past {
+        match (&self.clock, &self.embedded) {
+            (_, Some(store)) => Past::Embedded(store.present().unwrap()),
+            (TestClock::Ours(_), None) => unreachable!("only a file has such a clock"),
+            (TestClock::Stored { connection, .. }, None) => {
+                let mut connection = connection.clone();
+                let mut held = Vec::new();
+                for key in Self::keys(&mut connection).await {
+                    let mut dump = redis::cmd("DUMP");
+                    let value = dump.arg(&key).query_async(&mut connection).await.unwrap();
+                    held.push((key, value));
+                }
+                Past::Redis(held)
+            }
+        }
+    }
+
+    /// Everything since is gone, as after a restored backup; the clock goes on.
+    pub(crate) async fn go_back(&self, past: &Past) {
+        let now = self.store.now_ms().await.unwrap();
+        match (past, &self.clock, &self.embedded) {
+            (Past::Embedded(moment), _, Some(store)) => {
+                store.go_back(moment, Memory::Kept).unwrap();
+            }
+            (Past::Redis(held), TestClock::Stored { connection, .. }, _) => {
+                let mut connection = connection.clone();
+                for key in Self::keys(&mut connection).await {
+                    redis::cmd("DEL").arg(key).query_async::<()>(&mut connection).await.unwrap();
+                }
+                for (key, value) in held {
+                    let mut restore = redis::cmd("RESTORE");
+                    restore.arg(key).arg(0).arg(value);
+                    restore.query_async::<()>(&mut connection).await.unwrap();
+                }
+            }
+            _ => unreachable!("a past of another world"),
+        }
+        self.set_clock(now).await;
+    }
+
+    async fn keys(connection: &mut MultiplexedConnection) -> Vec<Vec<u8>> {
+        redis::cmd("KEYS").arg("*").query_async(connection).await.unwrap()
     }
 
     pub(crate) async fn advance(&self, ms: u64) {

@@ -29,7 +29,9 @@ impl Family {
             Self::Beside(Subject::Entry(place))
         };
         match name {
-            "clock" | "token" | "fence" | "event" | "slot" => return Self::Number,
+            "clock" | "token" | "fence" | "event" | "slot" | "history" | "rollbacks" | "quiet" => {
+                return Self::Number;
+            }
             "pipelines" => return Self::List(Holding(List::Pipelines)),
             "events" => return Self::List(Holding(List::EventOrder)),
             "events-due" => return Self::List(Holding(List::EventDue)),

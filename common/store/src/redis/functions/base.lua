@@ -1,13 +1,16 @@
 #!lua name=bowline_v3
 -- The store's rules on Redis. Every function is one atomic step of the protocol.
 --
--- Called as FCALL bowline_v3_<name> 1 <prefix> <arguments>. The prefix ends with ':' and carries
--- the hash tag {bowline}; every key begins with it, so that an ACL can be written by key and all of
--- a world lies in one slot. Replies are arrays that begin with a word, or rows; absent text is nil.
--- A text that may be absent is sent as '' (absent) or '=' and the text.
+-- Called as FCALL bowline_v3_<name> 1 <prefix> <seen> <arguments>. The prefix ends with ':' and
+-- carries the hash tag {bowline}; every key begins with it, so that an ACL can be written by key and
+-- all of a world lies in one slot. Replies are { history, reply, lost? }: how many writes there were,
+-- the function's own reply, and how many writes are gone if this call found that some are. A
+-- function's reply is an array that begins with a word, or rows; absent text is nil. A text that may
+-- be absent is sent as '' (absent) or '=' and the text.
 --
 -- Keys (after the prefix):
 --   clock token fence event slot     STRING  latest time written; counters
+--   history rollbacks quiet          STRING  writes; how often some were lost; no lease until then
 --   pipeline:<id>                    HASH    application name body version updated
 --   pipelines                        SET     ids             names:<application> HASH name -> id
 --   event:<key>                      HASH    body accepted tries note outcome
@@ -32,6 +35,8 @@
 local WAKE_MAX = @WAKE_MAX_MS@
 local DOCUMENT_MAX = @DOCUMENT_BYTES_MAX@
 local OVERDUE = @OVERDUE_MS@
+local QUIET = @QUIET_MS@
+local TOKENS_PER_MS = @TOKENS_PER_MS@
 local FINGERPRINT = '@FINGERPRINT@'
 
 local function call(...) return redis.call(...) end
@@ -89,3 +94,18 @@ end
 
 local function number(key, field) return tonumber(call('HGET', key, field)) end
 
+-- Counts a write. `seen` is how many the caller knows of: more than there are means that the server
+-- has gone back in time (a backup, a replica that lagged), and writes it had acknowledged are gone.
+-- Somebody may work under a lease which is not known any more; until he has noticed, none is given.
+local function write_history(p, seen)
+  local count = call('INCR', p .. 'history')
+  if count > seen then return count, nil end
+  call('SET', p .. 'history', seen + 1)
+  call('INCR', p .. 'rollbacks')
+  call('SET', p .. 'quiet', clock(p) + QUIET)
+  return seen + 1, seen - count + 1
+end
+
+local function is_quiet(p, now)
+  return now < (tonumber(call('GET', p .. 'quiet')) or 0)
+end

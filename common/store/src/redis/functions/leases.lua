@@ -1,5 +1,15 @@
 -- Leases.
 
+-- Named as the holder while nothing is given out.
+local AFTER_ROLLBACK = '@AFTER_ROLLBACK@'
+
+-- Ahead of the clock, so that a store that went back does not give out what it gave before.
+local function next_token(p, now)
+  local token = math.max((tonumber(call('GET', p .. 'token')) or 0) + 1, now * TOKENS_PER_MS)
+  call('SET', p .. 'token', token)
+  return token
+end
+
 -- task epoch digest holder ttl
 --   -> GRANTED token checkpoint? cancel | BUSY holder | STALE epoch | FINISHED | GONE
 local function lease_claim(keys, args)
@@ -16,7 +26,8 @@ local function lease_claim(keys, args)
   if lease[3] then return { 'FINISHED' } end
   local live = lease[5] and tonumber(lease[5]) > now
   if live and lease[4] ~= holder then return { 'BUSY', lease[4] } end
-  local token = live and tonumber(lease[6]) or call('INCR', p .. 'token')
+  if not live and is_quiet(p, now) then return { 'BUSY', AFTER_ROLLBACK } end
+  local token = live and tonumber(lease[6]) or next_token(p, now)
   call('HSET', key, 'token', token, 'holder', holder, 'until', now + ttl, 'claimed', 1)
   call('ZREM', p .. 'waiting:' .. lease[9], task)
   call('ZADD', p .. 'running:' .. lease[9], now + ttl, task)
@@ -108,6 +119,7 @@ local function lock(keys, args)
     if held[1] == owner and held[2] == id then return { 'GRANTED', tonumber(held[3]) } end
     return { 'BUSY', held[1] }
   end
+  if is_quiet(p, clock(p)) then return { 'BUSY', AFTER_ROLLBACK } end
   local fence = call('INCR', p .. 'fence')
   call('HSET', key, 'execution', id, 'owner', owner, 'fence', fence)
   call('SADD', p .. 'locks:' .. id, resource)

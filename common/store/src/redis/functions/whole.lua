@@ -1,7 +1,7 @@
 -- The whole.
 
 -- kinds statuses -> outbox depth, outbox age, events pending, events age, overdue wakes, waiters,
---   waiters age, then { running waiting age } per kind, then the count per status
+--   waiters age, then { running waiting age } per kind, then the count per status, then rollbacks
 local function stats(keys, args)
   local p, now, r = keys[1], peek(keys[1]), reader(args)
   local function age(name)
@@ -20,6 +20,7 @@ local function stats(keys, args)
     reply[#reply + 1] = { running, call('ZCARD', p .. 'waiting:' .. kind), age('waiting:' .. kind) }
   end)
   r.list(function() reply[#reply + 1] = call('ZCARD', p .. 'index:status/' .. r.text()) end)
+  reply[#reply + 1] = tonumber(call('GET', p .. 'rollbacks')) or 0
   return reply
 end
 
@@ -29,41 +30,61 @@ local function now_ms(keys) return peek(keys[1]) end
 -- -> the digest of this text
 local function about() return FINGERPRINT end
 
-local function register(name, callback, flags)
+local function library(name, callback, flags)
   redis.register_function({ function_name = 'bowline_v3_' .. name, callback = callback, flags = flags })
 end
 
-register('pipeline_put', pipeline_put, {})
-register('pipeline_delete', pipeline_delete, {})
-register('event_accept', event_accept, {})
-register('event_settle', event_settle, {})
-register('event_defer', event_defer, {})
-register('execution_create', execution_create, {})
-register('execution_commit', execution_commit, {})
-register('execution_rewake', execution_rewake, {})
-register('due', due, {})
-register('outbox_defer', outbox_defer, {})
-register('lease_claim', lease_claim, {})
-register('lease_beat', lease_beat, {})
-register('lease_finish', lease_finish, {})
-register('lease_release', lease_release, {})
-register('lock', lock, {})
+-- A reply with how far history is, and with how much of it is gone if this call found that out.
+local function told(sequence, reply, lost)
+  if reply == nil then reply = false end
+  return { sequence, reply, lost }
+end
+
+local function writes(name, callback, flags)
+  library(name, function(keys, args)
+    local sequence, lost = write_history(keys[1], tonumber(table.remove(args, 1)))
+    return told(sequence, callback(keys, args), lost)
+  end, flags)
+end
+
+local function reads(name, callback)
+  library(name, function(keys, args)
+    table.remove(args, 1)
+    return told(tonumber(call('GET', keys[1] .. 'history')) or 0, callback(keys, args))
+  end, { 'no-writes' })
+end
+
+writes('pipeline_put', pipeline_put, {})
+writes('pipeline_delete', pipeline_delete, {})
+writes('event_accept', event_accept, {})
+writes('event_settle', event_settle, {})
+writes('event_defer', event_defer, {})
+writes('execution_create', execution_create, {})
+writes('execution_commit', execution_commit, {})
+writes('execution_rewake', execution_rewake, {})
+writes('due', due, {})
+writes('outbox_defer', outbox_defer, {})
+writes('lease_claim', lease_claim, {})
+writes('lease_beat', lease_beat, {})
+writes('lease_finish', lease_finish, {})
+writes('lease_release', lease_release, {})
+writes('lock', lock, {})
 -- These only free memory, so they work when it is full.
-register('outbox_done', outbox_done, { 'allow-oom' })
-register('execution_remove', execution_remove, { 'allow-oom' })
-register('expire', expire, { 'allow-oom' })
-register('unlock', unlock, { 'allow-oom' })
+writes('outbox_done', outbox_done, { 'allow-oom' })
+writes('execution_remove', execution_remove, { 'allow-oom' })
+writes('expire', expire, { 'allow-oom' })
+writes('unlock', unlock, { 'allow-oom' })
 -- A replica may answer these.
-register('pipeline_get', pipeline_get, { 'no-writes' })
-register('pipeline_list', pipeline_list, { 'no-writes' })
-register('event_get', event_get, { 'no-writes' })
-register('event_list', event_list, { 'no-writes' })
-register('execution_load', execution_load, { 'no-writes' })
-register('execution_view', execution_view, { 'no-writes' })
-register('execution_list', execution_list, { 'no-writes' })
-register('execution_timeline', execution_timeline, { 'no-writes' })
-register('executions_finished', executions_finished, { 'no-writes' })
-register('lock_held', lock_held, { 'no-writes' })
-register('stats', stats, { 'no-writes' })
-register('now_ms', now_ms, { 'no-writes' })
-register('about', about, { 'no-writes' })
+reads('pipeline_get', pipeline_get)
+reads('pipeline_list', pipeline_list)
+reads('event_get', event_get)
+reads('event_list', event_list)
+reads('execution_load', execution_load)
+reads('execution_view', execution_view)
+reads('execution_list', execution_list)
+reads('execution_timeline', execution_timeline)
+reads('executions_finished', executions_finished)
+reads('lock_held', lock_held)
+reads('stats', stats)
+reads('now_ms', now_ms)
+library('about', about, { 'no-writes' })

@@ -55,6 +55,14 @@ test: install lint ## Everything: installs RabbitMQ, Redis and moto where missin
 	$(CARGO) build --workspace --all-features --bins
 	$(CARGO) test --workspace --all-features --doc --quiet
 	BOWLINE_TEST_MOTO="$$(deploy/dev/moto.sh)" deploy/dev/with-services.sh $(TEST) --workspace --all-features $(ARGS)
+	$(SIMULATOR) --seeds 10000
+
+# The simulator in its own profile: ten thousand seeds pay for an optimised build.
+SIMULATOR := $(CARGO) run --quiet --profile sim -p simulation --bin bowline-sim --
+
+.PHONY: simulate
+simulate: ## The whole system on a virtual clock, under random faults [ARGS="--seeds 100000", "--seed 7 --trace", "--planted", "--help"]
+	$(SIMULATOR) $(ARGS)
 
 .PHONY: e2e
 e2e: install ## Only the whole-system stories, with private services
@@ -70,18 +78,22 @@ lab: install ## Only the fault lab: real services and processes, broken in many 
 	$(TEST) -p lab -p fault-proxy $(ARGS) $(SHOWN)
 
 .PHONY: soak
-soak: install ## The fault lab at length, and 1,000 executions under chaos: more than an hour
+soak: install ## Many hours: every pair of crashes, 100,000 seeds, the fault lab at length with 1,000 executions under chaos, mutation testing
+	$(SIMULATOR) --pairs all
+	$(SIMULATOR) --seeds 100000
 	$(CARGO) build --workspace --all-features --bins
 	BOWLINE_SOAK=1 $(TEST) -p lab $(ARGS) $(SHOWN)
+	$(MAKE) mutants
 
 .PHONY: fuzz
 fuzz: ## Hunts for inputs that break a reader [ARGS="expression --seconds 600"]
 	$(CARGO) run -p fuzz --bin bowline-fuzz -- $(ARGS)
 
 .PHONY: mutants
-mutants: ## Changes the code that decides, one place after the other, and sees whether a test notices; many hours [ARGS="--shard 1/20"]
+mutants: ## Changes the code that decides, one place after the other, and sees whether a test notices; hours [ARGS="--shard 1/20"]
 	@command -v cargo-mutants > /dev/null || { echo 'cargo-mutants is not installed; installing it'; $(CARGO) install cargo-mutants --locked; }
-	$(CARGO) mutants $(ARGS)
+	@command -v cargo-nextest > /dev/null || { echo 'cargo-nextest is not installed; installing it'; $(CARGO) install cargo-nextest --locked; }
+	PROPTEST_MAX_SHRINK_ITERS=0 CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants $(ARGS)
 
 .PHONY: bench
 bench: ## Benchmarks: ratios measured in one run

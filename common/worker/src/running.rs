@@ -58,7 +58,7 @@ impl Running {
 
     /// Tells every lease of an execution that there is news.
     pub(crate) fn nudge(&self, execution: &ExecutionId) {
-        for ((task, _), lease) in self.lock().leases.iter() {
+        for ((task, _), lease) in &self.lock().leases {
             if task.execution == *execution {
                 lease.nudge();
             }

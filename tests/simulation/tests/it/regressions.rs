@@ -25,6 +25,19 @@ fn a_message_is_parked_in_the_end() {
     passes(8315);
 }
 
+/// The answers to repeated claims came in while the work under the first of them ended, and it was begun
+/// once more.
+#[test]
+fn a_process_works_once_under_a_token() {
+    passes(2612);
+}
+
+/// The store forgot an execution, which was then created again under the same id and canceled.
+#[test]
+fn a_forgotten_builder_of_a_known_execution_is_ended() {
+    passes(1220);
+}
+
 fn passes(seed: u64) {
     let report = run_seed(seed, None, Trace::Dropped);
     assert_eq!(report.violations, [""; 0], "bowline-sim --seed {seed} --trace");

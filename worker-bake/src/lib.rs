@@ -41,8 +41,9 @@ pub enum StartError {
     },
 }
 
-/// Starts to serve bake tasks in the background, and to look after builders, until `tasks` is told to stop. If serving ends
-/// before that, it stops the whole group: a process that only seems to work helps nobody.
+/// Starts to serve bake tasks, and to look after builders, in the background until `tasks` is told to stop.
+///
+/// If serving ends before that, it stops the whole group: a process that only seems to work helps nobody.
 ///
 /// # Errors
 ///

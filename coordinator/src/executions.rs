@@ -158,6 +158,24 @@ impl Executions {
         input: &Input,
         input_id: Option<&str>,
     ) -> Result<Applied, ApplyError> {
+        let applied = self.take(id, input, input_id).await?;
+        // An order that was carried out does not fit a second time. Whoever gave it is not to be told
+        // that it was refused because somebody died, or was slow, between the write and the word.
+        if let (Applied::Unchanged(Unchanged::Rejected(_)), Some(input_id)) = (&applied, input_id) {
+            let failed = |cause| ApplyError::Store { doing: "read", id: id.clone(), cause };
+            if self.store.execution_applied(id, input_id).await.map_err(failed)? {
+                return Ok(Applied::Unchanged(Unchanged::Repeated));
+            }
+        }
+        Ok(applied)
+    }
+
+    async fn take(
+        &self,
+        id: &ExecutionId,
+        input: &Input,
+        input_id: Option<&str>,
+    ) -> Result<Applied, ApplyError> {
         let unchanged = |why| Ok(Applied::Unchanged(why));
         for _ in 0..CONFLICTS_MAX {
             let failed = |cause| ApplyError::Store { doing: "load", id: id.clone(), cause };

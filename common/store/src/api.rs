@@ -73,6 +73,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn execution_view<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Option<ExecutionRow>>;
     /// Reads the timeline of an execution, oldest first.
     fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>>;
+    /// Whether an input was applied to an execution: a commit with its `input_id` took place.
+    fn execution_applied<'a>(&'a self, id: &'a ExecutionId, input_id: &'a str) -> Answer<'a, bool>;
     /// Moves the wake of a live execution without a transition, if it is still the one that the
     /// caller saw when it decided: a wake that was brought forward since stays.
     fn execution_rewake<'a>(

@@ -217,6 +217,9 @@ impl Store for WatchedStore {
     fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>> {
         self.pass("execution_timeline", || self.inner.execution_timeline(id))
     }
+    fn execution_applied<'a>(&'a self, id: &'a ExecutionId, input_id: &'a str) -> Answer<'a, bool> {
+        self.pass("execution_applied", || self.inner.execution_applied(id, input_id))
+    }
     fn execution_rewake<'a>(
         &'a self,
         id: &'a ExecutionId,

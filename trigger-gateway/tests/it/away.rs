@@ -58,6 +58,7 @@ impl Store for Away {
         execution_list(ExecutionFilter) -> Vec<ExecutionRow>;
         execution_view(&'a ExecutionId) -> Option<ExecutionRow>;
         execution_timeline(&'a ExecutionId) -> Vec<TimelineRow>;
+        execution_applied(&'a ExecutionId, &'a str) -> bool;
         execution_rewake(&'a ExecutionId, Option<u64>, u64) -> ();
         executions_finished(FinishedFilter) -> FinishedPage;
         execution_remove(&'a ExecutionId) -> Removed;

@@ -427,6 +427,14 @@ pub(super) fn timeline(
     Ok(rows)
 }
 
+pub(super) fn applied(
+    transaction: &ReadTransaction,
+    id: &ExecutionId,
+    input_id: &str,
+) -> Result<bool, Fault> {
+    Ok(transaction.open_table(tables::INPUTS)?.get((id.as_str(), input_id))?.is_some())
+}
+
 fn wanted(filter: &ExecutionFilter, record: &ExecutionRecord) -> bool {
     let is = |want: &Option<String>, have: &String| want.as_ref().is_none_or(|want| want == have);
     is(&filter.application, &record.application)

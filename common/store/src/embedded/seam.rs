@@ -96,6 +96,13 @@ impl Store for EmbeddedStore {
         self.read("read a timeline", move |transaction, _| executions::timeline(transaction, &id))
     }
 
+    fn execution_applied<'a>(&'a self, id: &'a ExecutionId, input_id: &'a str) -> Answer<'a, bool> {
+        let (id, input_id) = (id.clone(), input_id.to_owned());
+        self.read("looked for an input", move |transaction, _| {
+            executions::applied(transaction, &id, &input_id)
+        })
+    }
+
     fn execution_rewake<'a>(
         &'a self,
         id: &'a ExecutionId,

@@ -142,6 +142,11 @@ impl Store for RedisStore {
         self.ask(call, decode::timeline)
     }
 
+    fn execution_applied<'a>(&'a self, id: &'a ExecutionId, input_id: &'a str) -> Answer<'a, bool> {
+        let call = self.function("looked for an input", "execution_applied");
+        self.ask(call.text(id.as_str()).text(input_id), decode::flag)
+    }
+
     fn execution_rewake<'a>(
         &'a self,
         id: &'a ExecutionId,

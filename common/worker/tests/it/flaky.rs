@@ -96,6 +96,9 @@ impl Store for Flaky {
     fn execution_timeline<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Vec<TimelineRow>> {
         self.inner.execution_timeline(id)
     }
+    fn execution_applied<'a>(&'a self, id: &'a ExecutionId, input_id: &'a str) -> Answer<'a, bool> {
+        self.inner.execution_applied(id, input_id)
+    }
     fn execution_rewake<'a>(
         &'a self,
         id: &'a ExecutionId,

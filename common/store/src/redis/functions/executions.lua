@@ -293,6 +293,11 @@ local function execution_timeline(keys, args)
   return call('LRANGE', keys[1] .. 'timeline:' .. args[1], 0, -1)
 end
 
+-- id input -> 1 | 0
+local function execution_applied(keys, args)
+  return call('SISMEMBER', keys[1] .. 'inputs:' .. args[1], args[2])
+end
+
 -- id seen? time -> DONE
 local function execution_rewake(keys, args)
   local p, now, r = keys[1], clock(keys[1]), reader(args)

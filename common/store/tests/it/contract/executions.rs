@@ -241,6 +241,9 @@ async fn the_timeline_keeps_order_and_bytes(world: World) {
     let next = Commit { timeline: vec!["ünï\n\u{1F680}".to_owned()], ..commit("E", 1, "a") };
     store.execution_commit(next).await.unwrap();
     let rows = store.execution_timeline(&id("E")).await.unwrap();
+    for (of, input, applied) in [("E", "a", true), ("E", "b", false), ("F", "a", false)] {
+        assert_eq!(store.execution_applied(&id(of), input).await.unwrap(), applied, "{of} {input}");
+    }
     let rows: Vec<_> = rows.iter().map(|row| (row.version, row.at_ms, row.body.as_str())).collect();
     let wanted =
         [(1, START, "{\"a\": 1}"), (1, START, " two  words "), (2, START + 7, "ünï\n\u{1F680}")];

@@ -15,4 +15,6 @@ mod samples;
 #[cfg(test)]
 mod standalone;
 #[cfg(test)]
+mod turns;
+#[cfg(test)]
 mod world;

@@ -29,6 +29,9 @@ use crate::{
     store_port::StorePort,
 };
 
+/// No answer of a gateway is longer.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
 /// Every program, dead or alive.
 #[derive(Debug)]
 pub(crate) struct Programs {
@@ -53,9 +56,10 @@ struct Return {
 }
 
 /// What a caller of a gateway gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
-    Status(StatusCode),
+    /// A status and a body.
+    Status(StatusCode, String),
     /// Nobody listens there.
     Nobody,
 }
@@ -213,7 +217,12 @@ pub(crate) async fn request(
     }
     let Ok(request) = request.body(Body::from(body)) else { return Heard::Nobody };
     match router.oneshot(request).await {
-        Ok(response) => Heard::Status(response.status()),
+        Ok(response) => {
+            let status = response.status();
+            let body = axum::body::to_bytes(response.into_body(), ANSWER_BYTES_MAX).await;
+            let body = body.map_or_else(|_| Vec::new(), |body| body.to_vec());
+            Heard::Status(status, String::from_utf8_lossy(&body).into_owned())
+        }
         Err(never) => match never {},
     }
 }

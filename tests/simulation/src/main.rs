@@ -200,12 +200,16 @@ fn pairs(from: u64, which: Pairs, threads: usize) -> bool {
     let all = u64::try_from(faults.len()).unwrap_or(u64::MAX);
     let at = |place: u64| usize::try_from(place).ok().and_then(|place| faults.get(place)).copied();
     enumerate(&canonical, threads, "pairs", |number| match which {
-        Pairs::All => Some(vec![at(number / all)?, at(number % all)?]),
+        // Each two once: those next to each other on a ring, then those two apart, and so on.
+        Pairs::All if number < all * all.saturating_sub(1) / 2 => {
+            let first = number % all;
+            Some(vec![at(first)?, at((first + number / all + 1) % all)?])
+        }
         Pairs::Drawn(count) if number < count => {
             let mut rng = simulation::Rng::new(from.saturating_add(number), "pairs");
             Some(vec![*rng.pick(&faults)?, *rng.pick(&faults)?])
         }
-        Pairs::Drawn(_) => None,
+        Pairs::All | Pairs::Drawn(_) => None,
     })
 }
 

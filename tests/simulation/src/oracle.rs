@@ -8,7 +8,7 @@ use std::{
 
 use model::{ExecutionId, ExecutionStatus, TaskId, limits};
 use store::{
-    Beat, Claim, Commit, Committed, Create, Created, StoredExecution, TaskChange, TaskClaim,
+    Beat, Claim, Commit, Committed, Create, Created, Reopen, StoredExecution, TaskChange, TaskClaim,
 };
 use tokio::time::Instant;
 
@@ -29,6 +29,8 @@ const SENT_ALREADY: Duration = Duration::from_secs(5);
 pub(crate) struct Oracle {
     pub(crate) violations: Vec<String>,
     executions: BTreeMap<ExecutionId, Seen>,
+    /// How many executions of a pipeline may run at a time, where that is limited.
+    limit: Option<(String, usize)>,
     leases: BTreeMap<TaskId, Held>,
     /// What each holder knows of its leases.
     known: BTreeMap<String, BTreeMap<u64, Knowledge>>,
@@ -43,6 +45,9 @@ pub(crate) struct Oracle {
 
 #[derive(Clone, Debug)]
 struct Seen {
+    /// The so-manieth execution that was created.
+    number: usize,
+    pipeline_id: String,
     version: u64,
     status: ExecutionStatus,
 }
@@ -74,6 +79,11 @@ pub(crate) struct Remembered {
     leases: BTreeMap<TaskId, Held>,
     dispatched: BTreeSet<String>,
     endings: BTreeMap<ExecutionId, String>,
+}
+
+/// Whether a transition carries out a person's order to run a stage again.
+fn restarts(commit: &Commit) -> bool {
+    commit.reopen == Reopen::ByRestart && commit.input_id.starts_with("control/")
 }
 
 impl Oracle {
@@ -112,8 +122,10 @@ impl Oracle {
                 }
                 self.dispatches(&create.first, after);
                 self.ends(&create.first);
-                let status = create.first.status;
-                self.executions.insert(create.id.clone(), Seen { version: 1, status });
+                let (number, pipeline_id) = (self.executions.len(), create.pipeline_id.clone());
+                let seen = Seen { number, pipeline_id, version: 1, status: create.first.status };
+                self.executions.insert(create.id.clone(), seen);
+                self.runs_alone(&create.id);
             }
             Created::Exists => {}
             Created::Refused { reason } => {
@@ -134,7 +146,7 @@ impl Oracle {
                 let before =
                     self.executions.get(&commit.id).map(|seen| (seen.version, seen.status));
                 match before {
-                    Some((_, status)) if status.is_complete() => {
+                    Some((_, status)) if status.is_complete() && !restarts(commit) => {
                         let text = format!("{} changed after it was {status}", commit.id);
                         self.violate("I6", &text);
                     }
@@ -147,8 +159,10 @@ impl Oracle {
                 }
                 self.dispatches(commit, after);
                 self.ends(commit);
-                let seen = Seen { version: *version, status: commit.status };
-                self.executions.insert(commit.id.clone(), seen);
+                if let Some(seen) = self.executions.get_mut(&commit.id) {
+                    (seen.version, seen.status) = (*version, commit.status);
+                }
+                self.runs_alone(&commit.id);
             }
             Committed::Refused { reason } => {
                 self.violate("I8", &format!("a transition of {} was refused: {reason}", commit.id));
@@ -159,6 +173,25 @@ impl Oracle {
             | Committed::NoSlot => {}
         }
         self.looked_at(&commit.id, after);
+    }
+
+    /// I13: no more of a pipeline run than its limit says.
+    fn runs_alone(&mut self, id: &ExecutionId) {
+        let Some((pipeline_id, limit)) = &self.limit else { return };
+        let runs = |seen: &&Seen| {
+            seen.pipeline_id == *pipeline_id
+                && matches!(seen.status, ExecutionStatus::Running | ExecutionStatus::Paused)
+        };
+        let running = self.executions.values().filter(runs).count();
+        if running > *limit {
+            let text = format!("with {id}, {running} of {pipeline_id} run, and {limit} may");
+            self.violate("I13", &text);
+        }
+    }
+
+    /// How many executions of which pipeline may run at a time.
+    pub(crate) fn limits(&mut self, limit: Option<(String, usize)>) {
+        self.limit = limit;
     }
 
     fn ends(&mut self, commit: &Commit) {
@@ -354,8 +387,17 @@ impl Oracle {
         self.cloud_violations = self.cloud_violations.max(found.len());
     }
 
-    /// Every execution that was created.
-    pub(crate) fn executions(&self) -> Vec<ExecutionId> {
-        self.executions.keys().cloned().collect()
+    /// Executions of every other pipeline, in the order of their ids.
+    pub(crate) fn executions_but(&self, pipeline_id: &str) -> Vec<ExecutionId> {
+        let others = self.executions.iter().filter(|(_, seen)| seen.pipeline_id != pipeline_id);
+        others.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Executions of a pipeline and where they stand, in the order in which they were created.
+    pub(crate) fn of_pipeline(&self, pipeline_id: &str) -> Vec<(ExecutionId, ExecutionStatus)> {
+        let mut all: Vec<(&ExecutionId, &Seen)> = self.executions.iter().collect();
+        all.retain(|(_, seen)| seen.pipeline_id == pipeline_id);
+        all.sort_by_key(|(_, seen)| seen.number);
+        all.into_iter().map(|(id, seen)| (id.clone(), seen.status)).collect()
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use store::{Claim, Commit, StoreError, TaskChange};
+use store::{Claim, Commit, Create, EventRow, SlotChange, StoreError, StoredExecution, TaskChange};
 use wire::Capacity;
 use worker_bake::ports::{BuilderOrder, ImageOrder};
 use worker_deploy::ports::{
@@ -70,6 +70,13 @@ bugs! {
     HealthUnknownIsHealthy "health-unknown-is-healthy": "An instance nobody has judged counts as healthy.";
     ForcesDeletion "forces-deletion": "An old group is deleted with its instances.";
     RollbackUnnoticed "rollback-unnoticed": "Nobody notices that the store has gone back in time.";
+    IgnoresLimit "ignores-limit": "An execution begins without a look at who else runs.";
+    OrdersLost "orders-lost": "An order is acknowledged and not carried out.";
+    OrdersTwice "orders-twice": "A repeated order counts as a new one.";
+    PauseIgnored "pause-ignored": "A held execution goes on.";
+    ChildOutside "child-outside": "A transition is stored without the start of its child.";
+    ChildTwice "child-twice": "A child is started twice.";
+    ChildSurvives "child-survives": "A child is not told that its parent was stopped.";
     SkipsDisabling "skips-disabling": "An old group is scaled down while it has traffic.";
 }
 
@@ -86,6 +93,13 @@ impl Process {
         if self.has(Bug::ForgetsWake) && !commit.status.is_complete() {
             commit.wake_ms = None;
         }
+        if self.has(Bug::OrdersLost) && commit.input_id.starts_with("control/") {
+            return None;
+        }
+        if self.has(Bug::IgnoresLimit) && commit.slot.is_some() {
+            commit.slot = Some(SlotChange::Take { limit: None });
+        }
+        self.plant_events(&mut commit.events);
         let dispatches = |again: &dyn Fn(&TaskChange) -> bool| commit.tasks.iter().any(again);
         let again = |change: &TaskChange| match change {
             TaskChange::Dispatch { epoch, .. } => *epoch > 1,
@@ -106,6 +120,55 @@ impl Process {
             }
         }
         Some(commit)
+    }
+
+    /// Events that a faulty coordinator writes with a transition.
+    fn plant_events(&self, events: &mut Vec<EventRow>) {
+        let starts = |event: &EventRow| event.key.starts_with("child/");
+        if self.has(Bug::ChildOutside) {
+            events.retain(|event| !starts(event));
+        }
+        if self.has(Bug::ChildSurvives) {
+            events.retain(|event| !event.key.starts_with("cancel-child/"));
+        }
+        if self.has(Bug::ChildTwice) {
+            let again = events.iter().filter(|event| starts(event)).map(|event| {
+                let mut body: serde_json::Value =
+                    serde_json::from_str(&event.body).unwrap_or_default();
+                body["attempt"] = 99.into();
+                EventRow { key: format!("{}/again", event.key), body: body.to_string() }
+            });
+            let again: Vec<EventRow> = again.collect();
+            events.extend(again);
+        }
+    }
+
+    /// An execution as a faulty coordinator reads it.
+    pub(crate) fn planted_load(&self, mut stored: StoredExecution) -> StoredExecution {
+        if self.has(Bug::IgnoresLimit) {
+            stored.slot.holders.clear();
+        }
+        if self.has(Bug::PauseIgnored) {
+            stored.document = stored.document.replace(r#":"PAUSED""#, r#":"RUNNING""#);
+        }
+        stored
+    }
+
+    /// What a faulty coordinator asks for when it creates an execution.
+    pub(crate) fn planted_create(&self, mut create: Create) -> Create {
+        if self.has(Bug::IgnoresLimit) {
+            create.slot.limit = None;
+        }
+        create
+    }
+
+    /// The key under which a faulty gateway stores an event.
+    pub(crate) fn planted_key(&self, event: EventRow) -> EventRow {
+        if self.has(Bug::OrdersTwice) && event.key.starts_with("control/") {
+            let key = format!("{}/{}", event.key, self.ground.serial());
+            return EventRow { key, ..event };
+        }
+        event
     }
 
     pub(crate) fn overwrites_newer(&self) -> bool {
@@ -344,7 +407,7 @@ pub(crate) async fn overwrite(
         expect_version: version,
         input_id: format!("blind/{}", process.ground.serial()),
         reopen: store::Reopen::ByRestart,
-        slot: Some(store::SlotChange::Take { limit: None }),
+        slot: Some(SlotChange::Take { limit: None }),
         ..commit.clone()
     };
     let act = async {

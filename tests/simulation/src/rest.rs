@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use bus::Message;
 use fake_aws::world::instance::Instance;
-use model::{ExecutionId, ExecutionStatus, TaskKind};
+use model::{ExecutionStatus, TaskKind};
 use serde_json::{Value, json};
-use store::{EventState, ExecutionFilter, ExecutionRow, TimelineRow};
+use store::{EventState, ExecutionFilter, ExecutionRow};
 use wire::{Queue, Route};
 use worker_bake::ports::tag;
 
 use crate::{
     fault::{Fault, What},
+    feature::Feature,
     ground::Ground,
+    history, outcome,
     scene::{self, CLUSTER, REGION},
     setting::{Health, Setting},
 };
@@ -80,15 +82,15 @@ pub(crate) async fn judge(
             wrong.push(format!("I6: the view of {} changed after its end", row.id));
         }
         let timeline = ground.store().execution_timeline(&row.id).await.unwrap_or_default();
-        history(&row.id, &timeline, &mut wrong);
-        for line in &timeline {
-            if let Some(event) = event_of(line) {
-                ground.count("timeline", known_event(&event));
-            }
+        let of_first = row.pipeline_id == scene::pipeline_id(0);
+        let feature = if of_first { setting.feature } else { Feature::Plain };
+        history::judge(&row.id, feature, &timeline, &mut wrong);
+        for event in history::events(&timeline) {
+            ground.count("timeline", event);
         }
     }
     events(ground, setting, &mut wrong).await;
-    outcomes(setting, &rows, &mut wrong);
+    outcome::judge(setting, ground, &rows, &mut wrong);
     all_parked(ground, setting, &mut wrong).await;
     world(setting, ground, &rows, &mut wrong);
     for text in wrong {
@@ -127,78 +129,9 @@ fn one_execution_each(
             }
         }
     }
-    if rows.len() > setting.executions() {
-        wrong.push(format!("I3: {} executions of {}", rows.len(), setting.executions()));
-    }
-}
-
-fn event_of(line: &TimelineRow) -> Option<String> {
-    let body: Value = serde_json::from_str(&line.body).ok()?;
-    Some(body.get("event")?.as_str()?.to_owned())
-}
-
-/// What a history can say, for counting.
-pub(crate) const EVENTS: [&str; 14] = [
-    "execution_started",
-    "stage_started",
-    "task_dispatched",
-    "task_published_again",
-    "worker_lost",
-    "task_succeeded",
-    "task_failed",
-    "task_canceled",
-    "stage_ended",
-    "execution_ended",
-    "cancel_requested",
-    "execution_canceled",
-    "failed_on_startup",
-    "other",
-];
-
-fn known_event(event: &str) -> &'static str {
-    EVENTS.into_iter().find(|known| *known == event).unwrap_or("other")
-}
-
-/// I7, I9: a history without holes, each stage started once, each attempt dispatched once, and
-/// nothing after the end.
-fn history(id: &ExecutionId, timeline: &[TimelineRow], wrong: &mut Vec<String>) {
-    let mut last = 0;
-    let mut seen: BTreeMap<(String, String), u32> = BTreeMap::new();
-    let mut over = false;
-    for line in timeline {
-        if line.version != last && line.version != last + 1 {
-            wrong.push(format!("I9: {id} has no line of version {}", last + 1));
-        }
-        last = line.version;
-        let body: Value = serde_json::from_str(&line.body).unwrap_or_default();
-        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let event = text("event");
-        if over {
-            wrong.push(format!("I6: {id} has a line `{event}` after its end"));
-        }
-        over |= event == "execution_ended";
-        let subject = match event.as_str() {
-            "stage_started" | "stage_ended" => text("stage"),
-            "task_dispatched" => text("detail"),
-            _ => continue,
-        };
-        let count = seen.entry((event.clone(), subject.clone())).or_default();
-        *count += 1;
-        if *count > 1 {
-            wrong.push(format!("I7: {id} says `{event}` of {subject} twice"));
-        }
-        if event == "stage_ended" {
-            continue;
-        }
-        if event == "stage_started"
-            && seen.contains_key(&("stage_ended".to_owned(), subject.clone()))
-        {
-            wrong.push(format!("I7: {id} starts {subject} after its end"));
-        }
-        let bake_ended = seen.contains_key(&("stage_ended".to_owned(), "1".to_owned()));
-        if event == "stage_started" && subject == "2" && !bake_ended {
-            wrong.push(format!("I7: {id} deploys before its bake has ended"));
-        }
+    let told = rows.iter().filter(|row| row.pipeline_id != scene::CHILD).count();
+    if told > setting.executions() {
+        wrong.push(format!("I3: {told} executions of {}", setting.executions()));
     }
 }
 
@@ -249,31 +182,6 @@ async fn all_parked(ground: &Ground, setting: &Setting, wrong: &mut Vec<String>)
     if ready > 0 && setting.poison_ms.is_empty() {
         wrong.push(format!("I32: {ready} messages of ours are parked"));
     }
-}
-
-/// I12: without a cancel and on a cloud where new groups become healthy, every execution succeeds,
-/// whatever went wrong on the way; I25 otherwise.
-fn outcomes(setting: &Setting, rows: &[ExecutionRow], wrong: &mut Vec<String>) {
-    for row in rows {
-        let expected = match (setting.health(), setting.cancel_at_ms) {
-            (Health::Good, None) => row.status == ExecutionStatus::Succeeded,
-            (Health::Good, Some(_)) => {
-                matches!(row.status, ExecutionStatus::Succeeded | ExecutionStatus::Canceled)
-            }
-            (Health::Bad, _) => row.status.is_complete(),
-        };
-        if !expected {
-            let why = failure_of(row);
-            wrong.push(format!("I12: {} ended as {}: {why}", row.id, row.status));
-        }
-    }
-}
-
-fn failure_of(row: &ExecutionRow) -> String {
-    let view: Value = serde_json::from_str(&row.view).unwrap_or_default();
-    let stages = view.get("stages").and_then(Value::as_array).cloned().unwrap_or_default();
-    let failed = |stage: &&Value| stage.get("status").and_then(Value::as_str) == Some("TERMINAL");
-    stages.iter().find(failed).map_or_else(String::new, ToString::to_string)
 }
 
 /// I18, I25, I26 on what is there at the end.

@@ -13,7 +13,9 @@ use tokio::{
 use crate::{
     crew::{Heard, Programs, cancel_path, request},
     fault::{Face, Fault},
+    feature::Feature,
     ground::{Ground, START_MS, Trace},
+    person::Person,
     rest,
     scene::{self, CONTROLLER, HOOK_TOKEN, JOB},
     setting::Setting,
@@ -86,11 +88,13 @@ async fn play(setting: &Setting, faults: &[Fault], trace: Trace) -> Report {
         Ok(ground) => ground,
         Err(error) => return failed(format!("there is no store: {error}")),
     };
-    for number in 0..setting.pipelines {
-        if let Err(error) = ground.store().pipeline_put(scene::pipeline(number)).await {
+    for put in scene::pipelines(setting) {
+        if let Err(error) = ground.store().pipeline_put(put).await {
             return failed(format!("a pipeline was not saved: {error}"));
         }
     }
+    let limit = setting.feature.limit().map(|limit| (scene::pipeline_id(0), limit));
+    ground.judge(|oracle| oracle.limits(limit));
     let programs = Programs::start(setting.crew, &ground).await;
     let mut play = Play::new(setting, &ground, programs);
     play.until_rest().await;
@@ -134,6 +138,8 @@ struct Play<'a> {
     /// What is to be done when; the next last.
     script: Vec<(Instant, Act)>,
     heard: watch::Sender<BTreeMap<u64, u64>>,
+    /// Who tends the executions of the first pipeline, in the order in which they are created.
+    people: Vec<Person>,
 }
 
 impl<'a> Play<'a> {
@@ -153,7 +159,8 @@ impl<'a> Play<'a> {
         script.extend(setting.cancel_at_ms.map(|ms| (at(ms), Act::Cancel)));
         script.extend(setting.poison_ms.iter().map(|ms| (at(*ms), Act::Poison)));
         script.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        Self { setting, ground, programs, script, heard: watch::Sender::default() }
+        let people = setting.builds.iter().map(|_| Person::new(setting.feature)).collect();
+        Self { setting, ground, programs, script, heard: watch::Sender::default(), people }
     }
 
     /// Builds that were answered with 202, and how often.
@@ -169,6 +176,7 @@ impl<'a> Play<'a> {
             let now = Instant::now();
             if now >= next_look {
                 next_look = now + LOOK_EVERY;
+                self.people_look();
                 if self.rests().await {
                     return;
                 }
@@ -204,7 +212,10 @@ impl<'a> Play<'a> {
     }
 
     fn deadline(&self) -> Instant {
-        let others = u32::try_from(self.setting.executions().saturating_sub(1)).unwrap_or(0);
+        let restarts =
+            if self.setting.feature == Feature::Restarted { self.people.len() } else { 0 };
+        let runs = self.setting.executions() + restarts;
+        let others = u32::try_from(runs.saturating_sub(1)).unwrap_or(0);
         self.ground.calm() + BOUND + BOUND_EACH * others
     }
 
@@ -212,6 +223,7 @@ impl<'a> Play<'a> {
         let told = self.setting.builds.iter().all(|b| self.heard.borrow().contains_key(&b.number));
         self.script.is_empty()
             && told
+            && self.people.iter().all(Person::rests)
             && self.programs.complete()
             && Instant::now() > self.ground.calm()
             && rest::is_quiet(self.ground).await
@@ -232,6 +244,14 @@ impl<'a> Play<'a> {
         }
     }
 
+    fn people_look(&mut self) {
+        let first = scene::pipeline_id(0);
+        let theirs = self.ground.judge(|oracle| oracle.of_pipeline(&first));
+        for (nth, (person, (id, status))) in self.people.iter_mut().zip(&theirs).enumerate() {
+            person.look(self.ground, (id, *status), self.programs.gateway(nth));
+        }
+    }
+
     fn tell(&mut self, number: u64, gateway: usize, insists: bool) {
         let mut notice = Notice::finalized(JOB, number, Vec::new());
         notice.status = Some("SUCCESS".to_owned());
@@ -248,7 +268,7 @@ impl<'a> Play<'a> {
             ];
             let sent = request(router, (Method::POST, &path), &headers, body);
             let answer = timeout(SENDER_PATIENCE, sent).await;
-            if matches!(answer, Ok(Heard::Status(StatusCode::ACCEPTED))) {
+            if matches!(answer, Ok(Heard::Status(StatusCode::ACCEPTED, _))) {
                 heard.send_modify(|heard| *heard.entry(number).or_default() += 1);
             }
         }));
@@ -272,7 +292,7 @@ impl<'a> Play<'a> {
 
     fn cancel(&mut self) {
         let first: Option<ExecutionId> =
-            self.ground.judge(|oracle| oracle.executions().into_iter().next());
+            self.ground.judge(|oracle| oracle.executions_but(scene::CHILD).into_iter().next());
         let Some(id) = first else { return };
         let router = self.programs.gateway(0);
         self.ground.note("a person cancels");

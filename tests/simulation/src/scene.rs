@@ -18,6 +18,7 @@ use worker_bake::{BakeConfig, BaseImageConfig, PackageType};
 use worker_deploy::DeployConfig;
 
 use crate::{
+    feature::Feature,
     ground::{Outside, START_MS},
     setting::Setting,
 };
@@ -138,11 +139,25 @@ pub(crate) fn deploy_config() -> DeployConfig {
     }
 }
 
+/// Id of the pipeline that another one starts.
+pub(crate) const CHILD: &str = "pipeline-child";
+
+/// Every pipeline of a run.
+pub(crate) fn pipelines(setting: &Setting) -> Vec<PipelinePut> {
+    let mut all: Vec<PipelinePut> = (0..setting.pipelines)
+        .map(|number| pipeline(number, if number == 0 { setting.feature } else { Feature::Plain }))
+        .collect();
+    all.extend(setting.feature.child_stages().map(|stages| {
+        let definition = json!({ "application": "shop", "name": "afterwards", "stages": stages });
+        put(CHILD.to_owned(), &definition)
+    }));
+    all
+}
+
 /// The pipeline every build starts: bake, then deploy in place of what is there.
-pub(crate) fn pipeline(number: usize) -> PipelinePut {
-    let name = format!("ship-{number}");
-    let body: Value = json!({
-        "application": "shop", "name": name,
+fn pipeline(number: usize, feature: Feature) -> PipelinePut {
+    let mut definition: Value = json!({
+        "application": "shop", "name": format!("ship-{number}"),
         "triggers": [{ "type": "jenkins", "enabled": true, "master": CONTROLLER, "job": JOB }],
         "stages": [
             { "refId": "1", "type": "bake", "name": "Bake", "package": "shop-web",
@@ -156,11 +171,16 @@ pub(crate) fn pipeline(number: usize) -> PipelinePut {
                 "loadBalancers": [BALANCER], "healthCheckType": "EC2" }] }
         ]
     });
+    feature.enter(&mut definition, CHILD);
+    put(pipeline_id(number), &definition)
+}
+
+fn put(id: String, definition: &Value) -> PipelinePut {
     PipelinePut {
-        id: pipeline_id(number),
+        id,
         application: "shop".to_owned(),
-        name,
-        body: body.to_string(),
+        name: definition["name"].as_str().unwrap_or_default().to_owned(),
+        body: definition.to_string(),
         expected_version: Some(0),
     }
 }

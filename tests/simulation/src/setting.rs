@@ -6,7 +6,10 @@ use fake_aws::world::{
     group::{Conduct, ConductRule},
 };
 
-use crate::{plant::Bug, rng::Rng};
+use crate::{feature::Feature, plant::Bug, rng::Rng};
+
+/// Executions that want one slot.
+const TURNS: usize = 3;
 
 /// One run's setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +36,8 @@ pub struct Setting {
     pub fate: Fate,
     /// When messages that are none are put into the queues, milliseconds after the start.
     pub poison_ms: Vec<u64>,
+    /// What the first pipeline says beside bake and deploy.
+    pub feature: Feature,
     /// A bug in the programs, on purpose.
     pub bug: Option<Bug>,
 }
@@ -90,6 +95,7 @@ impl Setting {
             conduct: None,
             fate: Fate::Normal,
             poison_ms: Vec::new(),
+            feature: Feature::Plain,
             bug: None,
         }
     }
@@ -118,6 +124,13 @@ impl Setting {
             }
             builds.push(BuildPlan { number, told_ms });
             at_ms += rng.below(200_000);
+        }
+        let feature = Feature::of_seed(seed);
+        // A queue of one is none.
+        while matches!(feature, Feature::Turns(_)) && builds.len() < TURNS {
+            let number = 118 + u64::try_from(builds.len()).unwrap_or(0);
+            builds.push(BuildPlan { number, told_ms: vec![at_ms] });
+            at_ms += 15_000;
         }
         // Words travel on different ways: the second build may be told of first.
         if let [first, second] = builds.as_mut_slice()
@@ -154,6 +167,7 @@ impl Setting {
                 _ => Fate::Normal,
             },
             poison_ms: if rng.chance(150) { vec![rng.below(100_000)] } else { Vec::new() },
+            feature,
             bug: None,
         }
     }

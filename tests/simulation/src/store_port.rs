@@ -69,6 +69,7 @@ impl Store for StorePort {
 
     fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
         async move {
+            let event = self.0.planted_key(event);
             if self.0.known_by_number(&event.key) {
                 return Ok(EventAccepted::Duplicate);
             }
@@ -110,6 +111,7 @@ impl Store for StorePort {
     fn execution_create(&self, create: Create) -> Answer<'_, Created> {
         let ground = &self.0.ground;
         async move {
+            let create = self.0.planted_create(create);
             let act = || {
                 async {
                     if self.0.creates_nothing() {
@@ -130,7 +132,9 @@ impl Store for StorePort {
     fn execution_load<'a>(&'a self, id: &'a ExecutionId) -> Answer<'a, Option<StoredExecution>> {
         async move {
             let store = self.0.ground.store();
-            self.0.point(call(Face::Look, "execution_load"), || store.execution_load(id)).await
+            let act = || store.execution_load(id);
+            let stored = self.0.point(call(Face::Look, "execution_load"), act).await?;
+            Ok(stored.map(|stored| self.0.planted_load(stored)))
         }
         .boxed()
     }
@@ -186,6 +190,15 @@ impl Store for StorePort {
             self.0
                 .point(call(Face::Look, "execution_timeline"), || store.execution_timeline(id))
                 .await
+        }
+        .boxed()
+    }
+
+    fn execution_applied<'a>(&'a self, id: &'a ExecutionId, input_id: &'a str) -> Answer<'a, bool> {
+        async move {
+            let store = self.0.ground.store();
+            let act = || store.execution_applied(id, input_id);
+            self.0.point(call(Face::Look, "execution_applied"), act).await
         }
         .boxed()
     }

@@ -227,7 +227,7 @@ fn add(definition: &mut Value, stage: Value) {
 
 /// Adds a stage, and lets the deploy wait for it.
 fn between(definition: &mut Value, stage: Value) {
-    let name = stage["refId"].clone();
+    let name = stage.get("refId").cloned().unwrap_or_default();
     if let Some(deploy) = stages(definition).and_then(|stages| stages.get_mut(1)) {
         deploy["requisiteStageRefIds"] = json!([name]);
     }

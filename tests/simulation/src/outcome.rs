@@ -33,7 +33,7 @@ impl<'a> End<'a> {
     }
 
     fn ended_ms(&self) -> u64 {
-        self.view["endTime"].as_u64().unwrap_or(u64::MAX)
+        self.view.get("endTime").and_then(Value::as_u64).unwrap_or(u64::MAX)
     }
 
     fn parent(&self) -> &str {
@@ -99,7 +99,8 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
         | Feature::Fails(Choice::Halt | Choice::FailLater) => status == Terminal,
         Feature::Turns(Waiting::Superseded) => {
             let newer = order.iter().skip_while(|id| **id != end.row.id).skip(1);
-            let why = end.view["cancellationReason"].as_str().unwrap_or_default();
+            let why =
+                end.view.get("cancellationReason").and_then(Value::as_str).unwrap_or_default();
             let says = |id: &ExecutionId| why == format!("superseded by the newer execution {id}");
             status == Succeeded || (status == Canceled && newer.into_iter().any(says))
         }

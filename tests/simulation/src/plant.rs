@@ -135,7 +135,9 @@ impl Process {
             let again = events.iter().filter(|event| starts(event)).map(|event| {
                 let mut body: serde_json::Value =
                     serde_json::from_str(&event.body).unwrap_or_default();
-                body["attempt"] = 99.into();
+                if let Some(body) = body.as_object_mut() {
+                    body.insert("attempt".to_owned(), 99.into());
+                }
                 EventRow { key: format!("{}/again", event.key), body: body.to_string() }
             });
             let again: Vec<EventRow> = again.collect();

@@ -48,4 +48,7 @@ pub(crate) const WANTED: &[(&str, &str)] = &[
     ("timeline", "child_started"),
     ("timeline", "child_canceled"),
     ("execution_commit", "no slot"),
+    ("stranger", "takes the name"),
+    ("stranger", "adds a group"),
+    ("stranger", "replaces an old group"),
 ];

@@ -33,6 +33,8 @@ pub enum Feature {
     },
     /// Beside the bake a stage fails at once, and means this.
     Fails(Choice),
+    /// The deploy also requires some waits beside the bake.
+    FanIn,
 }
 
 /// What a person decides.
@@ -98,17 +100,19 @@ pub(crate) enum When {
 const EVERY: u64 = 3;
 /// Those that a store's way back in time hits have none: it may take back what a person was told.
 const ROLLBACKS: u64 = 8;
+/// The waits that a deploy requires, and how long they are, seconds.
+const SIDES: [(&str, u64); 4] = [("side-1", 5), ("side-2", 12), ("side-3", 19), ("side-4", 26)];
 /// How long the child pipeline waits, seconds: longer than its parent's cancel takes.
 const CHILD_SECONDS: u64 = 200;
 
 impl Feature {
     /// The feature of a seed.
     pub(crate) fn of_seed(seed: u64) -> Self {
-        if seed % EVERY != 1 || seed % ROLLBACKS == 4 {
+        if seed % EVERY != 1 || rolls_back(seed) {
             return Self::Plain;
         }
         let mut rng = Rng::new(seed, "feature");
-        match rng.below(8) {
+        match rng.below(9) {
             0 if rng.chance(250) => Self::Judged(Decision::Stop),
             0 => Self::Judged(Decision::Continue),
             1 => Self::Waits(if rng.chance(500) { Skip::Rest } else { Skip::Stage }),
@@ -116,7 +120,8 @@ impl Feature {
             3 => Self::Restarted,
             4 => Self::Turns(Waiting::Kept),
             5 => Self::Turns(Waiting::Superseded),
-            6 => Self::Child { waits: rng.chance(600), fails: rng.chance(300) },
+            6 => Self::FanIn,
+            7 => Self::Child { waits: rng.chance(600), fails: rng.chance(300) },
             _ => {
                 let all = [Choice::Halt, Choice::HaltBranch, Choice::FailLater, Choice::Ignore];
                 Self::Fails(rng.pick(&all).copied().unwrap_or(Choice::Halt))
@@ -138,13 +143,16 @@ impl Feature {
                 vec![(When::After(after_ms), Order::Pause), (When::After(for_ms), Order::Resume)]
             }
             Self::Restarted => vec![(When::Over, Order::Restart)],
-            Self::Plain | Self::Turns(_) | Self::Child { .. } | Self::Fails(_) => Vec::new(),
+            Self::Plain | Self::Turns(_) | Self::Child { .. } | Self::Fails(_) | Self::FanIn => {
+                Vec::new()
+            }
         }
     }
 
     /// Stages that must have ended before this one is started.
     pub(crate) fn needs(self, stage: &str) -> &'static [&'static str] {
         match (stage, self) {
+            ("2", Self::FanIn) => &["1", "side-1", "side-2", "side-3", "side-4"],
             ("2", Self::Judged(_)) => &["1", "judge"],
             ("2", Self::Waits(_)) => &["1", "wait"],
             ("2" | "judge" | "wait", _) => &["1"],
@@ -158,6 +166,16 @@ impl Feature {
     pub(crate) fn enter(self, definition: &mut Value, child: &str) {
         match self {
             Self::Plain | Self::Paused { .. } | Self::Restarted => {}
+            Self::FanIn => {
+                for (name, seconds) in SIDES {
+                    add(
+                        definition,
+                        json!({ "refId": name, "type": "wait", "name": name,
+                            "waitTime": seconds }),
+                    );
+                }
+                require(definition, &self.needs("2").into());
+            }
             Self::Turns(waiting) => {
                 definition["limitConcurrent"] = true.into();
                 definition["keepWaitingPipelines"] = (waiting == Waiting::Kept).into();
@@ -228,8 +246,18 @@ fn add(definition: &mut Value, stage: Value) {
 /// Adds a stage, and lets the deploy wait for it.
 fn between(definition: &mut Value, stage: Value) {
     let name = stage.get("refId").cloned().unwrap_or_default();
-    if let Some(deploy) = stages(definition).and_then(|stages| stages.get_mut(1)) {
-        deploy["requisiteStageRefIds"] = json!([name]);
-    }
+    require(definition, &json!([name]));
     add(definition, stage);
+}
+
+/// What the deploy requires.
+fn require(definition: &mut Value, stages_before: &Value) {
+    if let Some(deploy) = stages(definition).and_then(|stages| stages.get_mut(1)) {
+        deploy["requisiteStageRefIds"] = stages_before.clone();
+    }
+}
+
+/// Whether the store goes back in time under this seed.
+pub(crate) const fn rolls_back(seed: u64) -> bool {
+    seed % ROLLBACKS == 4
 }

@@ -19,8 +19,10 @@ use tokio::{
 use crate::{
     fault::{Face, Fault, What},
     oracle::{Oracle, Remembered},
-    plant::Bug,
+    plant::{Bug, Planted},
     process::{Call, Process},
+    setting::Setting,
+    stranger::{Moment as Turn, Stranger, Theirs},
 };
 
 /// When every run begins, epoch milliseconds.
@@ -63,8 +65,12 @@ struct State {
     serial: u64,
     /// What the store may go back to, the oldest first; kept only where it will.
     past: Vec<Past>,
-    /// The largest build number accepted, for a bug that cares.
-    mark: u64,
+    /// What the bug in the programs has to remember.
+    planted: Planted,
+    /// Who also works on the cluster, until they did.
+    stranger: Option<Stranger>,
+    /// What they made.
+    theirs: Option<Theirs>,
 }
 
 /// A state of the store, and what the oracle knew of it.
@@ -98,11 +104,12 @@ impl fmt::Debug for Ground {
 impl Ground {
     /// The ground of a run that begins now, on the paused clock.
     pub(crate) fn new(
-        (seed, bug): (u64, Option<Bug>),
+        setting: &Setting,
         faults: &[Fault],
         outside: Outside,
         keep_trace: Trace,
     ) -> Result<Arc<Self>, StoreError> {
+        let &Setting { seed, bug, stranger, .. } = setting;
         let origin = Instant::now();
         let embedded = Arc::new(EmbeddedStore::in_memory(Arc::new(move || {
             START_MS.saturating_add(millis(origin.elapsed()))
@@ -123,7 +130,9 @@ impl Ground {
             gone: Vec::new(),
             serial: 0,
             past: Vec::new(),
-            mark: 0,
+            planted: Planted::default(),
+            stranger,
+            theirs: None,
         };
         Ok(Arc::new(Self {
             seed,
@@ -160,12 +169,26 @@ impl Ground {
         state.serial
     }
 
-    /// Whether a larger number was seen; remembers the largest.
-    pub(crate) fn is_below_mark(&self, number: u64) -> bool {
-        let mut state = self.state();
-        let below = number < state.mark;
-        state.mark = state.mark.max(number);
-        below
+    /// Works with what the bug in the programs remembers.
+    pub(crate) fn planted<R>(&self, work: impl FnOnce(&mut Planted) -> R) -> R {
+        work(&mut self.state().planted)
+    }
+
+    /// A worker creates a group, or did: whoever else works on the cluster may act.
+    pub(crate) fn stranger_may_act(&self, turn: Turn, ours: &str) {
+        let Some(stranger) = self.state().stranger else { return };
+        let made = stranger.act(&mut self.cloud.aws().world(), turn, ours);
+        if let Some(made) = made {
+            self.note(&format!("a stranger: {stranger:?}, {}", made.name));
+            self.count("stranger", stranger.name());
+            let mut state = self.state();
+            (state.stranger, state.theirs) = (None, Some(made));
+        }
+    }
+
+    /// The group that somebody else made.
+    pub(crate) fn theirs(&self) -> Option<Theirs> {
+        self.state().theirs.clone()
     }
 
     /// Virtual time since the start, milliseconds.

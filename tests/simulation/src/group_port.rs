@@ -15,6 +15,7 @@ use crate::{
     image_port::{CloudTrouble, cloud_trouble},
     label::Label,
     process::{Call, Lossy, Process},
+    stranger::Moment,
 };
 
 /// A process's connection to the cloud.
@@ -72,7 +73,10 @@ impl ServerGroupCloud for GroupPort {
     fn groups<'a>(&'a self, place: &'a Place, names: &'a [String]) -> Reply<'a, Vec<ServerGroup>> {
         let read =
             self.read("DescribeAutoScalingGroups", move || self.cloud().groups(place, names));
-        async move { read.await.map(|groups| self.0.planted_groups(groups)) }.boxed()
+        async move {
+            read.await.map(|groups| self.0.planted_identities(self.0.planted_groups(groups)))
+        }
+        .boxed()
     }
 
     fn image<'a>(&'a self, place: &'a Place, id_or_name: &'a str) -> Reply<'a, Option<Image>> {
@@ -151,7 +155,16 @@ impl ServerGroupCloud for GroupPort {
     }
 
     fn create_group<'a>(&'a self, place: &'a Place, group: &'a NewServerGroup) -> Reply<'a, ()> {
-        self.write("CreateAutoScalingGroup", move || self.cloud().create_group(place, group))
+        self.0.plants_group(group);
+        self.write("CreateAutoScalingGroup", move || {
+            async move {
+                self.0.ground.stranger_may_act(Moment::Creates, &group.name);
+                self.cloud().create_group(place, group).await?;
+                self.0.ground.stranger_may_act(Moment::Created, &group.name);
+                Ok(())
+            }
+            .boxed()
+        })
     }
 
     fn set_capacity<'a>(

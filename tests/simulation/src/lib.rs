@@ -24,6 +24,7 @@ mod scene;
 mod search;
 mod setting;
 mod store_port;
+mod stranger;
 
 pub use crashes::{Canonical, SHAPES};
 pub use fault::{Face, Fault, Link, What, schedule};
@@ -34,3 +35,4 @@ pub use rng::Rng;
 pub use run::{Report, run};
 pub use search::{Findings, of_seed, on_threads, run_seed, search, smallest};
 pub use setting::{BuildPlan, Crew, Health, Setting};
+pub use stranger::Stranger;

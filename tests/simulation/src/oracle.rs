@@ -306,6 +306,11 @@ impl Oracle {
         }
     }
 
+    /// The token a task was given out under last.
+    pub(crate) fn newest_token(&self, task: &TaskId) -> Option<u64> {
+        self.leases.get(task).map(|held| held.token)
+    }
+
     pub(crate) fn beaten(&mut self, task: &TaskId, token: u64, answer: Beat, until_ms: u64) {
         let Some(held) = self.leases.get_mut(task) else { return };
         match answer {

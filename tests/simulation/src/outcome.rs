@@ -9,6 +9,7 @@ use crate::{
     ground::Ground,
     scene,
     setting::{Health, Setting},
+    stranger,
 };
 
 /// What of a view is judged.
@@ -78,6 +79,30 @@ pub(crate) fn judge(
         }
     }
     children(setting, &ends, wrong);
+    made_by_us(ground, &ends, wrong);
+}
+
+/// I20: what a deploy says it made, one of our workers made.
+fn made_by_us(ground: &Ground, ends: &[End<'_>], wrong: &mut Vec<String>) {
+    let world = ground.cloud().aws().world();
+    let made = |name: &str| {
+        let creates = |entry: &&fake_aws::world::ledger::Entry| {
+            entry.call == "CreateAutoScalingGroup"
+                && entry.effect == fake_aws::world::ledger::Effect::Created
+                && entry.summary.split(' ').next() == Some(name)
+        };
+        world.ledger().iter().filter(creates).all(|entry| entry.actor != stranger::ACTOR)
+    };
+    for end in ends {
+        let stage = end.stage("2").and_then(|stage| stage.get("outputs"));
+        let groups = stage.and_then(|outputs| outputs.get("deploy.server.groups"));
+        let names = groups.and_then(|groups| groups.get(scene::REGION)).and_then(Value::as_array);
+        for name in names.into_iter().flatten().filter_map(Value::as_str) {
+            if !made(name) {
+                wrong.push(format!("I20: {} says it made {name}, a stranger did", end.row.id));
+            }
+        }
+    }
 }
 
 /// Whether an execution ended as its pipeline says.
@@ -93,7 +118,8 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
         | Feature::Turns(Waiting::Kept)
         | Feature::Child { waits: false, .. }
         | Feature::Child { fails: false, .. }
-        | Feature::Fails(Choice::HaltBranch | Choice::Ignore) => status == Succeeded,
+        | Feature::Fails(Choice::HaltBranch | Choice::Ignore)
+        | Feature::FanIn => status == Succeeded,
         Feature::Judged(Decision::Stop)
         | Feature::Child { waits: true, fails: true }
         | Feature::Fails(Choice::Halt | Choice::FailLater) => status == Terminal,
@@ -111,7 +137,7 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
 fn unlike(feature: Feature, end: &End<'_>) -> Option<String> {
     let wanted: &[(&str, &str)] = match feature {
         Feature::Plain | Feature::Paused { .. } | Feature::Turns(Waiting::Superseded) => &[],
-        Feature::Turns(Waiting::Kept) => &[("2", "SUCCEEDED")],
+        Feature::Turns(Waiting::Kept) | Feature::FanIn => &[("2", "SUCCEEDED")],
         Feature::Judged(Decision::Continue) => &[("judge", "SUCCEEDED"), ("2", "SUCCEEDED")],
         Feature::Judged(Decision::Stop) => &[("judge", "TERMINAL"), ("2", "NOT_STARTED")],
         Feature::Waits(crate::feature::Skip::Rest) => &[("wait", "SUCCEEDED"), ("2", "SUCCEEDED")],

@@ -63,12 +63,12 @@ impl Person {
         self.next >= self.orders.len()
     }
 
-    /// Takes an answer, asks if it is time.
+    /// Takes an answer, asks at a gateway if it is time.
     pub(crate) fn look(
         &mut self,
         ground: &Arc<Ground>,
         (id, status): (&ExecutionId, ExecutionStatus),
-        router: Option<Router>,
+        router: impl FnOnce() -> Option<Router>,
     ) {
         let Some((when, order)) = self.orders.get(self.next).copied() else { return };
         let since = *self.since.get_or_insert_with(Instant::now);
@@ -101,7 +101,7 @@ impl Person {
         };
         if due {
             *line = Line::Asking;
-            self.ask(ground, id, order, router);
+            self.ask(ground, id, order, router());
         }
     }
 

@@ -3,17 +3,23 @@
 //! They stand where a program would have them: a caller that does not wait for a confirm looks, from
 //! below, exactly like a publish that answers "done" without having been sent.
 
-use std::sync::Arc;
-
-use futures::FutureExt as _;
-use store::{Claim, Commit, Create, EventRow, SlotChange, StoreError, StoredExecution, TaskChange};
-use wire::Capacity;
-use worker_bake::ports::{BuilderOrder, ImageOrder};
-use worker_deploy::ports::{
-    BalancedInstance, BalancerHealth, GroupHealth, InstanceLifecycle, Place, ServerGroup,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
-use crate::process::Process;
+use futures::FutureExt as _;
+use model::ExecutionId;
+use serde_json::Value;
+use store::{Claim, Commit, Create, EventRow, SlotChange, StoreError, StoredExecution, TaskChange};
+use wire::Capacity;
+use worker_bake::ports::{BuilderOrder, ImageOrder, tag};
+use worker_deploy::ports::{
+    BalancedInstance, BalancerHealth, GroupHealth, InstanceLifecycle, NewServerGroup, Place,
+    ServerGroup,
+};
+
+use crate::{feature::Feature, process::Process, scene::CLUSTER};
 
 macro_rules! bugs {
     ($($name:ident $text:literal: $what:literal;)*) => {
@@ -78,6 +84,30 @@ bugs! {
     ChildTwice "child-twice": "A child is started twice.";
     ChildSurvives "child-survives": "A child is not told that its parent was stopped.";
     SkipsDisabling "skips-disabling": "An old group is scaled down while it has traffic.";
+    DestroysBeforeHealthy "destroys-before-healthy": "Old groups go whatever becomes of the new one.";
+    TakesOldResults "takes-old-results": "A result counts whoever brings it.";
+    NoSelfFence "no-self-fence": "A worker that does not reach the store goes on as if it held its lease.";
+    CountsInputs "counts-inputs": "What a stage waits for is counted, and what is said twice counts twice.";
+    TokenOfTheDead "token-of-the-dead": "A new builder is asked for with the token of one that died.";
+    TakenIsMade "taken-is-made": "A group counts as made because its name is taken.";
+    PlansAgain "plans-again": "Which groups go is decided anew when they go.";
+    VictimByName "victim-by-name": "An old group is known by its name alone.";
+    BuildByNumber "build-by-number": "A build is known by its number alone.";
+}
+
+/// What a bug has to remember.
+#[derive(Debug, Default)]
+pub(crate) struct Planted {
+    /// The largest build number accepted.
+    mark: u64,
+    /// How often it was said of an execution that a stage the deploy requires is over.
+    ended: BTreeMap<ExecutionId, usize>,
+    /// The first token a builder of a bake was asked for with.
+    tokens: BTreeMap<String, String>,
+    /// Tags of groups that somebody tried to create, by name.
+    tried: BTreeMap<String, BTreeMap<String, String>>,
+    /// ARN and time of the first group seen under a name.
+    seen: BTreeMap<String, (String, u64)>,
 }
 
 impl Process {
@@ -100,6 +130,7 @@ impl Process {
             commit.slot = Some(SlotChange::Take { limit: None });
         }
         self.plant_events(&mut commit.events);
+        self.count_ends(&commit);
         let dispatches = |again: &dyn Fn(&TaskChange) -> bool| commit.tasks.iter().any(again);
         let again = |change: &TaskChange| match change {
             TaskChange::Dispatch { epoch, .. } => *epoch > 1,
@@ -122,6 +153,23 @@ impl Process {
         Some(commit)
     }
 
+    /// Counts what a transition says is over, also when it is written once more.
+    fn count_ends(&self, commit: &Commit) {
+        if !self.has(Bug::CountsInputs) {
+            return;
+        }
+        let required = Feature::FanIn.needs("2");
+        let ends = |line: &&String| {
+            let line: Value = serde_json::from_str(line).unwrap_or_default();
+            let text =
+                |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            text("event") == "stage_ended" && required.contains(&text("stage").as_str())
+        };
+        let ended = commit.timeline.iter().filter(ends).count();
+        self.ground
+            .planted(|planted| *planted.ended.entry(commit.id.clone()).or_default() += ended);
+    }
+
     /// Events that a faulty coordinator writes with a transition.
     fn plant_events(&self, events: &mut Vec<EventRow>) {
         let starts = |event: &EventRow| event.key.starts_with("child/");
@@ -133,8 +181,7 @@ impl Process {
         }
         if self.has(Bug::ChildTwice) {
             let again = events.iter().filter(|event| starts(event)).map(|event| {
-                let mut body: serde_json::Value =
-                    serde_json::from_str(&event.body).unwrap_or_default();
+                let mut body: Value = serde_json::from_str(&event.body).unwrap_or_default();
                 if let Some(body) = body.as_object_mut() {
                     body.insert("attempt".to_owned(), 99.into());
                 }
@@ -146,9 +193,22 @@ impl Process {
     }
 
     /// An execution as a faulty coordinator reads it.
-    pub(crate) fn planted_load(&self, mut stored: StoredExecution) -> StoredExecution {
+    pub(crate) fn planted_load(
+        &self,
+        id: &ExecutionId,
+        mut stored: StoredExecution,
+    ) -> StoredExecution {
         if self.has(Bug::IgnoresLimit) {
             stored.slot.holders.clear();
+        }
+        if self.has(Bug::CountsInputs) {
+            let required = Feature::FanIn.needs("2");
+            let ended = |planted: &mut Planted| planted.ended.get(id).copied();
+            if self.ground.planted(ended).is_some_and(|ended| ended >= required.len()) {
+                let list = serde_json::json!(required).to_string();
+                let requires = format!(r#""requires":{list}"#);
+                stored.document = stored.document.replace(&requires, r#""requires":[]"#);
+            }
         }
         if self.has(Bug::PauseIgnored) {
             stored.document = stored.document.replace(r#":"PAUSED""#, r#":"RUNNING""#);
@@ -190,7 +250,11 @@ impl Process {
         // jenkins/controller/job/number/window
         let number = key.rsplit('/').nth(1).and_then(|number| number.parse::<u64>().ok());
         match number {
-            Some(number) if self.has(Bug::HighWaterDedupe) => self.ground.is_below_mark(number),
+            Some(number) if self.has(Bug::HighWaterDedupe) => self.ground.planted(|planted| {
+                let below = number < planted.mark;
+                planted.mark = planted.mark.max(number);
+                below
+            }),
             Some(_) | None => false,
         }
     }
@@ -224,8 +288,55 @@ impl Process {
         }
     }
 
-    pub(crate) fn planted_checkpoint<'a>(&self, checkpoint: Option<&'a str>) -> Option<&'a str> {
-        checkpoint.filter(|_| !self.has(Bug::NoCheckpoint))
+    pub(crate) fn planted_checkpoint(&self, checkpoint: Option<&str>) -> Option<String> {
+        let checkpoint = checkpoint.filter(|_| !self.has(Bug::NoCheckpoint))?;
+        let planned = self.has(Bug::PlansAgain).then(|| self.planned_again(checkpoint)).flatten();
+        Some(planned.unwrap_or_else(|| checkpoint.to_owned()))
+    }
+
+    /// A deploy that is about to take old groups down, with every other group of the cluster among them.
+    fn planned_again(&self, checkpoint: &str) -> Option<String> {
+        let mut whole: Value = serde_json::from_str(checkpoint).ok()?;
+        whole.get("healthy_ms")?.as_u64()?;
+        let new = whole.pointer("/plan/group/name")?.as_str()?.to_owned();
+        let victims = whole.pointer_mut("/plan/victims")?.as_array_mut()?;
+        let known: BTreeSet<String> =
+            victims.iter().filter_map(|v| Some(v.get("name")?.as_str()?.to_owned())).collect();
+        let like = victims.first()?.clone();
+        let world = self.ground.cloud().aws().world();
+        let groups = world.sites().values().flat_map(|region| region.groups.values());
+        for group in groups.filter(|g| g.cluster() == CLUSTER && g.spec.name != new) {
+            if known.contains(&group.spec.name) {
+                continue;
+            }
+            let mut victim = like.clone();
+            let fields = victim.as_object_mut()?;
+            fields.insert("name".to_owned(), group.spec.name.clone().into());
+            fields.insert("state".to_owned(), serde_json::json!({ "is": "untouched" }));
+            let identity = fields.get_mut("identity")?.as_object_mut()?;
+            identity.insert("arn".to_owned(), group.arn.clone().into());
+            identity.insert("created_ms".to_owned(), group.created_ms.into());
+            victims.push(victim);
+        }
+        Some(whole.to_string())
+    }
+
+    /// What a worker without a fence makes of a beat nobody answered.
+    pub(crate) fn planted_silence(
+        &self,
+        beat: Result<store::Beat, StoreError>,
+    ) -> Result<store::Beat, StoreError> {
+        match beat {
+            Err(StoreError::Unavailable { .. }) if self.has(Bug::NoSelfFence) => {
+                Ok(store::Beat::Held { cancel: false })
+            }
+            beat => beat,
+        }
+    }
+
+    /// Whether a faulty store takes a result under any token.
+    pub(crate) fn takes_old_results(&self) -> bool {
+        self.has(Bug::TakesOldResults)
     }
 
     pub(crate) fn keeps_result_in_memory(&self) -> bool {
@@ -263,6 +374,13 @@ impl Process {
         url: &str,
         fetched: coordinator::Fetched,
     ) -> coordinator::Fetched {
+        if self.has(Bug::BuildByNumber)
+            && let Ok(mut build) = serde_json::from_slice::<Value>(&fetched.body)
+            && let Some(timestamp) = build.get_mut("timestamp")
+        {
+            *timestamp = 1.into();
+            return coordinator::Fetched { body: build.to_string().into_bytes(), ..fetched };
+        }
         if fetched.status == 404 && self.has(Bug::TrustsWebhook) {
             let number = url.split("/api/").next().and_then(|path| path.rsplit('/').next());
             let body = serde_json::json!({
@@ -284,6 +402,13 @@ impl Process {
 
     pub(crate) fn planted_builder_order(&self, order: &BuilderOrder) -> BuilderOrder {
         let mut order = order.clone();
+        if let Some(key) = order.tags.get(tag::BAKE_KEY).filter(|_| self.has(Bug::TokenOfTheDead)) {
+            let first = |planted: &mut Planted| {
+                let token = planted.tokens.entry(key.clone());
+                token.or_insert_with(|| order.client_token.clone()).clone()
+            };
+            order.client_token = self.ground.planted(first);
+        }
         if self.has(Bug::NewTokenEachTry) {
             order.client_token = format!("{:.40}-{}", order.client_token, self.ground.serial());
         }
@@ -352,11 +477,13 @@ impl Process {
 
     /// Server groups as a faulty judge of health sees them.
     pub(crate) fn planted_groups(&self, mut groups: Vec<ServerGroup>) -> Vec<ServerGroup> {
-        if self.has(Bug::HealthUnknownIsHealthy) {
-            for instance in groups.iter_mut().flat_map(|group| &mut group.instances) {
-                if instance.lifecycle == InstanceLifecycle::Pending {
-                    instance.lifecycle = InstanceLifecycle::InService;
-                }
+        for instance in groups.iter_mut().flat_map(|group| &mut group.instances) {
+            let pending = instance.lifecycle == InstanceLifecycle::Pending;
+            if pending && self.has(Bug::HealthUnknownIsHealthy) {
+                instance.lifecycle = InstanceLifecycle::InService;
+            }
+            if self.has(Bug::DestroysBeforeHealthy) {
+                instance.lifecycle = InstanceLifecycle::InService;
                 instance.health = GroupHealth::Healthy;
             }
         }
@@ -368,14 +495,46 @@ impl Process {
         &self,
         mut listed: Vec<BalancedInstance>,
     ) -> Vec<BalancedInstance> {
-        if self.has(Bug::HealthUnknownIsHealthy) {
-            for instance in &mut listed {
-                if instance.health != BalancerHealth::Draining {
-                    instance.health = BalancerHealth::Up;
+        for instance in &mut listed {
+            let judged = match instance.health {
+                BalancerHealth::Up | BalancerHealth::Draining => true,
+                BalancerHealth::Down | BalancerHealth::OutOfService => {
+                    !self.has(Bug::DestroysBeforeHealthy)
                 }
+                BalancerHealth::Starting | BalancerHealth::Unknown => {
+                    !self.has(Bug::DestroysBeforeHealthy) && !self.has(Bug::HealthUnknownIsHealthy)
+                }
+            };
+            if !judged {
+                instance.health = BalancerHealth::Up;
             }
         }
         listed
+    }
+
+    /// A worker is about to create a group.
+    pub(crate) fn plants_group(&self, group: &NewServerGroup) {
+        if self.has(Bug::TakenIsMade) {
+            self.ground
+                .planted(|planted| planted.tried.insert(group.name.clone(), group.tags.clone()));
+        }
+    }
+
+    /// Server groups as a worker sees them that does not look closely whose they are.
+    pub(crate) fn planted_identities(&self, mut groups: Vec<ServerGroup>) -> Vec<ServerGroup> {
+        for group in &mut groups {
+            self.ground.planted(|planted| {
+                if let Some(tags) = planted.tried.get(&group.name) {
+                    group.tags.clone_from(tags);
+                }
+                if self.has(Bug::VictimByName) {
+                    let now = (group.arn.clone(), group.created_ms);
+                    let first = planted.seen.entry(group.name.clone()).or_insert(now);
+                    (group.arn, group.created_ms) = first.clone();
+                }
+            });
+        }
+        groups
     }
 
     pub(crate) fn skips_disabling(&self) -> bool {

@@ -15,8 +15,10 @@ use crate::{
     feature::Feature,
     ground::Ground,
     history, outcome,
+    run::Told,
     scene::{self, CLUSTER, REGION},
     setting::{Health, Setting},
+    stranger::Theirs,
 };
 
 /// Nothing is due, nothing runs.
@@ -71,7 +73,7 @@ async fn executions(ground: &Ground) -> Vec<ExecutionRow> {
 pub(crate) async fn judge(
     setting: &Setting,
     ground: &Ground,
-    heard: &BTreeMap<u64, u64>,
+    heard: &BTreeMap<Told, u64>,
 ) -> Vec<String> {
     let rows = executions(ground).await;
     let mut wrong = Vec::new();
@@ -107,7 +109,7 @@ fn went_back(ground: &Ground) -> bool {
 /// I1, I2, I3.
 fn one_execution_each(
     (setting, ground): (&Setting, &Ground),
-    heard: &BTreeMap<u64, u64>,
+    heard: &BTreeMap<Told, u64>,
     rows: &[ExecutionRow],
     wrong: &mut Vec<String>,
 ) {
@@ -115,7 +117,9 @@ fn one_execution_each(
         let view: Value = serde_json::from_str(&row.view).unwrap_or_default();
         view.pointer("/trigger/buildNumber").and_then(Value::as_u64)
     };
-    for build in setting.builds.iter().filter(|build| heard.contains_key(&build.number)) {
+    for build in &setting.builds {
+        let lives = [false, true].map(|again| heard.contains_key(&(build.number, again)));
+        let wanted = lives.into_iter().filter(|heard| *heard).count();
         for pipeline in 0..setting.pipelines {
             let id = scene::pipeline_id(pipeline);
             let mine =
@@ -123,9 +127,9 @@ fn one_execution_each(
             let count = rows.iter().filter(mine).count();
             // Whoever told of a build hears nothing of it when the store forgets.
             let forgotten = count == 0 && went_back(ground);
-            if count != 1 && !forgotten {
+            if count != wanted && !forgotten {
                 let text = format!("build {} started {id} {count} times", build.number);
-                wrong.push(format!("{}: {text}", if count == 0 { "I1" } else { "I2" }));
+                wrong.push(format!("{}: {text}", if count < wanted { "I1" } else { "I2" }));
             }
         }
     }
@@ -187,6 +191,7 @@ async fn all_parked(ground: &Ground, setting: &Setting, wrong: &mut Vec<String>)
 /// I18, I25, I26 on what is there at the end.
 fn world(setting: &Setting, ground: &Ground, rows: &[ExecutionRow], wrong: &mut Vec<String>) {
     ground.look_at_cloud();
+    let theirs = ground.theirs();
     let cloud = ground.cloud().aws().world();
     for region in cloud.sites().values() {
         // An execution the store has forgotten cannot end its builder, and the janitor does not know
@@ -204,11 +209,14 @@ fn world(setting: &Setting, ground: &Ground, rows: &[ExecutionRow], wrong: &mut 
         if setting.old_groups > 0 && enabled == 0 {
             wrong.push("I21: no group of the cluster is enabled".to_owned());
         }
+        if let Some(theirs) = &theirs {
+            theirs_stands(theirs, &groups, wrong);
+        }
         let all_succeeded = rows.iter().all(|row| row.status == ExecutionStatus::Succeeded);
         if all_succeeded
             && !rows.is_empty()
             && setting.health() == Health::Good
-            && groups.len() != 1
+            && groups.len() != 1 + usize::from(theirs.is_some())
         {
             let names: Vec<&String> = groups.iter().map(|group| &group.spec.name).collect();
             wrong.push(format!("I20: after Highlander there are {names:?}"));
@@ -222,6 +230,20 @@ fn world(setting: &Setting, ground: &Ground, rows: &[ExecutionRow], wrong: &mut 
         }
     }
     drop(cloud);
+}
+
+/// I22: what somebody else made after our plan stays as it is.
+fn theirs_stands(
+    theirs: &Theirs,
+    groups: &[&fake_aws::world::group::Group],
+    wrong: &mut Vec<String>,
+) {
+    let stands = groups.iter().find(|group| group.spec.name == theirs.name).is_some_and(|group| {
+        group.arn == theirs.arn && group.spec.desired == 2 && group.suspended.is_empty()
+    });
+    if !stands {
+        wrong.push(format!("I22: {} of somebody else was touched", theirs.name));
+    }
 }
 
 /// I25.

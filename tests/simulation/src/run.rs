@@ -84,7 +84,7 @@ async fn play(setting: &Setting, faults: &[Fault], trace: Trace) -> Report {
         Ok(outside) => outside,
         Err(error) => return failed(format!("the scene is not one: {error}")),
     };
-    let ground = match Ground::new((setting.seed, setting.bug), faults, outside, trace) {
+    let ground = match Ground::new(setting, faults, outside, trace) {
         Ok(ground) => ground,
         Err(error) => return failed(format!("there is no store: {error}")),
     };
@@ -124,20 +124,26 @@ async fn play(setting: &Setting, faults: &[Fault], trace: Trace) -> Report {
 enum Act {
     /// Jenkins tells the so-manieth gateway of a build, and repeats itself until it was heard, or
     /// not.
-    Tell { number: u64, gateway: usize, insists: bool },
+    Tell { build: Told, gateway: usize, insists: bool },
+    /// The job is made anew and its builds are counted from the start: the first number comes again.
+    Recreate,
     /// A person cancels the first execution.
     Cancel,
     /// Somebody puts messages into the queues that are none, or mean nothing.
     Poison,
 }
 
+/// A build as it is told of: its number, and whether the job had been made anew by then.
+pub(crate) type Told = (u64, bool);
+
 struct Play<'a> {
     setting: &'a Setting,
     ground: &'a Arc<Ground>,
+    begun: Instant,
     programs: Programs,
     /// What is to be done when; the next last.
     script: Vec<(Instant, Act)>,
-    heard: watch::Sender<BTreeMap<u64, u64>>,
+    heard: watch::Sender<BTreeMap<Told, u64>>,
     /// Who tends the executions of the first pipeline, in the order in which they are created.
     people: Vec<Person>,
 }
@@ -149,22 +155,33 @@ impl<'a> Play<'a> {
         let mut script = Vec::new();
         for build in &setting.builds {
             for (gateway, ms) in build.told_ms.iter().enumerate() {
-                let act = Act::Tell { number: build.number, gateway, insists: gateway == 0 };
+                let build = (build.number, false);
+                let act = Act::Tell { build, gateway, insists: gateway == 0 };
                 script.push((at(*ms), act));
             }
         }
         for number in &setting.forged {
-            script.push((at(500), Act::Tell { number: *number, gateway: 0, insists: false }));
+            let build = (*number, false);
+            script.push((at(500), Act::Tell { build, gateway: 0, insists: false }));
         }
+        script.extend(setting.recreated_ms.map(|ms| (at(ms), Act::Recreate)));
         script.extend(setting.cancel_at_ms.map(|ms| (at(ms), Act::Cancel)));
         script.extend(setting.poison_ms.iter().map(|ms| (at(*ms), Act::Poison)));
         script.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         let people = setting.builds.iter().map(|_| Person::new(setting.feature)).collect();
-        Self { setting, ground, programs, script, heard: watch::Sender::default(), people }
+        Self {
+            setting,
+            ground,
+            begun: now,
+            programs,
+            script,
+            heard: watch::Sender::default(),
+            people,
+        }
     }
 
     /// Builds that were answered with 202, and how often.
-    fn heard(&self) -> BTreeMap<u64, u64> {
+    fn heard(&self) -> BTreeMap<Told, u64> {
         self.heard.borrow().clone()
     }
 
@@ -216,11 +233,13 @@ impl<'a> Play<'a> {
             if self.setting.feature == Feature::Restarted { self.people.len() } else { 0 };
         let runs = self.setting.executions() + restarts;
         let others = u32::try_from(runs.saturating_sub(1)).unwrap_or(0);
-        self.ground.calm() + BOUND + BOUND_EACH * others
+        let last_told = self.begun + Duration::from_millis(self.setting.recreated_ms.unwrap_or(0));
+        self.ground.calm().max(last_told) + BOUND + BOUND_EACH * others
     }
 
     async fn rests(&self) -> bool {
-        let told = self.setting.builds.iter().all(|b| self.heard.borrow().contains_key(&b.number));
+        let heard = |told| self.heard.borrow().contains_key(&told);
+        let told = self.setting.builds.iter().all(|build| heard((build.number, false)));
         self.script.is_empty()
             && told
             && self.people.iter().all(Person::rests)
@@ -237,7 +256,8 @@ impl<'a> Play<'a> {
             }
             self.script.pop();
             match act {
-                Act::Tell { number, gateway, insists } => self.tell(number, gateway, insists),
+                Act::Tell { build, gateway, insists } => self.tell(build, gateway, insists),
+                Act::Recreate => self.recreate(),
                 Act::Cancel => self.cancel(),
                 Act::Poison => self.poison(),
             }
@@ -248,12 +268,21 @@ impl<'a> Play<'a> {
         let first = scene::pipeline_id(0);
         let theirs = self.ground.judge(|oracle| oracle.of_pipeline(&first));
         for (nth, (person, (id, status))) in self.people.iter_mut().zip(&theirs).enumerate() {
-            person.look(self.ground, (id, *status), self.programs.gateway(nth));
+            let gateway = || self.programs.gateway(nth);
+            person.look(self.ground, (id, *status), gateway);
         }
     }
 
-    fn tell(&mut self, number: u64, gateway: usize, insists: bool) {
-        let mut notice = Notice::finalized(JOB, number, Vec::new());
+    fn recreate(&mut self) {
+        let Some(number) = self.setting.builds.first().map(|build| build.number) else { return };
+        self.ground.note("the job is made anew");
+        let started_ms = START_MS.saturating_add(self.ground.elapsed_ms());
+        self.ground.jenkins().add_build(scene::build(number, started_ms));
+        self.tell((number, true), 0, true);
+    }
+
+    fn tell(&mut self, build: Told, gateway: usize, insists: bool) {
+        let mut notice = Notice::finalized(JOB, build.0, Vec::new());
         notice.status = Some("SUCCESS".to_owned());
         let now_ms = START_MS.saturating_add(self.ground.elapsed_ms());
         let body = self.ground.jenkins().notification(&notice, now_ms).to_string();
@@ -269,11 +298,11 @@ impl<'a> Play<'a> {
             let sent = request(router, (Method::POST, &path), &headers, body);
             let answer = timeout(SENDER_PATIENCE, sent).await;
             if matches!(answer, Ok(Heard::Status(StatusCode::ACCEPTED, _))) {
-                heard.send_modify(|heard| *heard.entry(number).or_default() += 1);
+                heard.send_modify(|heard| *heard.entry(build).or_default() += 1);
             }
         }));
-        if insists && !self.heard.borrow().contains_key(&number) {
-            let again = Act::Tell { number, gateway: gateway + 1, insists };
+        if insists && !self.heard.borrow().contains_key(&build) {
+            let again = Act::Tell { build, gateway: gateway + 1, insists };
             self.script.push((Instant::now() + SENDER_PATIENCE, again));
             self.script.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
         }

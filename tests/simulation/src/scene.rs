@@ -70,13 +70,16 @@ pub(crate) fn outside(setting: &Setting) -> Result<Outside, SeedError> {
     }
     let jenkins = fake_jenkins::InProcess::new(ROOT, options());
     for plan in &setting.builds {
-        let mut build = Build::successful(JOB, plan.number);
-        build.started_ms = Some(START_MS - 120_000 + plan.number);
-        let package = format!("target/shop-web_{}_amd64.deb", version(plan.number));
-        build.artifacts = vec![package];
-        jenkins.add_build(build);
+        jenkins.add_build(build(plan.number, START_MS - 120_000 + plan.number));
     }
     Ok(Outside { cloud: InProcess::new(aws), jenkins })
+}
+
+/// A good build with a package.
+pub(crate) fn build(number: u64, started_ms: u64) -> Build {
+    let package = format!("target/shop-web_{}_amd64.deb", version(number));
+    let good = Build::successful(JOB, number);
+    Build { started_ms: Some(started_ms), artifacts: vec![package], ..good }
 }
 
 fn options() -> Options {

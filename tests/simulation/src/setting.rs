@@ -6,10 +6,20 @@ use fake_aws::world::{
     group::{Conduct, ConductRule},
 };
 
-use crate::{feature::Feature, plant::Bug, rng::Rng};
+use crate::{
+    feature::{Feature, rolls_back},
+    plant::Bug,
+    rng::Rng,
+    stranger::Stranger,
+};
 
 /// Executions that want one slot.
 const TURNS: usize = 3;
+/// Seeds that leave this rest when divided by that may have others at work.
+const OTHERS: (u64, u64) = (3, 0);
+/// When a job is made anew: reports of a build are the same for ten minutes, and nobody is out of
+/// reach for longer than the rest.
+const RECREATED_MS: u64 = 1_200_000;
 
 /// One run's setting.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +46,10 @@ pub struct Setting {
     pub fate: Fate,
     /// When messages that are none are put into the queues, milliseconds after the start.
     pub poison_ms: Vec<u64>,
+    /// When the job is made anew and the first build's number comes again, milliseconds after the start.
+    pub recreated_ms: Option<u64>,
+    /// Who else works on the cluster by hand.
+    pub stranger: Option<Stranger>,
     /// What the first pipeline says beside bake and deploy.
     pub feature: Feature,
     /// A bug in the programs, on purpose.
@@ -95,6 +109,8 @@ impl Setting {
             conduct: None,
             fate: Fate::Normal,
             poison_ms: Vec::new(),
+            recreated_ms: None,
+            stranger: None,
             feature: Feature::Plain,
             bug: None,
         }
@@ -151,7 +167,7 @@ impl Setting {
             1 => Lags { visible: rng.between(5_000, 30_000), ..STEADY },
             _ => STEADY,
         };
-        Self {
+        let drawn = Self {
             seed,
             crew,
             builds,
@@ -167,14 +183,36 @@ impl Setting {
                 _ => Fate::Normal,
             },
             poison_ms: if rng.chance(150) { vec![rng.below(100_000)] } else { Vec::new() },
+            recreated_ms: None,
+            stranger: None,
             feature,
             bug: None,
+        };
+        drawn.with_others()
+    }
+
+    /// Adds to some runs of one pipeline and one build what others do meanwhile.
+    fn with_others(mut self) -> Self {
+        if self.seed % OTHERS.0 != OTHERS.1 || self.executions() != 1 || rolls_back(self.seed) {
+            return self;
         }
+        let mut rng = Rng::new(self.seed, "others");
+        match rng.below(6) {
+            0 => self.stranger = Some(Stranger::TakesName),
+            1 => self.stranger = Some(Stranger::AddsGroup),
+            2 => self.stranger = Some(Stranger::ReplacesVictim),
+            3 => self.recreated_ms = Some(RECREATED_MS),
+            _ => {}
+        }
+        if self.stranger.is_some() {
+            self.old_groups = self.old_groups.max(1);
+        }
+        self
     }
 
     /// Executions that should come of it.
     pub fn executions(&self) -> usize {
-        self.builds.len() * self.pipelines
+        (self.builds.len() + usize::from(self.recreated_ms.is_some())) * self.pipelines
     }
 
     /// Whether new groups can become healthy.

@@ -134,7 +134,7 @@ impl Store for StorePort {
             let store = self.0.ground.store();
             let act = || store.execution_load(id);
             let stored = self.0.point(call(Face::Look, "execution_load"), act).await?;
-            Ok(stored.map(|stored| self.0.planted_load(stored)))
+            Ok(stored.map(|stored| self.0.planted_load(id, stored)))
         }
         .boxed()
     }
@@ -309,6 +309,7 @@ impl Store for StorePort {
             let sent = Instant::now();
             let ttl_ms = self.0.planted_ttl_ms(ttl_ms);
             let checkpoint = self.0.planted_checkpoint(checkpoint);
+            let checkpoint = checkpoint.as_deref();
             let act = || {
                 async {
                     let answer = ground.store().lease_beat(task, token, ttl_ms, checkpoint).await?;
@@ -320,9 +321,11 @@ impl Store for StorePort {
                 .boxed()
             };
             let name = if checkpoint.is_some() { "checkpoint" } else { "lease_beat" };
-            let answer = self.0.point(call(Face::Lease, name), act).await?;
-            self.heard(task, token, answer, sent);
-            Ok(self.0.planted_beat(answer))
+            let answer = self.0.point(call(Face::Lease, name), act).await;
+            if let Ok(answer) = &answer {
+                self.heard(task, token, *answer, sent);
+            }
+            self.0.planted_silence(answer).map(|answer| self.0.planted_beat(answer))
         }
         .boxed()
     }
@@ -342,7 +345,13 @@ impl Store for StorePort {
                     if self.0.keeps_result_in_memory() {
                         return Ok(Beat::Held { cancel: false });
                     }
-                    let answer = store.lease_finish(task, token, result, notice_ms).await?;
+                    let mut answer = store.lease_finish(task, token, result, notice_ms).await?;
+                    let newest = ground.judge(|oracle| oracle.newest_token(task));
+                    if let (Beat::Lost, Some(newest), true) =
+                        (answer, newest, self.0.takes_old_results())
+                    {
+                        answer = store.lease_finish(task, newest, result, notice_ms).await?;
+                    }
                     ground.judge(|oracle| oracle.ended(task, token, answer));
                     Ok(answer)
                 }

@@ -99,6 +99,12 @@ impl Region {
     }
 }
 
+fn arn(Site { account, region }: &Site, id: &str, name: &str) -> String {
+    format!(
+        "arn:aws:autoscaling:{region}:{account}:autoScalingGroup:{id}:autoScalingGroupName/{name}"
+    )
+}
+
 fn unknown(name: &str) -> ApiError {
     let text = format!("AutoScalingGroup name not found - AutoScalingGroup '{name}' not found");
     ApiError::new(Rule::GroupUnknown, text)
@@ -156,13 +162,22 @@ impl World {
         self.add_group(site, spec, template_id);
     }
 
+    /// Somebody deletes a group and makes it anew under its name, with instances like those it had.
+    pub fn replace_group(&mut self, site: &Site, name: &str) {
+        let (id, now_ms) = (self.new_id("asg"), self.now_ms);
+        let held = self.sites.get_mut(site).and_then(|region| region.groups.get_mut(name));
+        if let Some(held) = held {
+            held.arn = arn(site, &id, name);
+            held.created_ms = now_ms;
+            held.suspended.clear();
+            held.spec.tags.clear();
+        }
+    }
+
     fn add_group(&mut self, site: &Site, mut spec: GroupSpec, template_id: String) {
         let id = self.new_id("asg");
-        let Site { account, region } = site;
         let name = spec.name.clone();
-        let arn = format!(
-            "arn:aws:autoscaling:{region}:{account}:autoScalingGroup:{id}:autoScalingGroupName/{name}"
-        );
+        let arn = arn(site, &id, &name);
         if let Some(held) = self.sites.get(site).and_then(|r| r.templates.get(&template_id)) {
             spec.template.clone_from(&held.name);
         }

@@ -160,6 +160,8 @@ fn task(kind: TaskKind, text: &str) -> Option<Action> {
         }
         TaskKind::Deploy => match serde_json::from_str(text).ok()? {
             DeployTask::Check(_) => Some(Action::Count { request }),
+            // No stage asks for this: a dry run does.
+            DeployTask::Outlook(_) => None,
             DeployTask::Deploy(told) => {
                 let cluster = cluster(&told);
                 let destroys = match told.strategy {

@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use wire::{BakeOutlook, DeployOutlook, GroupOutlook};
 
 use crate::{exit::Exit, output, span, standing};
 
@@ -50,6 +51,8 @@ enum Action {
         region: String,
         packages: Vec<String>,
         reuses: bool,
+        outlook: Option<BakeOutlook>,
+        unknown: Option<String>,
     },
     Deploy {
         account: String,
@@ -58,6 +61,8 @@ enum Action {
         image: String,
         strategy: String,
         destroys: Option<String>,
+        outlook: Option<DeployOutlook>,
+        unknown: Option<String>,
     },
     Wait {
         time_ms: u64,
@@ -120,7 +125,10 @@ fn add(stage: &Stage, out: &mut Vec<String>) {
     if let Some(opens) = waits_until {
         out.push(format!("    waits for its time window, until {}", standing::time(*opens)));
     }
-    out.extend(actions.iter().map(|action| format!("    {}", said(action))));
+    for action in actions {
+        out.push(format!("    {}", said(action)));
+        out.extend(seen(action).iter().map(|line| format!("      {line}")));
+    }
     for Expression { pointer, text, value, problem } in expressions {
         let comes_to = match (value, problem) {
             (Some(value), _) => format!("-> {value}"),
@@ -133,11 +141,11 @@ fn add(stage: &Stage, out: &mut Vec<String>) {
 
 fn said(action: &Action) -> String {
     match action {
-        Action::Bake { region, packages, reuses } => {
+        Action::Bake { region, packages, reuses, .. } => {
             let reuse = if *reuses { ", or takes one that was baked from the same" } else { "" };
             format!("bakes an image with {} in {region}{reuse}", packages.join(", "))
         }
-        Action::Deploy { account, region, cluster, image, strategy, destroys } => {
+        Action::Deploy { account, region, cluster, image, strategy, destroys, .. } => {
             let gone = destroys.as_ref().map(|which| format!(", then destroys {which}"));
             format!(
                 "deploys {image} to cluster {cluster} in {account}/{region} ({strategy}){}",
@@ -164,6 +172,59 @@ fn said(action: &Action) -> String {
     }
 }
 
+/// What workers see of it today, or why nobody knows.
+fn seen(action: &Action) -> Vec<String> {
+    let (mut lines, unknown) = match action {
+        Action::Bake { outlook, unknown, .. } => {
+            (outlook.iter().map(image).collect::<Vec<_>>(), unknown)
+        }
+        Action::Deploy { outlook, unknown, .. } => {
+            (outlook.iter().flat_map(groups).collect(), unknown)
+        }
+        Action::Wait { .. }
+        | Action::Judge { .. }
+        | Action::Pipeline { .. }
+        | Action::Check { .. }
+        | Action::Set { .. }
+        | Action::Other => (Vec::new(), &None),
+    };
+    lines.extend(unknown.iter().map(|why| format!("? {why}")));
+    lines
+}
+
+fn image(outlook: &BakeOutlook) -> String {
+    match outlook {
+        BakeOutlook::Reused { image_id, image_name, .. } => {
+            format!("reuses {image_id} ({image_name})")
+        }
+        BakeOutlook::Baked { image_name: Some(name), base_image_id } => {
+            format!("bakes a new one: {name}, from {base_image_id}")
+        }
+        BakeOutlook::Baked { image_name: None, base_image_id } => {
+            format!("bakes a new one from {base_image_id}")
+        }
+    }
+}
+
+fn groups(outlook: &DeployOutlook) -> Vec<String> {
+    let DeployOutlook { server_group, capacity, destroys, notes } = outlook;
+    let size = instances(usize::try_from(capacity.desired).unwrap_or(usize::MAX));
+    let mut lines = vec![format!("creates {server_group} ({size})")];
+    for GroupOutlook { name, instances: count, enabled } in destroys {
+        let state = if *enabled { "enabled" } else { "disabled" };
+        lines.push(format!("destroys {name} ({}, {state})", instances(*count)));
+    }
+    if destroys.is_empty() {
+        lines.push("destroys no server group".to_owned());
+    }
+    lines.extend(notes.iter().map(|note| format!("! {note}")));
+    lines
+}
+
+fn instances(count: usize) -> String {
+    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -180,12 +241,25 @@ mod tests {
                   "expressions": [
                     { "pointer": "/package", "text": "${trigger.name}", "value": "web", "problem": null },
                     { "pointer": "/x", "text": "${y}", "value": null, "problem": "no `y`" } ],
-                  "actions": [{ "action": "bake", "region": "us-east-1", "packages": ["web=1.0"], "reuses": true, "request": {} }] },
+                  "actions": [{ "action": "bake", "region": "us-east-1", "packages": ["web=1.0"], "reuses": true, "request": {},
+                    "outlook": { "image": "reused", "imageId": "ami-1", "imageName": "web-1.0-k-g1", "baseImageId": "ami-0" },
+                    "unknown": null },
+                    { "action": "bake", "region": "us-west-2", "packages": ["web"], "reuses": false,
+                      "outlook": { "image": "baked", "imageName": null, "baseImageId": "ami-0" } },
+                    { "action": "bake", "region": "eu-west-1", "packages": ["web=1.0"], "reuses": false,
+                      "outlook": null, "unknown": "no bake worker answered" }] },
                 { "refId": "2", "name": "Deploy", "outcome": "open", "reason": "depends on 1",
                   "waitsUntil": 1_700_000_000_000_u64, "expressions": [],
                   "actions": [{ "action": "deploy", "account": "test", "region": "us-east-1",
                     "cluster": "shop-test", "image": "what stage 1 makes", "strategy": "highlander",
-                    "destroys": "all others", "request": {} },
+                    "destroys": "all others", "request": {},
+                    "outlook": { "serverGroup": "shop-test-v004", "capacity": { "min": 1, "desired": 1, "max": 2 },
+                      "destroys": [{ "name": "shop-test-v002", "instances": 0, "enabled": false },
+                        { "name": "shop-test-v003", "instances": 2, "enabled": true }],
+                      "notes": ["it has no load balancer"] } },
+                    { "action": "deploy", "account": "test", "region": "us-west-2", "cluster": "shop", "image": "ami-9",
+                      "strategy": "none",
+                      "outlook": { "serverGroup": "shop-v000", "capacity": { "min": 0, "desired": 3, "max": 3 }, "destroys": [] } },
                     { "action": "teleport" }] },
                 { "refId": "3", "name": "Wait", "outcome": "not_reached", "expressions": [],
                   "actions": [{ "action": "wait", "timeMs": 30_000 }] },
@@ -200,11 +274,23 @@ mod tests {
                 "  parameter color = \"green\"",
                 "1 Bake: runs",
                 "    bakes an image with web=1.0 in us-east-1, or takes one that was baked from the same",
+                "      reuses ami-1 (web-1.0-k-g1)",
+                "    bakes an image with web in us-west-2",
+                "      bakes a new one from ami-0",
+                "    bakes an image with web=1.0 in eu-west-1",
+                "      ? no bake worker answered",
                 "    /package: ${trigger.name} -> \"web\"",
                 "    /x: ${y} stays as it is: no `y`",
                 "2 Deploy: open: depends on 1",
                 "    waits for its time window, until 2023-11-14 22:13:20 UTC",
                 "    deploys what stage 1 makes to cluster shop-test in test/us-east-1 (highlander), then destroys all others",
+                "      creates shop-test-v004 (1 instance)",
+                "      destroys shop-test-v002 (0 instances, disabled)",
+                "      destroys shop-test-v003 (2 instances, enabled)",
+                "      ! it has no load balancer",
+                "    deploys ami-9 to cluster shop in test/us-west-2 (none)",
+                "      creates shop-v000 (3 instances)",
+                "      destroys no server group",
                 "    does something this command does not know: see -o json",
                 "3 Wait: not reached",
                 "    waits 30s",

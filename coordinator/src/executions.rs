@@ -133,7 +133,9 @@ impl Executions {
         match self.store.execution_create(create).await.map_err(failed)? {
             Created::New => {
                 info!(execution.id = %document.id, pipeline.name = document.pipeline_name, "execution created");
-                counter!("bowline_executions_started_total").increment(1);
+                if !engine::is_survey(document) {
+                    counter!("bowline_executions_started_total").increment(1);
+                }
                 self.nudge.notify_one();
                 Ok(())
             }
@@ -212,9 +214,7 @@ impl Executions {
             match reply {
                 Committed::Applied { .. } => {
                     if document.is_complete() {
-                        info!(outcome = %document.status, "execution completed");
-                        counter!("bowline_executions_completed_total", "status" => document.status.as_str())
-                            .increment(1);
+                        completed(&document);
                     }
                     self.nudge.notify_one();
                     return Ok(Applied::Changed);
@@ -264,6 +264,15 @@ impl Executions {
     ) -> Result<(), ApplyError> {
         let failed = |cause| ApplyError::Store { doing: "rewake", id: id.clone(), cause };
         self.store.execution_rewake(id, seen.wake_ms, wake_ms).await.map_err(failed)
+    }
+}
+
+/// Says that an execution is over. The questions of a dry run are no run of a pipeline.
+fn completed(document: &Document) {
+    info!(outcome = %document.status, "execution completed");
+    if !engine::is_survey(document) {
+        counter!("bowline_executions_completed_total", "status" => document.status.as_str())
+            .increment(1);
     }
 }
 

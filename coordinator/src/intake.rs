@@ -3,6 +3,7 @@
 mod builds;
 mod children;
 mod orders;
+mod plans;
 mod starts;
 
 use engine::{Input, Origin};
@@ -43,6 +44,13 @@ enum Outcome {
     Settled(&'static str, Value),
     /// Not yet; why.
     Later(String),
+    /// Not yet, and it is looked at again after a pause that does not grow: something is under way.
+    Soon {
+        /// What.
+        why: String,
+        /// The pause.
+        pause_ms: u64,
+    },
 }
 
 /// An event could not be worked on now.
@@ -114,6 +122,9 @@ impl Intake {
                 let pause = pause_ms(stored.tries);
                 self.store.event_defer(&stored.key, now_ms + pause, &why).await
             }
+            Outcome::Soon { why, pause_ms } => {
+                self.store.event_defer(&stored.key, now_ms + pause_ms, &why).await
+            }
         };
         if let Err(error) = written {
             warn!(error = %Chain(&error), "what came of an event is not written, it is worked on again");
@@ -134,7 +145,7 @@ impl Intake {
             Event::ManualStart(start) => {
                 self.manual_start(&stored.key, start, age_ms, now_ms).await
             }
-            Event::Plan(start) => self.plan(&stored.key, start, now_ms).await,
+            Event::Plan(start) => self.plan(&stored.key, start, age_ms, now_ms).await,
             Event::Cancel { execution, user, reason } => {
                 let input = Input::Cancel { user, reason };
                 self.cancel(&stored.key, &execution, &input, age_ms).await

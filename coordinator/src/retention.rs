@@ -1,5 +1,6 @@
 //! What is old goes: finished executions (archived first, if so configured), settled events, and in
-//! the end the memory of what was removed. Never a live execution: the store itself sees to that.
+//! the end the memory of what was removed. Never a live execution: the store itself sees to that. The
+//! questions of dry runs go as soon as they are answered: what came of them stands in the plan.
 //!
 //! Every coordinator does it; side by side they only do some of it twice.
 
@@ -11,7 +12,7 @@ use metrics::counter;
 use model::ExecutionId;
 use runtime::Chain;
 use serde::Deserialize;
-use store::{Expiry, FinishedFilter, Removed, SharedStore, StoreError};
+use store::{ExecutionFilter, Expiry, FinishedFilter, Removed, SharedStore, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -29,6 +30,9 @@ const ROUND: Duration = Duration::from_hours(1);
 /// than any Jenkins keeps a build that somebody may send once more: a year and a month.
 const TOMBSTONE_DAYS: u64 = 400;
 const DAY_MS: u64 = 24 * 3_600_000;
+/// A survey stays so long after it was created: its answers are read within seconds, or, should every
+/// coordinator be away, by the first one that is back.
+const SURVEY_MS: u64 = 10 * 60_000;
 
 /// `[retention]`: how long finished work is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -113,6 +117,7 @@ impl Keeper {
     async fn round(&self) -> Result<(), RetentionError> {
         let now_ms = self.store.now_ms().await.map_err(RetentionError::Look)?;
         let before = |days: u64| now_ms.saturating_sub(days.saturating_mul(DAY_MS));
+        self.surveys(now_ms.saturating_sub(SURVEY_MS)).await?;
         let retired = self.executions(before(u64::from(self.config.age_days.get()))).await?;
         let events = before(u64::from(self.config.events_days.get()));
         let expired = self.events(events, before(TOMBSTONE_DAYS)).await?;
@@ -156,6 +161,35 @@ impl Keeper {
                 return Ok(retired);
             }
             skip += page.looked_at.saturating_sub(gone);
+            tokio::time::sleep(BETWEEN_BATCHES).await;
+        }
+    }
+
+    /// Removes surveys that are over and were created before that. They are not archived: they are no
+    /// runs of a pipeline.
+    async fn surveys(&self, before_ms: u64) -> Result<(), RetentionError> {
+        loop {
+            let filter = ExecutionFilter {
+                application: Some(engine::SURVEYS.to_owned()),
+                limit: BATCH,
+                ..ExecutionFilter::default()
+            };
+            let rows = self.store.execution_list(filter).await.map_err(RetentionError::Look)?;
+            let mut gone = 0_u32;
+            for row in rows {
+                if row.created_ms >= before_ms || !row.status.is_complete() {
+                    continue;
+                }
+                let id = row.id;
+                let removed = self.store.execution_remove(&id).await;
+                match removed.map_err(|cause| RetentionError::Remove { id, cause })? {
+                    Removed::Done => gone += 1,
+                    Removed::Gone | Removed::Live => {}
+                }
+            }
+            if gone == 0 {
+                return Ok(());
+            }
             tokio::time::sleep(BETWEEN_BATCHES).await;
         }
     }

@@ -257,6 +257,7 @@ async fn a_dry_run_tells_what_would_happen_and_starts_nothing(world: &World) {
     save(world, &asked()).await;
     world.build(1).await;
     let known = world.executions().await.len();
+    let changes = world.ledger().await.len();
     let trigger = json!({ "type": "manual", "master": "ci-main", "job": "shop/package",
         "buildNumber": 1, "dryRun": true });
     let plan = order(world, Method::POST, "/pipelines/shop/asked", &trigger).await;
@@ -273,8 +274,21 @@ async fn a_dry_run_tells_what_would_happen_and_starts_nothing(world: &World) {
         (&json!("shop-test"), &json!("highlander"))
     );
     assert!(acts(2)["destroys"].is_string(), "{plan:#}");
+    // What the workers see: no image yet, and the group that would go.
+    let image = &acts(0)["outlook"];
+    assert_eq!(image["image"], "baked", "{plan:#}");
+    let name = image["imageName"].as_str().unwrap();
+    assert!(name.starts_with("shop-web-1.0-h1-") && name.ends_with("-g1"), "{name}");
+    let groups = &acts(2)["outlook"];
+    assert_eq!(groups["serverGroup"], "shop-test-v008", "{plan:#}");
+    assert_eq!(
+        groups["destroys"],
+        json!([{ "name": "shop-test-v007", "instances": 1, "enabled": true }]),
+        "{plan:#}"
+    );
+    assert_eq!((&acts(0)["unknown"], &acts(2)["unknown"]), (&Value::Null, &Value::Null));
     assert_eq!(world.executions().await.len(), known);
-    assert_eq!(world.effects("RunInstances", "Created").await, 0);
+    assert_eq!(world.ledger().await.len(), changes, "nothing was changed, or tried");
 }
 
 async fn orders_are_followed(mode: Mode) {

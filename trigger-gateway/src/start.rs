@@ -11,7 +11,10 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use metrics::counter;
-use model::{ExecutionId, limits::WEBHOOK_BYTES_MAX};
+use model::{
+    ExecutionId,
+    limits::{SURVEY_TIMEOUT, WEBHOOK_BYTES_MAX},
+};
 use serde_json::{Map, Value, json};
 use store::PipelineRow;
 use wire::{Event, ManualStart};
@@ -26,8 +29,9 @@ use crate::{
     problem::Problem,
 };
 
-/// How long a dry run may take: it may have to ask Jenkins for the build.
-const PLAN_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a dry run may take: it may have to ask Jenkins for the build, and workers what they see.
+const PLAN_PATIENCE: Duration = Duration::from_secs(25);
+const _: () = assert!(SURVEY_TIMEOUT.as_secs() + 5 < PLAN_PATIENCE.as_secs());
 
 /// `POST /pipelines/{application}/{nameOrId}`
 pub(crate) async fn start(

@@ -8,13 +8,14 @@ mod builder;
 mod calls;
 mod cleanup;
 mod image;
+mod outlook;
 mod plan;
 mod progress;
 
 use model::TaskKind;
 use serde_json::{Map, Value};
 use store::{Fence, Locked};
-use wire::{BakeRequest, BakeResult, FailureKind, TaskFailure, TaskOutcome};
+use wire::{BakeRequest, BakeResult, BakeTask, FailureKind, TaskFailure, TaskOutcome};
 use worker::{Procedure, Stop, TaskContext};
 
 use self::progress::Progress;
@@ -66,14 +67,8 @@ impl Bake {
             Watchers::new(SharedCloud::clone(&cloud), config.poll_interval(), tasks.clone());
         Self { config, cloud, watchers }
     }
-}
 
-impl Procedure for Bake {
-    type Request = BakeRequest;
-
-    const KIND: TaskKind = TaskKind::Bake;
-
-    async fn run(&self, request: BakeRequest, task: &TaskContext) -> Result<TaskOutcome, Stop> {
+    async fn bake(&self, request: BakeRequest, task: &TaskContext) -> Result<TaskOutcome, Stop> {
         let order = match Order::check(request) {
             Ok(order) => order,
             Err(failure) => return Ok(TaskOutcome::Failed { failure }),
@@ -96,6 +91,19 @@ impl Procedure for Bake {
             Err(End::Stop(Stop::Canceled)) => run.cancel().await,
             Err(End::Stop(stop @ (Stop::Lost | Stop::Draining))) => Err(stop),
             Err(End::Fail(failure)) => run.fail(*failure).await,
+        }
+    }
+}
+
+impl Procedure for Bake {
+    type Request = BakeTask;
+
+    const KIND: TaskKind = TaskKind::Bake;
+
+    async fn run(&self, request: BakeTask, task: &TaskContext) -> Result<TaskOutcome, Stop> {
+        match request {
+            BakeTask::Bake(request) => Box::pin(self.bake(*request, task)).await,
+            BakeTask::Outlook(request) => Box::pin(self.outlook(*request, task)).await,
         }
     }
 }

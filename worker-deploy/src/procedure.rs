@@ -2,6 +2,7 @@
 
 mod calls;
 mod create;
+mod outlook;
 mod retire;
 mod settle;
 mod wind_up;
@@ -102,6 +103,16 @@ impl Procedure for Deployer {
                 );
                 let looked = check::cluster_size(self.cloud.as_ref(), &check).instrument(span);
                 Ok(Box::pin(looked).await)
+            }
+            DeployTask::Outlook(inquiry) => {
+                let span = info_span!(
+                    "outlook",
+                    execution.id = %task.task().execution,
+                    account = %inquiry.request.account,
+                    region = %inquiry.request.region,
+                    application = %inquiry.request.application,
+                );
+                Box::pin(self.outlook(&inquiry, task)).instrument(span).await
             }
         }
     }

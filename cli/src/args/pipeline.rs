@@ -77,7 +77,8 @@ pub(crate) struct Run {
     /// Bake new images even where ones with the same content exist.
     #[arg(long)]
     pub(crate) rebake: bool,
-    /// Show what would run, and start nothing; exit code 1 if it would not start.
+    /// Show what would run, with images and server groups as they are now, and start nothing; exit code 1
+    /// if it would not start.
     #[arg(long, conflicts_with_all = ["wait", "timeout"])]
     pub(crate) plan: bool,
     /// Stay until the execution is over, and show its stages.

@@ -54,6 +54,8 @@ pub const PATTERN_BYTES_MAX: usize = 1024;
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Largest stored snapshot of an execution.
 pub const DOCUMENT_BYTES_MAX: usize = 1024 * 1024;
+/// How long workers have to answer the questions of a dry run: a person waits for it.
+pub const SURVEY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an event that Jenkins does not confirm is tried.
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_mins(10);
 

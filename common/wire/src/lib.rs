@@ -9,15 +9,19 @@ mod cluster;
 mod control;
 mod deploy;
 mod event;
+mod question;
 mod task;
 mod topology;
 mod view;
 
 pub use bake::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec};
-pub use cluster::{Ask, ClusterCheck, DeployTask};
+pub use cluster::ClusterCheck;
 pub use control::{Control, Judgment};
 pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy};
 pub use event::{Event, ManualStart, ReportedBuild, StartChild};
+pub use question::{
+    Ask, BakeInquiry, BakeOutlook, BakeTask, DeployInquiry, DeployOutlook, DeployTask, GroupOutlook,
+};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,
 };

@@ -2,13 +2,13 @@
 //!
 //! The stages are gone through in the order of the graph, each as if everything before it had succeeded.
 //! What a worker, a person or another pipeline would bring is not known; where a stage depends on it, the
-//! plan says so instead of guessing.
+//! plan says so instead of guessing. What workers can see beforehand is asked of them: see `survey`.
 
-mod action;
+pub(crate) mod action;
 mod resolved;
 
 use model::{ExecutionStatus, pipeline::Pipeline};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::{action::Action, resolved::Resolved};
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What a start would do.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunPlan {
     /// Owner of the pipeline.
@@ -41,7 +41,7 @@ pub struct RunPlan {
 }
 
 /// What a stage would do.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StagePlan {
     /// Its name in the graph.
@@ -66,7 +66,7 @@ pub struct StagePlan {
 }
 
 /// Whether a stage runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It does.

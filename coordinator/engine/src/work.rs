@@ -11,6 +11,7 @@ use crate::{
     effects::{Dispatch, Effects},
     facts::Lease,
     stage_types::{bake, deploy},
+    survey,
 };
 
 /// How long a task that was told to stop, and that nobody holds, is given to be claimed by a worker
@@ -212,11 +213,10 @@ fn finish(
     let mut next = None;
     match outcome {
         TaskOutcome::Succeeded { result } => {
-            let outputs = match kind {
+            stage.outputs = survey::outputs(stage, &result).unwrap_or_else(|| match kind {
                 TaskKind::Bake => bake::outputs(&result, &stage.config),
                 TaskKind::Deploy => deploy::outputs(&result),
-            };
-            stage.outputs = outputs;
+            });
             effects.note("task_succeeded", Some(&stage.ref_id), None);
         }
         TaskOutcome::Failed { failure } => {

@@ -1,4 +1,4 @@
-//! Starts by people and scripts, and what they would do.
+//! Starts by people and scripts.
 
 use std::collections::BTreeMap;
 
@@ -63,37 +63,8 @@ impl Intake {
         }
     }
 
-    /// What a start would do; nothing is started. Whoever asks waits for it, so a Jenkins that does not
-    /// answer is told at once.
-    pub(super) async fn plan(
-        &self,
-        key: &str,
-        start: ManualStart,
-        now_ms: u64,
-    ) -> Result<Outcome, IntakeError> {
-        let (row, pipeline) = match self.definition(&start.pipeline_id).await? {
-            Ok(found) => found,
-            Err(rejected) => return Ok(rejected),
-        };
-        let trigger = match self.chosen_build(start, PAUSE_MAX_MS).await {
-            Ok(trigger) => trigger,
-            Err(Chosen::Later(reason) | Chosen::Failed { reason, .. }) => {
-                let body = json!({ "result": "rejected", "reason": reason });
-                return Ok(Outcome::Settled("rejected", body));
-            }
-        };
-        let origin = Origin {
-            event_key: key.to_owned(),
-            pipeline_id: row.id,
-            trigger,
-            time_zone: self.time_zone.clone(),
-        };
-        let plan = engine::plan_run(&pipeline, origin, now_ms);
-        Ok(Outcome::Settled("planned", json!({ "result": "planned", "plan": plan })))
-    }
-
     /// A definition that can be run, or what its absence comes to.
-    async fn definition(
+    pub(super) async fn definition(
         &self,
         id: &str,
     ) -> Result<Result<(PipelineRow, Pipeline), Outcome>, IntakeError> {
@@ -110,7 +81,7 @@ impl Intake {
     }
 
     /// Fills in what Jenkins knows about the build a person picked, if they picked one.
-    async fn chosen_build(
+    pub(super) async fn chosen_build(
         &self,
         start: ManualStart,
         age_ms: u64,
@@ -156,7 +127,7 @@ impl Intake {
 }
 
 /// Why a picked build does not start a pipeline (yet).
-enum Chosen {
+pub(super) enum Chosen {
     Later(String),
     Failed { trigger: Map<String, Value>, reason: String },
 }

@@ -18,6 +18,8 @@ mod odds;
 #[cfg(test)]
 mod orders;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod retention;

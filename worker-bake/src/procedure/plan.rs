@@ -18,6 +18,14 @@ impl Run<'_> {
         if let Some(base) = &self.progress.base {
             return Ok(base.clone());
         }
+        let base = self.find_base().await?;
+        self.progress.base = Some(base.clone());
+        self.save().await?;
+        Ok(base)
+    }
+
+    /// Looks the base image up.
+    pub(super) async fn find_base(&self) -> Result<Base, End> {
         let (image, instance_type) = match &self.order.base {
             order::Base::Id(id) => (self.image_with_id(id).await?, None),
             order::Base::Name(name) => (self.newest_with_name(name).await?, None),
@@ -27,10 +35,7 @@ impl Run<'_> {
             }
         };
         self.check_base(&image)?;
-        let base = Base { image_id: image.id, instance_type };
-        self.progress.base = Some(base.clone());
-        self.save().await?;
-        Ok(base)
+        Ok(Base { image_id: image.id, instance_type })
     }
 
     async fn image_with_id(&self, id: &str) -> Result<Image, End> {
@@ -90,12 +95,20 @@ impl Run<'_> {
         if let Some(plan) = &self.progress.plan {
             return Ok(plan.clone());
         }
+        let plan = self.draw_plan(base, key).await?;
+        self.progress.plan = Some(plan.clone());
+        self.save().await?;
+        Ok(plan)
+    }
+
+    /// Looks at the images with this key and decides.
+    pub(super) async fn draw_plan(&self, base: &Base, key: &str) -> Result<Plan, End> {
         let images = self
             .read(|| {
                 self.bake.cloud.images(&self.order.place, ImageQuery::OwnBakeKey(key.to_owned()))
             })
             .await?;
-        let plan = match wanted(&images, self.order.existing) {
+        Ok(match wanted(&images, self.order.existing) {
             Wanted::Existing(generation, image) => Plan {
                 base_image_id: base.image_id.clone(),
                 key: key.to_owned(),
@@ -110,10 +123,7 @@ impl Run<'_> {
                 image_name: identity::image_name(&self.order, key, generation),
                 existing: None,
             },
-        };
-        self.progress.plan = Some(plan.clone());
-        self.save().await?;
-        Ok(plan)
+        })
     }
 }
 

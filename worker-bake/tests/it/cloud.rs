@@ -124,6 +124,11 @@ impl TestCloud {
         self.world().calls.iter().filter(|call| **call == name).count()
     }
 
+    /// Every call so far, in order.
+    pub(crate) fn log(&self) -> Vec<&'static str> {
+        self.world().calls.clone()
+    }
+
     /// Images that were made here, by name.
     pub(crate) fn made_images(&self) -> Vec<Image> {
         let world = self.world();

@@ -7,6 +7,8 @@ mod faults;
 #[cfg(test)]
 mod janitor;
 #[cfg(test)]
+mod outlook;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod world;

@@ -7,21 +7,28 @@ use super::{Halt, Work, calls::Changed, plan_failure};
 use crate::{
     checkpoint::Checkpoint,
     lease::Lease,
-    plan::{self, Identity, Maker, Survey, subnets},
-    ports::{Fault, GroupLifecycle, NewLaunchTemplate, ServerGroup},
+    plan::{self, Identity, Maker, Plan, Survey, subnets},
+    ports::{Fault, GroupLifecycle, Image, ImageState, NewLaunchTemplate, ServerGroup},
     tags,
 };
 
 /// So many other names are tried when somebody takes ours first.
 const NAMES_MAX: usize = 5;
 
+/// Whether the image of a request can be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RequestedImage {
+    /// It must be there.
+    Exists,
+    /// It is made later, and is taken as it will be.
+    ToCome,
+}
+
 impl<L: Lease> Work<'_, L> {
     /// Looks at the world and decides. Nothing is changed.
     pub(super) async fn plan(&self, fence: u64) -> Result<Checkpoint, Halt> {
-        let survey = self.survey().await?;
         let maker = self.maker(fence);
-        let plan =
-            plan::draw(self.request, &survey, &maker).map_err(|error| plan_failure(&error))?;
+        let (_, plan) = self.draw(&maker, RequestedImage::Exists).await?;
         for note in &plan.notes {
             warn!("{note}");
         }
@@ -31,15 +38,35 @@ impl<L: Lease> Work<'_, L> {
         Ok(Checkpoint { fence, plan, began_ms, created, healthy_ms, ending })
     }
 
-    fn maker(&self, fence: u64) -> Maker<'_> {
+    /// Looks at the world and says what would be made and destroyed, beside what was seen.
+    pub(super) async fn draw(
+        &self,
+        maker: &Maker<'_>,
+        image: RequestedImage,
+    ) -> Result<(Survey, Plan), Halt> {
+        let survey = self.survey(image).await?;
+        let plan =
+            plan::draw(self.request, &survey, maker).map_err(|error| plan_failure(&error))?;
+        Ok((survey, plan))
+    }
+
+    pub(super) fn maker(&self, fence: u64) -> Maker<'_> {
         Maker { task: self.lease.task(), fence, now_ms: self.lease.now_ms() }
     }
 
-    async fn survey(&self) -> Result<Survey, Halt> {
+    async fn survey(&self, image: RequestedImage) -> Result<Survey, Halt> {
         let (request, place, cloud) = (self.request, &self.place, &self.room.cloud);
         let cluster = self.cluster().await?;
-        let image =
-            self.read("looking up the image", || cloud.image(place, &request.image)).await?;
+        let image = match image {
+            RequestedImage::Exists => {
+                self.read("looking up the image", || cloud.image(place, &request.image)).await?
+            }
+            RequestedImage::ToCome => Some(Image {
+                id: request.image.clone(),
+                name: request.image.clone(),
+                state: ImageState::Available,
+            }),
+        };
         let all = self.read("reading the subnets", || cloud.subnets(place)).await?;
         let chosen = subnets::choose(&all, &request.subnet_type, &request.availability_zones)
             .map_err(|error| plan_failure(&error.into()))?;

@@ -2,6 +2,7 @@
 
 mod cloud;
 mod lease;
+mod outlook;
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -412,7 +413,7 @@ async fn a_cluster_is_counted_and_left_as_it_is() {
         });
         match serde_json::from_str::<DeployTask>(&text.to_string()).unwrap() {
             DeployTask::Check(check) => check,
-            DeployTask::Deploy(request) => panic!("{request:?}"),
+            order @ (DeployTask::Deploy(_) | DeployTask::Outlook(_)) => panic!("{order:?}"),
         }
     };
     // Comparison, with what, enabled ones only, whether it holds: there are two, one of them disabled.

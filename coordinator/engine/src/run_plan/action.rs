@@ -1,9 +1,11 @@
 //! What the plan of a stage comes to, in words for people and scripts.
 
 use model::{ExecutionStatus, TaskKind, pipeline::StageType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use wire::{BakeRequest, DeployRequest, DeployStrategy, DeployTask, TaskFailure};
+use wire::{
+    BakeOutlook, BakeRequest, DeployOutlook, DeployRequest, DeployStrategy, DeployTask, TaskFailure,
+};
 
 use crate::{
     document::{Stage, Until},
@@ -11,7 +13,7 @@ use crate::{
 };
 
 /// One thing a stage does.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum Action {
     /// An image is made, or found.
@@ -24,6 +26,10 @@ pub enum Action {
         reuses: bool,
         /// Everything the worker is told.
         request: Value,
+        /// Which image that is now, as a worker says; `None` while nobody knows.
+        outlook: Option<BakeOutlook>,
+        /// Why nobody knows.
+        unknown: Option<String>,
     },
     /// A server group is made.
     Deploy {
@@ -41,6 +47,10 @@ pub enum Action {
         destroys: Option<String>,
         /// Everything the worker is told.
         request: Value,
+        /// Which groups these are now, as a worker says; `None` while nobody knows.
+        outlook: Option<DeployOutlook>,
+        /// Why nobody knows.
+        unknown: Option<String>,
     },
     /// The server groups of a cluster are counted.
     Count {
@@ -156,10 +166,14 @@ fn task(kind: TaskKind, text: &str) -> Option<Action> {
                 packages: packages.collect(),
                 reuses: known && !told.rebake,
                 request,
+                outlook: None,
+                unknown: None,
             })
         }
         TaskKind::Deploy => match serde_json::from_str(text).ok()? {
             DeployTask::Check(_) => Some(Action::Count { request }),
+            // No stage asks for this: a dry run does.
+            DeployTask::Outlook(_) => None,
             DeployTask::Deploy(told) => {
                 let cluster = cluster(&told);
                 let destroys = match told.strategy {
@@ -177,6 +191,8 @@ fn task(kind: TaskKind, text: &str) -> Option<Action> {
                     strategy: told.strategy,
                     destroys,
                     request,
+                    outlook: None,
+                    unknown: None,
                 })
             }
         },
@@ -201,7 +217,7 @@ fn assumed(stage: &Stage, parts: &[Part]) -> Map<String, Value> {
     let details = parts.iter().map(|part| {
         let mut detail = part.config.clone();
         let region = part.config.get("region").and_then(Value::as_str).unwrap_or_default();
-        let image = format!("(the image that stage `{}` makes in {region})", stage.name);
+        let image = image_to_come(&stage.name, region);
         for key in ["ami", "imageId", "amiName", "imageName"] {
             detail.insert(key.to_owned(), image.as_str().into());
         }
@@ -212,4 +228,9 @@ fn assumed(stage: &Stage, parts: &[Part]) -> Map<String, Value> {
     });
     let details: Vec<Value> = details.collect();
     Map::from_iter([("deploymentDetails".to_owned(), json!(details))])
+}
+
+/// Stands for the image a bake stage makes. No image has this name: AWS takes no backticks in names.
+pub(crate) fn image_to_come(stage: &str, region: &str) -> String {
+    format!("(the image that stage `{stage}` makes in {region})")
 }

@@ -4,9 +4,9 @@ use engine::{Action, Origin, Outcome, RunPlan};
 use model::pipeline::Pipeline;
 use serde_json::{Value, json};
 
-const NOW_MS: u64 = 1_700_000_000_000;
+pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
 
-fn planned(definition: &Value, trigger: &Value) -> RunPlan {
+pub(crate) fn planned(definition: &Value, trigger: &Value) -> RunPlan {
     let mut whole = json!({"application": "shop", "name": "ship"});
     whole.as_object_mut().unwrap().extend(definition.as_object().unwrap().clone());
     let parsed = Pipeline::parse(&whole.to_string());

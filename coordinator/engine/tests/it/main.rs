@@ -19,6 +19,8 @@ mod rules;
 #[cfg(test)]
 mod slots;
 #[cfg(test)]
+mod survey;
+#[cfg(test)]
 mod traces;
 #[cfg(test)]
 mod workless;

@@ -262,7 +262,11 @@ fn ready<T: Send + 'static>(answer: Result<T, CloudError>) -> Reply<'static, T> 
 
 impl ServerGroupCloud for TestCloud {
     fn cluster<'a>(&'a self, _: &'a Place, cluster: &'a str) -> Reply<'a, Vec<ServerGroup>> {
-        let state = self.state();
+        let mut state = self.state();
+        if let Some(at) = state.refuse.iter().position(|(name, _)| *name == "cluster") {
+            let (call, fault) = state.refuse.remove(at);
+            return ready(Err(CloudError::new(call, fault)));
+        }
         let prefix = format!("{cluster}-v");
         let found = state.groups.values().filter(|group| group.name.starts_with(&prefix));
         ready(Ok(found.filter(|group| visible(&state, group)).cloned().collect()))
@@ -275,7 +279,8 @@ impl ServerGroupCloud for TestCloud {
     }
     fn image<'a>(&'a self, _: &'a Place, id: &'a str) -> Reply<'a, Option<Image>> {
         let (id, name) = (id.to_owned(), "shop".to_owned());
-        ready(Ok(Some(Image { id, name, state: ImageState::Available })))
+        let image = Image { id, name, state: ImageState::Available };
+        ready(Ok(Some(image).filter(|image| image.id.starts_with("ami-"))))
     }
     fn subnets<'a>(&'a self, _: &'a Place) -> Reply<'a, Vec<Subnet>> {
         let tags = [("Name".to_owned(), "spinnaker.external.us-east-1".to_owned())].into();

@@ -118,6 +118,7 @@ impl Bus for BusPort {
                 while let Some(Delivery { id, body, redelivered, published_ms, park, settle }) =
                     deliveries.recv().await
                 {
+                    process.count_result(&body);
                     let settle =
                         Box::new(SettlePort { process: Arc::clone(&process), inner: settle });
                     let delivery = Delivery { id, body, redelivered, published_ms, park, settle };

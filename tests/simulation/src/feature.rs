@@ -31,6 +31,11 @@ pub enum Feature {
         /// Whether that pipeline fails.
         fails: bool,
     },
+    /// The same, awaited, and for hours; a person stops the execution so long after it began.
+    ChildStopped {
+        /// Milliseconds.
+        after_ms: u64,
+    },
     /// Beside the bake a stage fails at once, and means this.
     Fails(Choice),
     /// The deploy also requires some waits beside the bake.
@@ -85,6 +90,7 @@ pub(crate) enum Order {
     Pause,
     Resume,
     Restart,
+    Cancel,
 }
 
 /// From when on it is told.
@@ -100,8 +106,21 @@ pub(crate) enum When {
 const EVERY: u64 = 3;
 /// Those that a store's way back in time hits have none: it may take back what a person was told.
 const ROLLBACKS: u64 = 8;
-/// The waits that a deploy requires, and how long they are, seconds.
-const SIDES: [(&str, u64); 4] = [("side-1", 5), ("side-2", 12), ("side-3", 19), ("side-4", 26)];
+/// How long the child waits that nobody would wait for, seconds: longer than any run may take.
+const LONG_SECONDS: u64 = 14_400;
+/// The waits that a deploy requires, and how long they are, seconds: some longer than its bake.
+const SIDES: [(&str, u64); 10] = [
+    ("side-1", 45),
+    ("side-2", 54),
+    ("side-3", 63),
+    ("side-4", 72),
+    ("side-5", 81),
+    ("side-6", 90),
+    ("side-7", 99),
+    ("side-8", 108),
+    ("side-9", 117),
+    ("side-10", 126),
+];
 /// How long the child pipeline waits, seconds: longer than its parent's cancel takes.
 const CHILD_SECONDS: u64 = 200;
 
@@ -112,7 +131,7 @@ impl Feature {
             return Self::Plain;
         }
         let mut rng = Rng::new(seed, "feature");
-        match rng.below(9) {
+        match rng.below(10) {
             0 if rng.chance(250) => Self::Judged(Decision::Stop),
             0 => Self::Judged(Decision::Continue),
             1 => Self::Waits(if rng.chance(500) { Skip::Rest } else { Skip::Stage }),
@@ -121,6 +140,7 @@ impl Feature {
             4 => Self::Turns(Waiting::Kept),
             5 => Self::Turns(Waiting::Superseded),
             6 => Self::FanIn,
+            8 => Self::ChildStopped { after_ms: rng.between(100_000, 400_000) },
             7 => Self::Child { waits: rng.chance(600), fails: rng.chance(300) },
             _ => {
                 let all = [Choice::Halt, Choice::HaltBranch, Choice::FailLater, Choice::Ignore];
@@ -143,6 +163,7 @@ impl Feature {
                 vec![(When::After(after_ms), Order::Pause), (When::After(for_ms), Order::Resume)]
             }
             Self::Restarted => vec![(When::Over, Order::Restart)],
+            Self::ChildStopped { after_ms } => vec![(When::After(after_ms), Order::Cancel)],
             Self::Plain | Self::Turns(_) | Self::Child { .. } | Self::Fails(_) | Self::FanIn => {
                 Vec::new()
             }
@@ -152,7 +173,10 @@ impl Feature {
     /// Stages that must have ended before this one is started.
     pub(crate) fn needs(self, stage: &str) -> &'static [&'static str] {
         match (stage, self) {
-            ("2", Self::FanIn) => &["1", "side-1", "side-2", "side-3", "side-4"],
+            ("2", Self::FanIn) => &[
+                "1", "side-1", "side-2", "side-3", "side-4", "side-5", "side-6", "side-7",
+                "side-8", "side-9", "side-10",
+            ],
             ("2", Self::Judged(_)) => &["1", "judge"],
             ("2", Self::Waits(_)) => &["1", "wait"],
             ("2" | "judge" | "wait", _) => &["1"],
@@ -190,10 +214,10 @@ impl Feature {
                 json!({ "refId": "wait", "type": "wait", "name": "Soak", "waitTime": 14_400,
                     "requisiteStageRefIds": ["1"] }),
             ),
-            Self::Child { waits, .. } => add(
+            Self::Child { .. } | Self::ChildStopped { .. } => add(
                 definition,
                 json!({ "refId": "child", "type": "pipeline", "name": "Afterwards",
-                    "application": "shop", "pipeline": child, "waitForCompletion": waits,
+                    "application": "shop", "pipeline": child, "waitForCompletion": self.waits_for_child(),
                     "requisiteStageRefIds": ["2"] }),
             ),
             Self::Fails(choice) => {
@@ -220,12 +244,28 @@ impl Feature {
         }
     }
 
+    /// Whether a stage that starts another pipeline is over when that one is.
+    pub(crate) fn waits_for_child(self) -> bool {
+        matches!(self, Self::Child { waits: true, .. } | Self::ChildStopped { .. })
+    }
+
     /// Stages of the pipeline that another one starts.
     pub(crate) fn child_stages(self) -> Option<Value> {
-        let Self::Child { fails, .. } = self else { return None };
+        let (fails, seconds) = match self {
+            Self::Child { fails, .. } => (fails, CHILD_SECONDS),
+            Self::ChildStopped { .. } => (false, LONG_SECONDS),
+            Self::Plain
+            | Self::Judged(_)
+            | Self::Waits(_)
+            | Self::Paused { .. }
+            | Self::Restarted
+            | Self::Turns(_)
+            | Self::Fails(_)
+            | Self::FanIn => return None,
+        };
         let outcome = if fails { "1 > 2" } else { "2 > 1" };
         Some(json!([
-            { "refId": "1", "type": "wait", "name": "Wait", "waitTime": CHILD_SECONDS },
+            { "refId": "1", "type": "wait", "name": "Wait", "waitTime": seconds },
             { "refId": "2", "type": "checkPreconditions", "name": "End",
               "requisiteStageRefIds": ["1"],
               "preconditions": [{ "type": "expression", "context": { "expression": outcome } }] }

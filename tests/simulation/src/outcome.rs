@@ -123,6 +123,7 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
         Feature::Judged(Decision::Stop)
         | Feature::Child { waits: true, fails: true }
         | Feature::Fails(Choice::Halt | Choice::FailLater) => status == Terminal,
+        Feature::ChildStopped { .. } => status == Canceled,
         Feature::Turns(Waiting::Superseded) => {
             let newer = order.iter().skip_while(|id| **id != end.row.id).skip(1);
             let why =
@@ -136,7 +137,10 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
 /// What its stages came to and should not have.
 fn unlike(feature: Feature, end: &End<'_>) -> Option<String> {
     let wanted: &[(&str, &str)] = match feature {
-        Feature::Plain | Feature::Paused { .. } | Feature::Turns(Waiting::Superseded) => &[],
+        Feature::Plain
+        | Feature::Paused { .. }
+        | Feature::Turns(Waiting::Superseded)
+        | Feature::ChildStopped { .. } => &[],
         Feature::Turns(Waiting::Kept) | Feature::FanIn => &[("2", "SUCCEEDED")],
         Feature::Judged(Decision::Continue) => &[("judge", "SUCCEEDED"), ("2", "SUCCEEDED")],
         Feature::Judged(Decision::Stop) => &[("judge", "TERMINAL"), ("2", "NOT_STARTED")],
@@ -163,7 +167,10 @@ fn unlike(feature: Feature, end: &End<'_>) -> Option<String> {
 
 /// One child for each stage that started one, and none that outlives a parent which waited for it.
 fn children(setting: &Setting, ends: &[End<'_>], wrong: &mut Vec<String>) {
-    let Feature::Child { waits, .. } = setting.feature else { return };
+    if setting.feature.child_stages().is_none() {
+        return;
+    }
+    let waits = setting.feature.waits_for_child();
     let first = scene::pipeline_id(0);
     let (children, parents): (Vec<&End<'_>>, Vec<&End<'_>>) = ends
         .iter()

@@ -10,7 +10,7 @@ use model::{ExecutionId, ExecutionStatus};
 use tokio::time::{Duration, Instant, timeout};
 
 use crate::{
-    crew::{Heard, request},
+    crew::{Heard, cancel_path, request},
     feature::{Decision, Feature, Order, Skip, When},
     ground::Ground,
 };
@@ -138,6 +138,7 @@ fn spoken(id: &ExecutionId, order: Order) -> (Method, String, &'static str) {
         Order::Skip(Skip::Stage) => (Method::PATCH, stage("wait"), r#"{"manualSkip":true}"#),
         Order::Pause => (Method::PUT, format!("/pipelines/{id}/pause"), ""),
         Order::Resume => (Method::PUT, format!("/pipelines/{id}/resume"), ""),
+        Order::Cancel => (Method::PUT, cancel_path(id), ""),
         Order::Restart => (Method::PUT, format!("{}/restart", stage("2")), ""),
     }
 }

@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use model::ExecutionId;
 use serde_json::Value;
 use store::{Claim, Commit, Create, EventRow, SlotChange, StoreError, StoredExecution, TaskChange};
-use wire::Capacity;
+use wire::{Capacity, ResultMessage};
 use worker_bake::ports::{BuilderOrder, ImageOrder, tag};
 use worker_deploy::ports::{
     BalancedInstance, BalancerHealth, GroupHealth, InstanceLifecycle, NewServerGroup, Place,
@@ -153,7 +153,18 @@ impl Process {
         Some(commit)
     }
 
-    /// Counts what a transition says is over, also when it is written once more.
+    /// Counts a result that is told of, also when it is told once more.
+    pub(crate) fn count_result(&self, body: &[u8]) {
+        if !self.has(Bug::CountsInputs) {
+            return;
+        }
+        if let Ok(result) = ResultMessage::decode(body) {
+            self.ground
+                .planted(|planted| *planted.ended.entry(result.task.execution).or_default() += 1);
+        }
+    }
+
+    /// Counts what a transition says is over and was told by nobody, also when it is written once more.
     fn count_ends(&self, commit: &Commit) {
         if !self.has(Bug::CountsInputs) {
             return;
@@ -163,7 +174,9 @@ impl Process {
             let line: Value = serde_json::from_str(line).unwrap_or_default();
             let text =
                 |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            text("event") == "stage_ended" && required.contains(&text("stage").as_str())
+            text("event") == "stage_ended"
+                && text("stage") != "1"
+                && required.contains(&text("stage").as_str())
         };
         let ended = commit.timeline.iter().filter(ends).count();
         self.ground
@@ -205,9 +218,7 @@ impl Process {
             let required = Feature::FanIn.needs("2");
             let ended = |planted: &mut Planted| planted.ended.get(id).copied();
             if self.ground.planted(ended).is_some_and(|ended| ended >= required.len()) {
-                let list = serde_json::json!(required).to_string();
-                let requires = format!(r#""requires":{list}"#);
-                stored.document = stored.document.replace(&requires, r#""requires":[]"#);
+                stored.document = without_requirements(&stored.document, "2");
             }
         }
         if self.has(Bug::PauseIgnored) {
@@ -321,16 +332,15 @@ impl Process {
         Some(whole.to_string())
     }
 
-    /// What a worker without a fence makes of a beat nobody answered.
-    pub(crate) fn planted_silence(
+    /// What a worker without a fence makes of a question nobody answered.
+    pub(crate) fn planted_silence<T>(
         &self,
-        beat: Result<store::Beat, StoreError>,
-    ) -> Result<store::Beat, StoreError> {
-        match beat {
-            Err(StoreError::Unavailable { .. }) if self.has(Bug::NoSelfFence) => {
-                Ok(store::Beat::Held { cancel: false })
-            }
-            beat => beat,
+        answer: Result<T, StoreError>,
+        wished: T,
+    ) -> Result<T, StoreError> {
+        match answer {
+            Err(StoreError::Unavailable { .. }) if self.has(Bug::NoSelfFence) => Ok(wished),
+            answer => answer,
         }
     }
 
@@ -554,6 +564,18 @@ impl Process {
         // What it answers is of no interest: it was sent.
         drop(world.delete_group(&caller, group, Deletion::Forced));
     }
+}
+
+/// A document in which a stage requires nothing.
+fn without_requirements(document: &str, ref_id: &str) -> String {
+    let mut document: Value = serde_json::from_str(document).unwrap_or_default();
+    let stages = document.get_mut("stages").and_then(Value::as_array_mut);
+    for stage in stages.into_iter().flatten().filter_map(Value::as_object_mut) {
+        if stage.get("ref_id").and_then(Value::as_str) == Some(ref_id) {
+            stage.remove("requires");
+        }
+    }
+    document.to_string()
 }
 
 /// A write from an old state over whatever is there.

@@ -325,7 +325,8 @@ impl Store for StorePort {
             if let Ok(answer) = &answer {
                 self.heard(task, token, *answer, sent);
             }
-            self.0.planted_silence(answer).map(|answer| self.0.planted_beat(answer))
+            let held = Beat::Held { cancel: false };
+            self.0.planted_silence(answer, held).map(|answer| self.0.planted_beat(answer))
         }
         .boxed()
     }
@@ -425,7 +426,8 @@ impl Store for StorePort {
                 return Ok(true);
             }
             let act = || store.lock_held(resource, owner, fence);
-            self.0.point(call(Face::Lock, "lock_held"), act).await
+            let held = self.0.point(call(Face::Lock, "lock_held"), act).await;
+            self.0.planted_silence(held, true)
         }
         .boxed()
     }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use wire::ExecutionView;
 
 use crate::{
     CommandError,
@@ -11,9 +13,9 @@ use crate::{
     diff::{self, Change},
     display::Display,
     exit::Exit,
-    output, plan,
+    output, plan, progress,
     server::{self, Definition, Server},
-    source, validate, watch,
+    source, span, validate, watch,
 };
 
 /// Runs one of the pipeline commands.
@@ -177,14 +179,33 @@ async fn start(server: &Server, run: Run, format: Format) -> Result<Exit, Comman
         Format::Json => output::json(&json!({"id": id, "ref": format!("/pipelines/{id}")})),
         Format::Table => output::line(id.as_str()),
     }
+    let asked = Instant::now();
+    let patience = watch::patience(run.wait, run.timeout);
+    let Some(begun) = watch::begun(server, &id, patience).await? else {
+        output::note(&format!(
+            "the start was accepted, and not carried out within {}: is a coordinator running? Follow it with `bowline execution watch {id}`",
+            span::show(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+        ));
+        return Ok(if run.wait { Exit::Timeout } else { Exit::Succeeded });
+    };
     if !run.wait {
-        return Ok(Exit::Succeeded);
+        return Ok(refusal(&begun));
     }
-    let waited = watch::wait(server, &id, run.timeout, &mut Display::for_people()).await?;
+    let timeout = run.timeout.map(|timeout| timeout.saturating_sub(asked.elapsed()));
+    let waited = watch::wait(server, &id, timeout, &mut Display::for_people()).await?;
     if let (watch::Waited::Over(view), Format::Json) = (&waited, format) {
         output::json(view);
     }
     Ok(watch::conclude(&id, &waited))
+}
+
+/// Tells why an execution ended before it began, if it did.
+fn refusal(view: &ExecutionView) -> Exit {
+    if view.start_time.is_some() || !view.status.is_complete() {
+        return Exit::Succeeded;
+    }
+    output::note(&progress::summary(view));
+    Exit::of(view.status)
 }
 
 /// Controller and job of a definition's first enabled Jenkins trigger.

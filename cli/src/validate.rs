@@ -24,7 +24,10 @@ pub(crate) fn run(validate: &Validate, format: Format) -> Result<Exit, CommandEr
     let mut checked: Vec<(&Path, Parsed)> = Vec::new();
     for file in &validate.files {
         // A definition copied out of a user interface has no name; that alone is not wrong.
-        checked.push((file, Pipeline::parse_exported(&source::read(file)?)));
+        let text = source::read(file)?;
+        let mut parsed = Pipeline::parse_exported(&text);
+        expression::check_expressions(&text, &mut parsed);
+        checked.push((file, parsed));
     }
     match format {
         Format::Json => output::json(&checked.iter().map(report).collect::<Vec<_>>()),
@@ -43,7 +46,8 @@ pub(crate) fn run(validate: &Validate, format: Format) -> Result<Exit, CommandEr
 
 /// A definition that can be saved; its problems are told on standard error either way.
 pub(crate) fn checked(file: &Path, text: &str) -> Result<Pipeline, CommandError> {
-    let parsed = Pipeline::parse(text);
+    let mut parsed = Pipeline::parse(text);
+    expression::check_expressions(text, &mut parsed);
     for problem in &parsed.problems {
         output::note(&self::text(file, problem));
     }

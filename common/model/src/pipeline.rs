@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::problem::FieldProblem;
 pub use crate::{
     artifacts::ExpectedArtifact,
     graph::Graph,
@@ -202,6 +203,21 @@ impl Parsed {
     /// The problems that keep it from being used.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|problem| problem.severity == Severity::Error)
+    }
+
+    /// Adds what others found in the same text, each at its place; at most [`PROBLEMS_MAX`] are listed and
+    /// the rest is counted. An error among them takes the pipeline away.
+    ///
+    /// [`PROBLEMS_MAX`]: crate::limits::PROBLEMS_MAX
+    pub fn add(&mut self, text: &str, found: Vec<FieldProblem>) {
+        if found.is_empty() {
+            return;
+        }
+        self.problems.extend(reading::place(text, found));
+        self.problems.sort_by_key(|problem| (problem.line, problem.column));
+        if self.errors().next().is_some() {
+            self.pipeline = None;
+        }
     }
 }
 

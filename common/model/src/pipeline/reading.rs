@@ -91,24 +91,18 @@ fn not_a_pipeline(text: &str, value: &Value) -> Parsed {
     refused(place, "not-an-object", format!("the definition is {}", shown(value)), Some(hint))
 }
 
+/// Gives problems that were found elsewhere their places.
+pub(super) fn place(text: &str, list: Vec<FieldProblem>) -> Vec<Problem> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut found = Findings::default();
+    found.extend_at("", list);
+    located(&Positions::scan(text), found.into_list())
+}
+
 /// Gives every problem its place, in the order of the text.
 fn placed(text: &str, list: Vec<FieldProblem>) -> Vec<Problem> {
     let positions = Positions::scan(text);
-    let place = |problem: FieldProblem| {
-        let at = positions.locate(&problem.pointer);
-        Problem {
-            severity: problem.severity(),
-            code: problem.code,
-            line: at.line,
-            column: at.column,
-            pointer: problem.pointer,
-            message: problem.message,
-            hint: problem.hint,
-        }
-    };
-    // What an expression comes to is nothing to tell about a definition.
-    let told = list.into_iter().filter(|problem| problem.weight != Weight::Later);
-    let mut problems: Vec<Problem> = told.map(place).collect();
+    let mut problems = located(&positions, list);
     problems.extend(positions.duplicates.iter().map(|duplicate| Problem {
         severity: Severity::Warning,
         code: "duplicate-key",
@@ -123,6 +117,24 @@ fn placed(text: &str, list: Vec<FieldProblem>) -> Vec<Problem> {
     }));
     problems.sort_by_key(|problem| (problem.line, problem.column));
     problems
+}
+
+fn located(positions: &Positions<'_>, list: Vec<FieldProblem>) -> Vec<Problem> {
+    let place = |problem: FieldProblem| {
+        let at = positions.locate(&problem.pointer);
+        Problem {
+            severity: problem.severity(),
+            code: problem.code,
+            line: at.line,
+            column: at.column,
+            pointer: problem.pointer,
+            message: problem.message,
+            hint: problem.hint,
+        }
+    };
+    // What an expression comes to is nothing to tell about a definition.
+    let told = list.into_iter().filter(|problem| problem.weight != Weight::Later);
+    told.map(place).collect()
 }
 
 fn shown_key(key: &str) -> String {

@@ -69,6 +69,8 @@ pub(crate) enum Format {
     Table,
     /// For scripts.
     Json,
+    /// For scripts, and for people who read it.
+    Yaml,
 }
 
 #[derive(Debug, Subcommand)]

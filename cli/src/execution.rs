@@ -26,15 +26,15 @@ pub(crate) async fn run(
         Execution::Get { id } => {
             let view = server.execution(&id).await?;
             match format {
-                Format::Json => output::json(&view),
+                Format::Json | Format::Yaml => output::data(&view, format),
                 Format::Table => show(&view),
             }
             Ok(Exit::Succeeded)
         }
         Execution::Watch { id, timeout } => {
             let waited = watch::wait(server, &id, timeout, &mut Display::for_people()).await?;
-            if let (watch::Waited::Over(view), Format::Json) = (&waited, format) {
-                output::json(view);
+            if let (watch::Waited::Over(view), Format::Json | Format::Yaml) = (&waited, format) {
+                output::data(view, format);
             }
             Ok(watch::conclude(&id, &waited))
         }
@@ -69,11 +69,13 @@ pub(crate) async fn run(
 /// Tells how an execution stands after it was told something.
 fn told(told: &Told, format: Format) -> Exit {
     match (told, format) {
-        (Told::Now(view), Format::Json) => output::json(view),
+        (Told::Now(view), Format::Json | Format::Yaml) => output::data(view, format),
         (Told::Now(view), Format::Table) => show(view),
-        (Told::Accepted { event_id }, Format::Json | Format::Table) => output::note(&format!(
-            "accepted as event {event_id}, and not carried out yet: is a coordinator running?"
-        )),
+        (Told::Accepted { event_id }, Format::Json | Format::Yaml | Format::Table) => {
+            output::note(&format!(
+                "accepted as event {event_id}, and not carried out yet: is a coordinator running?"
+            ))
+        }
     }
     Exit::Succeeded
 }
@@ -87,7 +89,7 @@ async fn list(
 ) -> Result<Exit, CommandError> {
     let views = server.executions(application, statuses, limit).await?;
     match format {
-        Format::Json => output::json(&views),
+        Format::Json | Format::Yaml => output::data(&views, format),
         Format::Table => {
             let now = watch::now_ms();
             let rows: Vec<[String; 5]> = views.iter().map(|view| row(view, now)).collect();

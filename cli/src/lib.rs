@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
             Err(error) => finish(Err(error.into())),
         },
         Command::Validate(validate) => finish(validate::run(&validate, cli.output)),
-        Command::Eval(eval) => finish(eval::run(&eval)),
+        Command::Eval(eval) => finish(eval::run(&eval, cli.output)),
         Command::Fsck(fsck) => on_runtime(fsck::run(fsck, cli.output)),
         Command::Pipeline(command) => on_runtime(async move {
             pipeline::run(command, &Server::new(&cli.server, cli.token)?, cli.output).await

@@ -26,7 +26,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, CommandError> {
     match command {
         Pipeline::List { application } => list(server, application.as_deref(), format).await,
-        Pipeline::Get { application, name } => get(server, &application, &name).await,
+        Pipeline::Get { application, name } => get(server, &application, &name, format).await,
         Pipeline::Save { files } => {
             for file in &files {
                 save(server, file, format).await?;
@@ -50,7 +50,7 @@ async fn list(
 ) -> Result<Exit, CommandError> {
     let definitions = server.pipelines(application).await?;
     match format {
-        Format::Json => output::json(&definitions),
+        Format::Json | Format::Yaml => output::data(&definitions, format),
         Format::Table => {
             let row = |definition: &Definition| {
                 let stages = definition.get("stages").and_then(Value::as_array).map_or(0, Vec::len);
@@ -70,8 +70,13 @@ async fn list(
     Ok(Exit::Succeeded)
 }
 
-async fn get(server: &Server, application: &str, name: &str) -> Result<Exit, CommandError> {
-    output::json(&known(server, application, name).await?);
+async fn get(
+    server: &Server,
+    application: &str,
+    name: &str,
+    format: Format,
+) -> Result<Exit, CommandError> {
+    output::data(&known(server, application, name).await?, format);
     Ok(Exit::Succeeded)
 }
 
@@ -98,7 +103,10 @@ async fn save(server: &Server, file: &Path, format: Format) -> Result<(), Comman
     let stored = known(server, &application, &name).await?;
     let id = self::text(&stored, "id");
     match format {
-        Format::Json => output::json(&json!({"application": application, "name": name, "id": id})),
+        Format::Json | Format::Yaml => {
+            let saved = json!({"application": application, "name": name, "id": id});
+            output::data(&saved, format);
+        }
         Format::Table => output::line(&format!("saved pipeline `{name}` of `{application}`: {id}")),
     }
     Ok(())
@@ -130,7 +138,7 @@ async fn diff(server: &Server, files: &[PathBuf], format: Format) -> Result<Exit
         });
     }
     match format {
-        Format::Json => output::json(&found),
+        Format::Json | Format::Yaml => output::data(&found, format),
         Format::Table => found.iter().for_each(tell),
     }
     let same = found.iter().all(|one| one.exists && one.changes.is_empty());
@@ -169,14 +177,16 @@ async fn start(server: &Server, run: Run, format: Format) -> Result<Exit, Comman
     if run.plan {
         let plan = server.plan(&run.application, &run.name, &trigger).await?;
         match format {
-            Format::Json => output::json(&plan),
+            Format::Json | Format::Yaml => output::data(&plan, format),
             Format::Table => plan::show(&plan),
         }
         return Ok(plan::verdict(&plan));
     }
     let id = server.start(&run.application, &run.name, &trigger).await?;
     match format {
-        Format::Json => output::json(&json!({"id": id, "ref": format!("/pipelines/{id}")})),
+        Format::Json | Format::Yaml => {
+            output::data(&json!({"id": id, "ref": format!("/pipelines/{id}")}), format);
+        }
         Format::Table => output::line(id.as_str()),
     }
     let asked = Instant::now();
@@ -193,8 +203,8 @@ async fn start(server: &Server, run: Run, format: Format) -> Result<Exit, Comman
     }
     let timeout = run.timeout.map(|timeout| timeout.saturating_sub(asked.elapsed()));
     let waited = watch::wait(server, &id, timeout, &mut Display::for_people()).await?;
-    if let (watch::Waited::Over(view), Format::Json) = (&waited, format) {
-        output::json(view);
+    if let (watch::Waited::Over(view), Format::Json | Format::Yaml) = (&waited, format) {
+        output::data(view, format);
     }
     Ok(watch::conclude(&id, &waited))
 }

@@ -30,7 +30,9 @@ pub(crate) fn run(validate: &Validate, format: Format) -> Result<Exit, CommandEr
         checked.push((file, parsed));
     }
     match format {
-        Format::Json => output::json(&checked.iter().map(report).collect::<Vec<_>>()),
+        Format::Json | Format::Yaml => {
+            output::data(&checked.iter().map(report).collect::<Vec<_>>(), format);
+        }
         Format::Table => {
             for (file, parsed) in &checked {
                 for problem in &parsed.problems {

@@ -220,4 +220,6 @@ async fn lists_are_tables_for_people_and_json_for_scripts() {
     );
     let ended = run(&["execution", "list", "shop", "-o", "json", "--server", &server]).await;
     assert_eq!(ended.json()[0]["id"], ID);
+    let ended = run(&["execution", "list", "shop", "-o", "yaml", "--server", &server]).await;
+    assert!(ended.stdout.starts_with(&format!("---\n- id: {ID}\n  type: PIPELINE\n")), "{ended:?}");
 }

@@ -14,20 +14,37 @@ use crate::{
     template::{Piece, cut},
 };
 
+/// Most bytes of texts with expressions that are looked at in one definition.
+const CHECKED_BYTES_MAX: usize = 128 * 1024;
+
 /// Adds a warning (`expression-syntax`) for everything in the stages of a definition that is marked as an
-/// expression and cannot be read. `text` is what was parsed.
+/// expression and cannot be read. `text` is what was parsed. Where there is very much to read, the rest is not
+/// looked at, and that is told (`expressions-not-checked`).
 ///
 /// Source: Spinnaker saves such pipelines and keeps the text when the stage runs; so nothing is refused
 /// here. A condition that cannot be read fails its stage.
 pub fn check_expressions(text: &str, parsed: &mut Parsed) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // What is no JSON has been told already.
-    let Ok(Json::Object(body)) = serde_json::from_str(text) else { return };
-    let mut walk = Walk { pointer: "/stages".to_owned(), found: Vec::new() };
-    for (index, stage) in
-        body.get("stages").and_then(Json::as_array).into_iter().flatten().enumerate()
-    {
+    let stages = parsed.body().and_then(|body| body.get("stages")).and_then(Json::as_array);
+    let mut walk = Walk {
+        pointer: "/stages".to_owned(),
+        found: Vec::new(),
+        bytes_left: CHECKED_BYTES_MAX,
+        left_out: 0,
+    };
+    for (index, stage) in stages.into_iter().flatten().enumerate() {
         walk.below(&index.to_string(), |walk| walk.stage(stage));
+    }
+    if walk.left_out > 0 {
+        let (many, max) = (walk.left_out, CHECKED_BYTES_MAX);
+        walk.found.push(FieldProblem {
+            weight: Weight::Advice,
+            code: "expressions-not-checked",
+            pointer: walk.pointer,
+            message: format!(
+                "{many} texts were not looked at: those with expressions have more than {max} bytes"
+            ),
+            hint: Some("split the pipeline into several".to_owned()),
+        });
     }
     parsed.add(text, walk.found);
 }
@@ -35,6 +52,9 @@ pub fn check_expressions(text: &str, parsed: &mut Parsed) {
 struct Walk {
     pointer: String,
     found: Vec<FieldProblem>,
+    bytes_left: usize,
+    /// Texts that were not looked at.
+    left_out: usize,
 }
 
 /// How a text stands where it stands.
@@ -115,14 +135,24 @@ impl Walk {
     }
 
     fn text(&mut self, text: &str, form: Form) {
+        let nothing = match form {
+            Form::Template => !text.contains("${"),
+            Form::Bare => text.trim().is_empty(),
+        };
+        if nothing {
+            return;
+        }
+        if text.len() > self.bytes_left {
+            self.left_out += 1;
+            return;
+        }
+        self.bytes_left -= text.len();
         match form {
-            Form::Bare if text.trim().is_empty() => {}
             Form::Bare => {
                 if let Err(fault) = bare::syntax(text, &Limits::STANDARD) {
                     self.push(Weight::Blocks, text, &fault);
                 }
             }
-            Form::Template if !text.contains("${") => {}
             Form::Template => match cut(text) {
                 Err(fault) => self.push(Weight::Advice, text, &fault),
                 Ok(pieces) => pieces.into_iter().for_each(|piece| self.piece(piece)),

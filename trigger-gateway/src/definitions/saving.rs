@@ -91,7 +91,7 @@ impl Draft {
         let mut parsed = Pipeline::parse(&text);
         expression::check_expressions(&text, &mut parsed);
         let count = parsed.errors().count();
-        let Parsed { pipeline, problems } = parsed;
+        let Parsed { pipeline, problems, body: _ } = parsed;
         let Some(pipeline) = pipeline else {
             let detail = format!("the definition cannot be used, errors: {count}; see `errors`");
             let refused = Problem::bad_request("invalid-pipeline", detail);

@@ -98,6 +98,23 @@ fn very_many_are_counted() {
     assert!(problems.iter().any(|problem| problem.message == "100 more problems are not listed"));
 }
 
+#[test]
+fn what_is_looked_at_is_bounded() {
+    let stage = |many: usize| {
+        let texts = vec![format!("\"{}\"", "${ a }".repeat(1000)); many].join(",");
+        format!(
+            r#"{{ "application": "shop", "name": "p", "stages": [{{ "refId": "1", "type": "wait", "waitTime": 1,
+ "a": [{texts}] }}] }}"#
+        )
+    };
+    assert_eq!(checked(&stage(21)).problems, []);
+    let problems = checked(&stage(25)).problems;
+    let told: Vec<(&str, &str)> =
+        problems.iter().map(|problem| (problem.code, problem.message.as_str())).collect();
+    let message = "4 texts were not looked at: those with expressions have more than 131072 bytes";
+    assert_eq!(told, [("expressions-not-checked", message)]);
+}
+
 fn samples() -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "a test has no config; the folder is optional")]
     let samples = std::env::var("BOWLINE_SAMPLES").ok();

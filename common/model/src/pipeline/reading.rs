@@ -331,6 +331,9 @@ impl Reader<'_> {
             ),
         }
         let base = fields.pointer("requisiteStageRefIds");
+        if fields.tell_too_many("requisiteStageRefIds") {
+            return;
+        }
         for (index, value) in fields.list("requisiteStageRefIds").into_iter().flatten().enumerate()
         {
             if let Some(id) = ref_id(value) {

@@ -46,6 +46,9 @@ impl JudgmentStage {
 fn inputs(fields: &mut Fields<'_, '_>) -> Vec<String> {
     let base = fields.pointer("judgmentInputs");
     let mut choices = Vec::new();
+    if fields.tell_too_many("judgmentInputs") {
+        return choices;
+    }
     for (index, value) in fields.list("judgmentInputs").into_iter().flatten().enumerate() {
         let choice = match value.get("value").unwrap_or(value) {
             Value::String(text) => Some(text.clone()),

@@ -39,6 +39,11 @@ fn long_lists_are_refused_and_not_read() {
     let pairs = |many| list(many, |place| format!("\"{place}\":7"));
     for body in [
         format!("\"stages\":[],\"triggers\":[{}]", none(1001)),
+        stage(&format!("\"type\":\"manualJudgment\",\"judgmentInputs\":[{}]", texts(1001))),
+        stage(&format!(
+            "\"type\":\"wait\",\"waitTime\":1,\"requisiteStageRefIds\":[{}]",
+            texts(1001)
+        )),
         format!("\"stages\":[],\"expectedArtifacts\":[{}]", none(1001)),
         format!("\"stages\":[],\"notifications\":[{}]", none(1001)),
         stage(&format!("\"type\":\"deploy\",\"clusters\":[{}]", none(1001))),

@@ -93,7 +93,9 @@ async fn list(
         Format::Table => {
             let now = watch::now_ms();
             let rows: Vec<[String; 5]> = views.iter().map(|view| row(view, now)).collect();
-            output::table(["ID", "PIPELINE", "STATUS", "CREATED", "TOOK"], &rows);
+            let such = if statuses.is_empty() { "" } else { "such " };
+            let nothing = format!("there are no {such}executions in application `{application}`");
+            output::table(["ID", "PIPELINE", "STATUS", "CREATED", "TOOK"], &rows, &nothing);
         }
     }
     Ok(Exit::Succeeded)
@@ -120,7 +122,7 @@ fn show(view: &ExecutionView) {
         .into_iter()
         .map(|line| [line.label, line.status.to_string(), line.elapsed, line.remark])
         .collect();
-    output::table(["STAGE", "STATUS", "TOOK", "REMARK"], &rows);
+    output::table(["STAGE", "STATUS", "TOOK", "REMARK"], &rows, "it has no stages");
     for failure in progress::failures(view) {
         output::line(&failure);
     }

@@ -119,7 +119,7 @@ enum CommandError {
     #[error("`{path}` is not a JSON object: its keys are the names that expressions can see")]
     NoObject { path: String },
     /// A definition has errors; they were printed.
-    #[error("`{path}` was not saved: it has {errors} errors")]
+    #[error("`{path}` cannot be used: it has {}", output::count(*.errors, "error"))]
     Invalid { path: String, errors: usize },
     /// No pipeline of that name.
     #[error("there is no pipeline `{name}` in application `{application}`")]

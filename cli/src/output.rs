@@ -39,9 +39,18 @@ fn yaml<T: Serialize>(value: &T) -> Result<String, serde_saphyr::ser::Error> {
     Ok(format!("---\n{body}"))
 }
 
-/// Prints rows under headings, each column as wide as it must be.
-pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) {
-    line(&columns(headings, rows));
+/// Prints rows under headings, each column as wide as it must be; without rows, only says that there are none.
+pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], nothing: &str) {
+    if rows.is_empty() {
+        note(nothing);
+    } else {
+        line(&columns(headings, rows));
+    }
+}
+
+/// `1 error`, `2 errors`.
+pub(crate) fn count(many: usize, word: &str) -> String {
+    format!("{many} {word}{}", if many == 1 { "" } else { "s" })
 }
 
 /// Says something about progress or trouble.

@@ -64,7 +64,11 @@ async fn list(
                 ]
             };
             let rows: Vec<[String; 5]> = definitions.iter().map(row).collect();
-            output::table(["APPLICATION", "NAME", "STAGES", "STATE", "ID"], &rows);
+            let nothing = match application {
+                Some(name) => format!("there are no pipelines in application `{name}`"),
+                None => "there are no pipelines".to_owned(),
+            };
+            output::table(["APPLICATION", "NAME", "STAGES", "STATE", "ID"], &rows, &nothing);
         }
     }
     Ok(Exit::Succeeded)

@@ -87,13 +87,12 @@ fn text(file: &Path, problem: &Problem) -> String {
 fn verdict(file: &Path, parsed: &Parsed) -> String {
     let errors = parsed.errors().count();
     let warnings = parsed.problems.len() - errors;
-    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let word = if parsed.pipeline.is_some() { "valid" } else { "not valid" };
     format!(
         "{}: {word}, {}, {}",
         file.display(),
-        count(errors, "error"),
-        count(warnings, "warning")
+        output::count(errors, "error"),
+        output::count(warnings, "warning")
     )
 }
 

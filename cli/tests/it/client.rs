@@ -182,6 +182,11 @@ async fn errors_say_what_was_tried_why_it_failed_and_what_to_do() {
          hint: set BOWLINE_TOKEN to the server's API token (`gateway.api_token` in its configuration)\n"
     );
 
+    let (_, server) = Script::serve([(200, json!([]))]).await;
+    let ended = run(&["execution", "list", "shop", "--server", &server]).await.with_code(0);
+    let nothing = "there are no executions in application `shop`\n".to_owned();
+    assert_eq!((ended.stdout, ended.stderr), (String::new(), nothing));
+
     let (_, server) = Script::serve([(404, json!({"title": "Not Found"}))]).await;
     let ended = run(&["pipeline", "get", "shop", "x", "--server", &server]).await.with_code(1);
     assert!(ended.stderr.contains("there is no pipeline `x` in application `shop`"), "{ended:?}");

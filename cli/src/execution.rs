@@ -74,7 +74,7 @@ fn told(told: &Told, format: Format) -> Exit {
         (Told::Accepted { event_id }, Format::Json | Format::Yaml | Format::Table) => {
             output::note(&format!(
                 "accepted as event {event_id}, and not carried out yet: is a coordinator running?"
-            ))
+            ));
         }
     }
     Exit::Succeeded

@@ -17,9 +17,10 @@ use crate::{
 /// Most bytes of texts with expressions that are looked at in one definition.
 const CHECKED_BYTES_MAX: usize = 128 * 1024;
 
-/// Adds a warning (`expression-syntax`) for everything in the stages of a definition that is marked as an
-/// expression and cannot be read. `text` is what was parsed. Where there is very much to read, the rest is not
-/// looked at, and that is told (`expressions-not-checked`).
+/// Adds a warning (`expression-syntax`) for each expression in the stages of a definition that cannot be read.
+///
+/// `text` is what was parsed. Where there is very much to read, the rest is not looked at, and that is told
+/// (`expressions-not-checked`).
 ///
 /// Source: Spinnaker saves such pipelines and keeps the text when the stage runs; so nothing is refused
 /// here. A condition that cannot be read fails its stage.

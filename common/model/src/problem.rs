@@ -133,7 +133,9 @@ impl Findings {
     /// Adds what another collection holds, and what it left out.
     pub(crate) fn absorb(&mut self, other: Self) {
         let Self { list, left_out, left_out_error, stopped } = other;
-        list.into_iter().for_each(|problem| self.push(problem));
+        for problem in list {
+            self.push(problem);
+        }
         self.left_out += left_out;
         self.left_out_error |= left_out_error;
         self.stopped |= stopped;

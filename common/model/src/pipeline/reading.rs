@@ -134,7 +134,9 @@ fn not_a_pipeline(text: &str, value: &Value) -> Parsed {
 pub(super) fn place(text: &str, list: Vec<FieldProblem>) -> Vec<Problem> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut found = Findings::default();
-    list.into_iter().for_each(|problem| found.push(problem));
+    for problem in list {
+        found.push(problem);
+    }
     located(&Positions::scan(text), found.into_list())
 }
 

@@ -21,8 +21,12 @@ Examples:
   bowline pipeline save shop.json
   bowline pipeline run shop build-bake-deploy --build 118 --wait --timeout 30m
   bowline execution watch 5Q2V8JMT1GZC0X5Y4N7RD3WKHB
+  bowline execution list shop -o yaml
 
 Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 timeout, 4 canceled (64: bad server configuration).";
+
+/// Heading of the options that every command takes.
+const EVERYWHERE: &str = "Options of all commands";
 
 /// From a Jenkins build to a running AWS server group.
 #[derive(Debug, Parser)]
@@ -34,7 +38,8 @@ pub(crate) struct Cli {
         global = true,
         env = "BOWLINE_SERVER",
         default_value = "http://localhost:8084",
-        value_name = "URL"
+        value_name = "URL",
+        help_heading = EVERYWHERE
     )]
     pub(crate) server: String,
     /// The server's API token, if it wants one; better given by the variable, which other users cannot see.
@@ -43,11 +48,20 @@ pub(crate) struct Cli {
         global = true,
         env = "BOWLINE_TOKEN",
         hide_env_values = true,
-        value_name = "TOKEN"
+        value_name = "TOKEN",
+        help_heading = EVERYWHERE
     )]
     pub(crate) token: Option<String>,
     /// How to print results.
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Table,
+        value_name = "FORMAT",
+        help_heading = EVERYWHERE
+    )]
     pub(crate) output: Format,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -69,6 +83,8 @@ pub(crate) enum Format {
     Table,
     /// For scripts.
     Json,
+    /// For scripts, and for people who read it.
+    Yaml,
 }
 
 #[derive(Debug, Subcommand)]
@@ -216,6 +232,7 @@ mod tests {
             &["bowline", "pipeline", "run", "shop", "p", "--timeout", "1m"],
             &["bowline", "execution", "watch", "not an id"],
             &["bowline", "execution", "list", "shop", "--status", "done"],
+            &["bowline", "execution", "list", "shop", "--limit", "0"],
             &["bowline", "validate"],
         ] {
             let error = Cli::try_parse_from(line).unwrap_err();

@@ -8,10 +8,15 @@ use std::{
 use expression::{Entry, Evaluated, Facts, Level, Limits, Scope, evaluate};
 use serde_json::{Map, Value};
 
-use crate::{CommandError, args::Eval, exit::Exit, output, source};
+use crate::{
+    CommandError,
+    args::{Eval, Format},
+    exit::Exit,
+    output, source,
+};
 
 /// Evaluates, prints the result, and tells what stayed as text.
-pub(crate) fn run(eval: &Eval) -> Result<Exit, CommandError> {
+pub(crate) fn run(eval: &Eval, format: Format) -> Result<Exit, CommandError> {
     let roots = match &eval.context {
         Some(path) => context(path)?,
         None => Map::new(),
@@ -23,7 +28,7 @@ pub(crate) fn run(eval: &Eval) -> Result<Exit, CommandError> {
     };
     let scope = Scope::new(roots, facts(eval));
     let Evaluated { value, summary } = evaluate(&document, &scope, &Limits::STANDARD);
-    output::json(&value);
+    output::data(&value, format);
     for entry in summary.values().flatten() {
         output::note(&told(entry));
     }

@@ -26,15 +26,15 @@ pub(crate) async fn run(
         Execution::Get { id } => {
             let view = server.execution(&id).await?;
             match format {
-                Format::Json => output::json(&view),
+                Format::Json | Format::Yaml => output::data(&view, format),
                 Format::Table => show(&view),
             }
             Ok(Exit::Succeeded)
         }
         Execution::Watch { id, timeout } => {
             let waited = watch::wait(server, &id, timeout, &mut Display::for_people()).await?;
-            if let (watch::Waited::Over(view), Format::Json) = (&waited, format) {
-                output::json(view);
+            if let (watch::Waited::Over(view), Format::Json | Format::Yaml) = (&waited, format) {
+                output::data(view, format);
             }
             Ok(watch::conclude(&id, &waited))
         }
@@ -69,11 +69,13 @@ pub(crate) async fn run(
 /// Tells how an execution stands after it was told something.
 fn told(told: &Told, format: Format) -> Exit {
     match (told, format) {
-        (Told::Now(view), Format::Json) => output::json(view),
+        (Told::Now(view), Format::Json | Format::Yaml) => output::data(view, format),
         (Told::Now(view), Format::Table) => show(view),
-        (Told::Accepted { event_id }, Format::Json | Format::Table) => output::note(&format!(
-            "accepted as event {event_id}, and not carried out yet: is a coordinator running?"
-        )),
+        (Told::Accepted { event_id }, Format::Json | Format::Yaml | Format::Table) => {
+            output::note(&format!(
+                "accepted as event {event_id}, and not carried out yet: is a coordinator running?"
+            ));
+        }
     }
     Exit::Succeeded
 }
@@ -87,11 +89,13 @@ async fn list(
 ) -> Result<Exit, CommandError> {
     let views = server.executions(application, statuses, limit).await?;
     match format {
-        Format::Json => output::json(&views),
+        Format::Json | Format::Yaml => output::data(&views, format),
         Format::Table => {
             let now = watch::now_ms();
             let rows: Vec<[String; 5]> = views.iter().map(|view| row(view, now)).collect();
-            output::table(["ID", "PIPELINE", "STATUS", "CREATED", "TOOK"], &rows);
+            let such = if statuses.is_empty() { "" } else { "such " };
+            let nothing = format!("there are no {such}executions in application `{application}`");
+            output::table(["ID", "PIPELINE", "STATUS", "CREATED", "TOOK"], &rows, &nothing);
         }
     }
     Ok(Exit::Succeeded)
@@ -118,7 +122,7 @@ fn show(view: &ExecutionView) {
         .into_iter()
         .map(|line| [line.label, line.status.to_string(), line.elapsed, line.remark])
         .collect();
-    output::table(["STAGE", "STATUS", "TOOK", "REMARK"], &rows);
+    output::table(["STAGE", "STATUS", "TOOK", "REMARK"], &rows, "it has no stages");
     for failure in progress::failures(view) {
         output::line(&failure);
     }

@@ -38,13 +38,10 @@ pub(crate) async fn run(fsck: Fsck, format: Format) -> Result<Exit, CommandError
         .map_err(CommandError::Store)?;
     let clean = survey.findings.is_empty();
     match format {
-        Format::Json => output::json(&Report {
-            clean,
-            rows: survey.rows,
-            executions: survey.executions,
-            findings: &survey.findings,
-            more: survey.more,
-        }),
+        Format::Json | Format::Yaml => {
+            let Survey { rows, executions, ref findings, more } = survey;
+            output::data(&Report { clean, rows, executions, findings, more }, format);
+        }
         Format::Table => {
             for finding in &survey.findings {
                 output::line(&text(finding));

@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
             Err(error) => finish(Err(error.into())),
         },
         Command::Validate(validate) => finish(validate::run(&validate, cli.output)),
-        Command::Eval(eval) => finish(eval::run(&eval)),
+        Command::Eval(eval) => finish(eval::run(&eval, cli.output)),
         Command::Fsck(fsck) => on_runtime(fsck::run(fsck, cli.output)),
         Command::Pipeline(command) => on_runtime(async move {
             pipeline::run(command, &Server::new(&cli.server, cli.token)?, cli.output).await
@@ -119,7 +119,7 @@ enum CommandError {
     #[error("`{path}` is not a JSON object: its keys are the names that expressions can see")]
     NoObject { path: String },
     /// A definition has errors; they were printed.
-    #[error("`{path}` was not saved: it has {errors} errors")]
+    #[error("`{path}` cannot be used: it has {}", output::count(*.errors, "error"))]
     Invalid { path: String, errors: usize },
     /// No pipeline of that name.
     #[error("there is no pipeline `{name}` in application `{application}`")]

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use wire::ExecutionView;
 
 use crate::{
     CommandError,
@@ -11,9 +13,9 @@ use crate::{
     diff::{self, Change},
     display::Display,
     exit::Exit,
-    output, plan,
+    output, plan, progress,
     server::{self, Definition, Server},
-    source, validate, watch,
+    source, span, validate, watch,
 };
 
 /// Runs one of the pipeline commands.
@@ -24,7 +26,7 @@ pub(crate) async fn run(
 ) -> Result<Exit, CommandError> {
     match command {
         Pipeline::List { application } => list(server, application.as_deref(), format).await,
-        Pipeline::Get { application, name } => get(server, &application, &name).await,
+        Pipeline::Get { application, name } => get(server, &application, &name, format).await,
         Pipeline::Save { files } => {
             for file in &files {
                 save(server, file, format).await?;
@@ -48,7 +50,7 @@ async fn list(
 ) -> Result<Exit, CommandError> {
     let definitions = server.pipelines(application).await?;
     match format {
-        Format::Json => output::json(&definitions),
+        Format::Json | Format::Yaml => output::data(&definitions, format),
         Format::Table => {
             let row = |definition: &Definition| {
                 let stages = definition.get("stages").and_then(Value::as_array).map_or(0, Vec::len);
@@ -62,14 +64,23 @@ async fn list(
                 ]
             };
             let rows: Vec<[String; 5]> = definitions.iter().map(row).collect();
-            output::table(["APPLICATION", "NAME", "STAGES", "STATE", "ID"], &rows);
+            let nothing = match application {
+                Some(name) => format!("there are no pipelines in application `{name}`"),
+                None => "there are no pipelines".to_owned(),
+            };
+            output::table(["APPLICATION", "NAME", "STAGES", "STATE", "ID"], &rows, &nothing);
         }
     }
     Ok(Exit::Succeeded)
 }
 
-async fn get(server: &Server, application: &str, name: &str) -> Result<Exit, CommandError> {
-    output::json(&known(server, application, name).await?);
+async fn get(
+    server: &Server,
+    application: &str,
+    name: &str,
+    format: Format,
+) -> Result<Exit, CommandError> {
+    output::data(&known(server, application, name).await?, format);
     Ok(Exit::Succeeded)
 }
 
@@ -96,7 +107,10 @@ async fn save(server: &Server, file: &Path, format: Format) -> Result<(), Comman
     let stored = known(server, &application, &name).await?;
     let id = self::text(&stored, "id");
     match format {
-        Format::Json => output::json(&json!({"application": application, "name": name, "id": id})),
+        Format::Json | Format::Yaml => {
+            let saved = json!({"application": application, "name": name, "id": id});
+            output::data(&saved, format);
+        }
         Format::Table => output::line(&format!("saved pipeline `{name}` of `{application}`: {id}")),
     }
     Ok(())
@@ -128,7 +142,7 @@ async fn diff(server: &Server, files: &[PathBuf], format: Format) -> Result<Exit
         });
     }
     match format {
-        Format::Json => output::json(&found),
+        Format::Json | Format::Yaml => output::data(&found, format),
         Format::Table => found.iter().for_each(tell),
     }
     let same = found.iter().all(|one| one.exists && one.changes.is_empty());
@@ -167,24 +181,45 @@ async fn start(server: &Server, run: Run, format: Format) -> Result<Exit, Comman
     if run.plan {
         let plan = server.plan(&run.application, &run.name, &trigger).await?;
         match format {
-            Format::Json => output::json(&plan),
+            Format::Json | Format::Yaml => output::data(&plan, format),
             Format::Table => plan::show(&plan),
         }
         return Ok(plan::verdict(&plan));
     }
     let id = server.start(&run.application, &run.name, &trigger).await?;
     match format {
-        Format::Json => output::json(&json!({"id": id, "ref": format!("/pipelines/{id}")})),
+        Format::Json | Format::Yaml => {
+            output::data(&json!({"id": id, "ref": format!("/pipelines/{id}")}), format);
+        }
         Format::Table => output::line(id.as_str()),
     }
+    let asked = Instant::now();
+    let patience = watch::patience(run.wait, run.timeout);
+    let Some(begun) = watch::begun(server, &id, patience).await? else {
+        output::note(&format!(
+            "the start was accepted, and not carried out within {}: is a coordinator running? Follow it with `bowline execution watch {id}`",
+            span::show(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+        ));
+        return Ok(if run.wait { Exit::Timeout } else { Exit::Succeeded });
+    };
     if !run.wait {
-        return Ok(Exit::Succeeded);
+        return Ok(refusal(&begun));
     }
-    let waited = watch::wait(server, &id, run.timeout, &mut Display::for_people()).await?;
-    if let (watch::Waited::Over(view), Format::Json) = (&waited, format) {
-        output::json(view);
+    let timeout = run.timeout.map(|timeout| timeout.saturating_sub(asked.elapsed()));
+    let waited = watch::wait(server, &id, timeout, &mut Display::for_people()).await?;
+    if let (watch::Waited::Over(view), Format::Json | Format::Yaml) = (&waited, format) {
+        output::data(view, format);
     }
     Ok(watch::conclude(&id, &waited))
+}
+
+/// Tells why an execution ended before it began, if it did.
+fn refusal(view: &ExecutionView) -> Exit {
+    if view.start_time.is_some() || !view.status.is_complete() {
+        return Exit::Succeeded;
+    }
+    output::note(&progress::summary(view));
+    Exit::of(view.status)
 }
 
 /// Controller and job of a definition's first enabled Jenkins trigger.

@@ -73,7 +73,14 @@ impl Problem {
             .unwrap_or_else(|| format!("the server answered {status}"));
         for problem in &self.errors {
             let field = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
-            text.extend(["\n  ", field("pointer"), ": ", field("message")]);
+            if field("message").is_empty() {
+                continue;
+            }
+            text.push_str("\n  ");
+            if !field("pointer").is_empty() {
+                text.extend([field("pointer"), ": "]);
+            }
+            text.push_str(field("message"));
             if !field("hint").is_empty() {
                 text.extend([" (", field("hint"), ")"]);
             }
@@ -92,6 +99,11 @@ impl ServerError {
             }
             Self::Address { .. } | Self::Client(_) | Self::Unreadable { .. } => false,
         }
+    }
+
+    /// True when the server knows no such thing.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if *status == StatusCode::NOT_FOUND)
     }
 
     /// What to do about it.
@@ -239,7 +251,7 @@ impl Server {
         let path = ["applications", application, "pipelineConfigs", name];
         match self.read(&doing, self.request(Method::GET, &path, &[])).await {
             Ok(definition) => Ok(Some(definition)),
-            Err(ServerError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+            Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -363,12 +375,13 @@ mod tests {
             "title": "Bad Request", "detail": "2 problems", "errors": [
                 {"pointer": "/name", "message": "is missing", "hint": "add it"},
                 {"pointer": "/stages/0", "message": "has no type"},
+                {"message": "is empty"}, {"result": "rejected"}, 7,
             ],
         }))
         .unwrap();
         assert_eq!(
             problem.text(StatusCode::BAD_REQUEST),
-            "2 problems\n  /name: is missing (add it)\n  /stages/0: has no type"
+            "2 problems\n  /name: is missing (add it)\n  /stages/0: has no type\n  is empty"
         );
         assert_eq!(
             Problem::default().text(StatusCode::BAD_GATEWAY),

@@ -24,10 +24,15 @@ pub(crate) fn run(validate: &Validate, format: Format) -> Result<Exit, CommandEr
     let mut checked: Vec<(&Path, Parsed)> = Vec::new();
     for file in &validate.files {
         // A definition copied out of a user interface has no name; that alone is not wrong.
-        checked.push((file, Pipeline::parse_exported(&source::read(file)?)));
+        let text = source::read(file)?;
+        let mut parsed = Pipeline::parse_exported(&text);
+        expression::check_expressions(&text, &mut parsed);
+        checked.push((file, parsed));
     }
     match format {
-        Format::Json => output::json(&checked.iter().map(report).collect::<Vec<_>>()),
+        Format::Json | Format::Yaml => {
+            output::data(&checked.iter().map(report).collect::<Vec<_>>(), format);
+        }
         Format::Table => {
             for (file, parsed) in &checked {
                 for problem in &parsed.problems {
@@ -43,7 +48,8 @@ pub(crate) fn run(validate: &Validate, format: Format) -> Result<Exit, CommandEr
 
 /// A definition that can be saved; its problems are told on standard error either way.
 pub(crate) fn checked(file: &Path, text: &str) -> Result<Pipeline, CommandError> {
-    let parsed = Pipeline::parse(text);
+    let mut parsed = Pipeline::parse(text);
+    expression::check_expressions(text, &mut parsed);
     for problem in &parsed.problems {
         output::note(&self::text(file, problem));
     }
@@ -81,13 +87,12 @@ fn text(file: &Path, problem: &Problem) -> String {
 fn verdict(file: &Path, parsed: &Parsed) -> String {
     let errors = parsed.errors().count();
     let warnings = parsed.problems.len() - errors;
-    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let word = if parsed.pipeline.is_some() { "valid" } else { "not valid" };
     format!(
         "{}: {word}, {}, {}",
         file.display(),
-        count(errors, "error"),
-        count(warnings, "warning")
+        output::count(errors, "error"),
+        output::count(warnings, "warning")
     )
 }
 

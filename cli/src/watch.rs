@@ -18,6 +18,13 @@ const PACE: Duration = Duration::from_millis(500);
 /// A server that is away for longer ends the waiting: a restart takes seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How often it is looked whether a start was carried out.
+const BEGIN_PACE: Duration = Duration::from_millis(250);
+/// A start asks Jenkins for the build that was picked; nobody who does not wait should wait for longer.
+const BEGIN_PATIENCE: Duration = Duration::from_secs(15);
+/// Who waits for the end waits also while Jenkins is asked again, which takes a minute at most.
+const BEGIN_PATIENCE_WAITING: Duration = Duration::from_mins(2);
+
 /// How waiting ended, when nothing went wrong with the waiting itself.
 #[derive(Debug)]
 pub(crate) enum Waited {
@@ -25,6 +32,31 @@ pub(crate) enum Waited {
     Over(Box<ExecutionView>),
     /// The time is up and it still runs.
     TimeUp,
+}
+
+/// How long to wait for a start to be carried out, when the end is waited for for at most `timeout`.
+pub(crate) fn patience(wait: bool, timeout: Option<Duration>) -> Duration {
+    let usual = if wait { BEGIN_PATIENCE_WAITING } else { BEGIN_PATIENCE };
+    timeout.map_or(usual, |timeout| timeout.min(usual))
+}
+
+/// Waits until a start was carried out, at most `patience`; `None` when it takes longer.
+///
+/// The server answers a start when it is certain to be carried out, which may be before it is.
+pub(crate) async fn begun(
+    server: &Server,
+    id: &ExecutionId,
+    patience: Duration,
+) -> Result<Option<ExecutionView>, ServerError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match server.execution(id).await {
+            Ok(view) => return Ok(Some(view)),
+            Err(error) if !(error.is_transient() || error.is_not_found()) => return Err(error),
+            Err(_) if deadline <= Instant::now() => return Ok(None),
+            Err(_) => tokio::time::sleep(BEGIN_PACE).await,
+        }
+    }
 }
 
 /// Waits until an execution is over, at most `timeout`, and shows its stages meanwhile.

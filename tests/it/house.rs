@@ -12,7 +12,7 @@ use serde_json::Value;
 const PLAN: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("runtime", &[]),
-    ("expression", &[]),
+    ("expression", &["model"]),
     ("wire", &["model"]),
     ("engine", &["expression", "model", "wire"]),
     ("store", &["model"]),
@@ -21,7 +21,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("coordinator", &["bus", "engine", "model", "runtime", "store", "wire"]),
     ("worker-bake", &["bus", "model", "runtime", "store", "wire", "worker"]),
     ("worker-deploy", &["bus", "model", "runtime", "store", "wire", "worker"]),
-    ("trigger-gateway", &["model", "runtime", "store", "wire"]),
+    ("trigger-gateway", &["expression", "model", "runtime", "store", "wire"]),
     ("fake-aws", &["model", "runtime", "wire", "worker-bake", "worker-deploy"]),
     ("fake-jenkins", &["model", "runtime", "wire"]),
     ("fault-proxy", &["runtime"]),

@@ -70,6 +70,11 @@ pub(crate) async fn accept(
     }
 }
 
+/// Whether this request was accepted before.
+pub(crate) async fn is_known(gateway: &Gateway, key: &str) -> Result<bool, Problem> {
+    Ok(ask(gateway.store.event_get(key)).await?.is_some())
+}
+
 /// What came of an event, if that is known within `patience`.
 pub(crate) async fn settled(
     gateway: &Gateway,

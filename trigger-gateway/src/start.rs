@@ -14,6 +14,8 @@ use metrics::counter;
 use model::{
     ExecutionId,
     limits::{SURVEY_TIMEOUT, WEBHOOK_BYTES_MAX},
+    parameters::{ParameterProblem, resolve_parameters},
+    pipeline::Pipeline,
 };
 use serde_json::{Map, Value, json};
 use store::PipelineRow;
@@ -105,8 +107,12 @@ impl Request {
 
     async fn begin(self, gateway: &Gateway) -> Result<Started, Problem> {
         let Self { key, pipeline, user, trigger, dry_run: _ } = self;
-        check_enabled(&pipeline)?;
         let event_key = format!("manual/{key}");
+        // What was accepted once is answered as it was, whatever the definition says by now.
+        if !intake::is_known(gateway, &event_key).await? {
+            check_enabled(&pipeline)?;
+            check_parameters(&pipeline, &trigger)?;
+        }
         let execution = ExecutionId::of_event(&event_key, &pipeline.id);
         let PipelineRow { id, application, name, .. } = pipeline;
         let event = Event::ManualStart(ManualStart { pipeline_id: id, user, trigger });
@@ -186,6 +192,40 @@ fn check_enabled(row: &PipelineRow) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Refuses what the coordinator would refuse by the same rule, before anything is stored. A definition
+/// that cannot be read is left to the coordinator, which says so.
+fn check_parameters(row: &PipelineRow, trigger: &Map<String, Value>) -> Result<(), Problem> {
+    let Some(pipeline) = Pipeline::parse(&row.body).pipeline else { return Ok(()) };
+    let nothing = Map::new();
+    let given = trigger.get("parameters").and_then(Value::as_object).unwrap_or(&nothing);
+    let Err(problems) = resolve_parameters(&pipeline.parameters, given) else { return Ok(()) };
+    let text = match problems.len() {
+        1 => "1 parameter is refused, nothing was started".to_owned(),
+        more => format!("{more} parameters are refused, nothing was started"),
+    };
+    let errors = problems.iter().map(|problem| parameter_error(problem, given)).collect();
+    Err(Problem::bad_request("invalid-parameters", text).with_errors(errors))
+}
+
+/// One refused parameter, for people (`message`) and for scripts (the rest).
+fn parameter_error(problem: &ParameterProblem, given: &Map<String, Value>) -> Value {
+    let (code, name, allowed) = match problem {
+        ParameterProblem::Missing { name } => ("missing", name, None),
+        ParameterProblem::NotAllowed { name, value: _, allowed } => {
+            ("not-allowed", name, Some(allowed))
+        }
+        ParameterProblem::NotADate { name, value: _ } => ("not-a-date", name, None),
+    };
+    let place = name.replace('~', "~0").replace('/', "~1");
+    let mut error = json!({ "pointer": format!("/parameters/{place}"), "code": code,
+        "parameter": name, "message": problem.to_string() });
+    if let Some(error) = error.as_object_mut() {
+        error.extend(given.get(name).map(|value| ("value".to_owned(), value.clone())));
+        error.extend(allowed.map(|allowed| ("allowed".to_owned(), json!(allowed))));
+    }
+    error
+}
+
 /// Waits until a read of the execution will find it. When the coordinator decided against it, that
 /// is told; when it takes longer, the answer is the same as if it existed: it will.
 async fn await_execution(
@@ -208,8 +248,11 @@ async fn await_execution(
 }
 
 fn not_started(outcome: &Value) -> Problem {
-    let refused = Problem::conflict("not-started", "the pipeline was not started, see `errors`");
-    refused.with_errors(json!([outcome]))
+    let text = match outcome.get("reason").and_then(Value::as_str) {
+        Some(reason) => format!("the pipeline was not started: {reason}"),
+        None => "the pipeline was not started, see `errors`".to_owned(),
+    };
+    Problem::conflict("not-started", text).with_errors(json!([outcome]))
 }
 
 fn count(accepted: Accepted) {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 pub(crate) const EVAL_HELP: &str = "\
-The result is printed as JSON on standard output. What stayed unresolved, and why, goes to standard
-error; as in a stage, it stays as text and is no failure unless --strict is given.
+The result is printed on standard output, as JSON, or as YAML with -o yaml. What stayed unresolved, and why,
+goes to standard error; as in a stage, it stays as text and is no failure unless --strict is given.
 
 The context file is one JSON object. Its keys are the names at the root: `trigger`, `parameters`,
 `execution` (with an `id` and `stages`) and the keys of the stage's own context.

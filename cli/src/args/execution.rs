@@ -18,7 +18,7 @@ pub(crate) enum Execution {
         #[arg(long = "status", value_name = "STATUS", value_parser = status)]
         statuses: Vec<model::ExecutionStatus>,
         /// At most so many.
-        #[arg(long, default_value_t = 20)]
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
         limit: u32,
     },
     /// Prints an execution

@@ -55,7 +55,8 @@ Examples:
   generate-pipeline | bowline pipeline diff - -o json";
 
 const RUN_HELP: &str = "\
-With --build, the number is that of the job of the pipeline's Jenkins trigger.
+With --build, the number is that of the job of the pipeline's Jenkins trigger. A start that is refused (a
+parameter with a value that is not allowed, a stage type that is not known) says why, and ends with exit code 1.
 
 Examples:
   bowline pipeline run shop build-bake-deploy --build 118

@@ -111,15 +111,65 @@ async fn a_start_is_repeated_under_one_key_and_prints_the_id_alone() {
     let (script, server) = Script::serve([
         (503, json!({"title": "Service Unavailable"})),
         (202, json!({"ref": format!("/pipelines/{ID}")})),
+        (404, json!({"title": "Not Found"})),
+        (200, execution("RUNNING")),
     ])
     .await;
     let arguments = ["pipeline", "run", "shop", "build it", "-p", "a=b", "--server", &server];
     let ended = run(&arguments).await.with_code(0);
-    assert_eq!(ended.stdout, format!("{ID}\n"));
+    assert_eq!((ended.stdout, ended.stderr), (format!("{ID}\n"), String::new()));
     let asked = script.asked();
-    assert_eq!(asked.len(), 2);
+    let read = format!("GET /pipelines/{ID}");
+    assert_eq!((asked.len(), &asked[2].0, &asked[3].0), (4, &read, &read));
     assert_eq!(asked[0].0, "POST /pipelines/shop/build%20it");
     assert!(asked[0].1.is_some() && asked[0] == asked[1], "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_says_why_and_fails() {
+    let errors = json!([{
+        "pointer": "/parameters/env", "code": "not-allowed", "parameter": "env", "value": "mars",
+        "allowed": ["moon"], "message": "parameter `env` is \"mars\"; allowed are \"moon\"",
+    }]);
+    let refusal =
+        json!({ "detail": "1 parameter is refused, nothing was started", "errors": errors });
+    let (_, server) = Script::serve([(400, refusal)]).await;
+    let arguments = ["pipeline", "run", "shop", "p", "-p", "env=mars", "--server", &server];
+    let ended = run(&arguments).await.with_code(1);
+    assert_eq!(ended.stdout, "", "there is no id");
+    assert_eq!(
+        ended.stderr,
+        "error: could not start the pipeline `p` of `shop`: 1 parameter is refused, nothing was started\n  \
+         /parameters/env: parameter `env` is \"mars\"; allowed are \"moon\"\n"
+    );
+}
+
+#[tokio::test]
+async fn a_start_that_failed_before_it_began_says_why_and_fails() {
+    let mut failed = execution("TERMINAL");
+    failed["startTime"] = Value::Null;
+    failed["cancellationReason"] = json!("failed on startup: stage type `x` is not known here");
+    let accepted = json!({"ref": format!("/pipelines/{ID}")});
+    for more in [&[][..], &["--wait"]] {
+        let (_, server) = Script::serve([(202, accepted.clone()), (200, failed.clone())]).await;
+        let start = ["pipeline", "run", "shop", "p", "--server", &server];
+        let ended = run(&[&start[..], more].concat()).await.with_code(1);
+        assert_eq!(ended.stdout, format!("{ID}\n"));
+        let why = "TERMINAL: failed on startup: stage type `x` is not known here\n";
+        assert!(ended.stderr.ends_with(why), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_nobody_carries_out_is_told_so() {
+    let accepted = json!({"ref": format!("/pipelines/{ID}")});
+    let missing = (404, json!({"title": "Not Found"}));
+    let (_, server) = Script::serve([(202, accepted), missing]).await;
+    let arguments =
+        ["pipeline", "run", "shop", "p", "--wait", "--timeout", "300ms", "--server", &server];
+    let ended = run(&arguments).await.with_code(3);
+    assert_eq!(ended.stdout, format!("{ID}\n"));
+    assert!(ended.stderr.contains("is a coordinator running?"), "{}", ended.stderr);
 }
 
 #[tokio::test]
@@ -131,6 +181,11 @@ async fn errors_say_what_was_tried_why_it_failed_and_what_to_do() {
         "error: could not list the pipelines: Unauthorized\n\
          hint: set BOWLINE_TOKEN to the server's API token (`gateway.api_token` in its configuration)\n"
     );
+
+    let (_, server) = Script::serve([(200, json!([]))]).await;
+    let ended = run(&["execution", "list", "shop", "--server", &server]).await.with_code(0);
+    let nothing = "there are no executions in application `shop`\n".to_owned();
+    assert_eq!((ended.stdout, ended.stderr), (String::new(), nothing));
 
     let (_, server) = Script::serve([(404, json!({"title": "Not Found"}))]).await;
     let ended = run(&["pipeline", "get", "shop", "x", "--server", &server]).await.with_code(1);
@@ -170,4 +225,6 @@ async fn lists_are_tables_for_people_and_json_for_scripts() {
     );
     let ended = run(&["execution", "list", "shop", "-o", "json", "--server", &server]).await;
     assert_eq!(ended.json()[0]["id"], ID);
+    let ended = run(&["execution", "list", "shop", "-o", "yaml", "--server", &server]).await;
+    assert!(ended.stdout.starts_with(&format!("---\n- id: {ID}\n  type: PIPELINE\n")), "{ended:?}");
 }

@@ -72,8 +72,9 @@ async fn what_was_saved_is_there_after_the_server_was_killed() {
     let execution = started.stdout.trim().to_owned();
     let canceled = [&["execution", "cancel", &execution, "--reason", "a test"][..], &at].concat();
     run(&canceled).await;
+    // A bake that is told to stop while it asks for a builder looks for a minute whether one came of it.
     let watched =
-        run(&[&["execution", "watch", &execution, "--timeout", "60s"][..], &at].concat()).await;
+        run(&[&["execution", "watch", &execution, "--timeout", "150s"][..], &at].concat()).await;
     assert!(matches!(watched.code, 0 | 1 | 4), "{watched:#?}");
 
     run(&[&["pipeline", "delete", "shop", "bake only"][..], &at].concat()).await.with_code(0);

@@ -30,6 +30,25 @@ async fn every_problem_of_every_file_is_told_and_the_exit_code_says_whether_one_
 }
 
 #[tokio::test]
+async fn an_expression_that_cannot_be_read_is_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.json");
+    let odd = r#"{"application": "shop", "name": "p", "stages": [
+        {"refId": "1", "type": "wait", "waitTime": "${ #toInt('4' }"}]}"#;
+    std::fs::write(&file, odd).unwrap();
+    let ended = run(&["validate", text(&file)]).await.with_code(0);
+    let shown = file.display();
+    assert_eq!(
+        ended.stdout,
+        format!(
+            "{shown}:2:52: warning[expression-syntax]: the expression `${{ #toInt('4' }}` cannot be read: \
+             `(` is closed by `}}` (character 10 of the text) (at /stages/0/waitTime)\n    hint: the whole text stays \
+             as it is when the stage runs; `bowline eval` tries expressions out\n{shown}: valid, 0 errors, 1 warning\n"
+        )
+    );
+}
+
+#[tokio::test]
 async fn a_missing_file_is_named() {
     let ended = run(&["validate", "nowhere.json"]).await.with_code(1);
     assert!(ended.stderr.starts_with("error: could not read `nowhere.json`: "), "{}", ended.stderr);

@@ -76,14 +76,46 @@ fn run<'s>(machine: &mut Machine<'s>, text: &str) -> Result<Value<'s>, Fault> {
     if !text.contains("${") {
         return piece(machine, text, 0);
     }
-    let source = with_variables(machine, text)?;
+    let source = with_variables(text, |Inserted { source, offset, quoted: inside }| {
+        let value = piece(machine, source, offset)?;
+        let name = format!("piece{}", machine.variables.len());
+        let value = if inside { quoted(machine, &value, offset)? } else { literal(value) };
+        machine.variables.insert(name.clone(), value);
+        Ok(name)
+    })?;
     // Places in the rewritten text mean nothing to its author.
     let node = parse(&source, machine.limits).map_err(|fault| Fault { at: 0, ..fault })?;
     machine.run(&node).map_err(|fault| Fault { at: 0, ..fault })
 }
 
-/// Puts a variable in the place of each `${…}`; inside quotes it is added to the text around it.
-fn with_variables(machine: &mut Machine<'_>, text: &str) -> Result<String, Fault> {
+/// Whether a text could be evaluated, as far as that can be known without data.
+pub(crate) fn syntax(text: &str, limits: &Limits) -> Result<(), Fault> {
+    if !text.contains("${") {
+        return parse(text, limits).map(drop);
+    }
+    let source = with_variables(text, |Inserted { source, offset, quoted: _ }| {
+        let read = parse(source, limits);
+        read.map(|_| "piece".to_owned())
+            .map_err(|fault| Fault { at: fault.at.saturating_add(offset), ..fault })
+    })?;
+    parse(&source, limits).map(drop).map_err(|fault| Fault { at: 0, ..fault })
+}
+
+/// A `${…}` in a text without one around it.
+struct Inserted<'t> {
+    source: &'t str,
+    /// In characters of the whole text.
+    offset: usize,
+    /// Whether it stands inside quotes.
+    quoted: bool,
+}
+
+/// Puts the variable that `name` gives in the place of each `${…}`; inside quotes it is added to the text
+/// around it.
+fn with_variables<'t>(
+    text: &'t str,
+    mut name: impl FnMut(Inserted<'t>) -> Result<String, Fault>,
+) -> Result<String, Fault> {
     let mut out = String::new();
     // The quote that is open, where it began, and whether a piece stands in it.
     let mut quote: Option<(char, usize, bool)> = None;
@@ -108,9 +140,8 @@ fn with_variables(machine: &mut Machine<'_>, text: &str) -> Result<String, Fault
                 }
             }
             Piece::Expression { source, offset } => {
-                let value = piece(machine, source, offset)?;
-                let name = format!("piece{}", machine.variables.len());
-                let value = if let Some((mark, begin, pieces)) = &mut quote {
+                let name = name(Inserted { source, offset, quoted: quote.is_some() })?;
+                if let Some((mark, begin, pieces)) = &mut quote {
                     if !*pieces {
                         out.insert(*begin, '(');
                         *pieces = true;
@@ -118,13 +149,10 @@ fn with_variables(machine: &mut Machine<'_>, text: &str) -> Result<String, Fault
                     out.extend([*mark, ' ', '+', ' ', '#']);
                     out.push_str(&name);
                     out.extend([' ', '+', ' ', *mark]);
-                    quoted(machine, &value, offset)?
                 } else {
                     out.push('#');
                     out.push_str(&name);
-                    literal(value)
-                };
-                machine.variables.insert(name, value);
+                }
             }
         }
     }

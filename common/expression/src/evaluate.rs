@@ -188,8 +188,8 @@ impl Walk<'_> {
                 (Level::Error, Some(kind.as_str()))
             }
         };
-        let place = self.path.first().map(|key| format!("[{key}] ")).unwrap_or_default();
-        let description = format!("Failed to evaluate {place}{message}").replace('$', "");
+        let place = self.path.first().map_or_else(|| ":".to_owned(), |key| format!(" [{key}]"));
+        let description = format!("Failed to evaluate{place} {message}").replace('$', "");
         let pointer = self.path.iter().fold(String::new(), |pointer, step| {
             pointer + "/" + &step.replace('~', "~0").replace('/', "~1")
         });

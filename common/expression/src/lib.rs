@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bare;
+mod check;
 mod evaluate;
 mod fault;
 mod format;
@@ -24,6 +25,7 @@ mod value;
 mod world;
 
 pub use bare::{evaluate_bare, evaluate_condition};
+pub use check::check_expressions;
 pub use evaluate::{Entry, Evaluated, Level, evaluate, evaluate_text, mentions_expression};
 pub use fault::{ExpressionError, FaultKind};
 pub use limits::Limits;

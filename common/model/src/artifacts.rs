@@ -168,10 +168,25 @@ fn label(artifact: &Artifact) -> String {
     shortened(member("reference").or_else(|| member("name")).unwrap_or("one without a name"))
 }
 
+/// Largest compiled pattern.
+const COMPILED_BYTES_MAX: usize = 256 * 1024;
+
 /// The pattern for a whole text. Linear in the text, and bounded in size.
 fn whole(pattern: &str) -> Result<Regex, regex::Error> {
-    const COMPILED_BYTES_MAX: usize = 256 * 1024;
-    RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(COMPILED_BYTES_MAX).build()
+    compiled(pattern, COMPILED_BYTES_MAX)
+}
+
+fn compiled(pattern: &str, bytes_max: usize) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(bytes_max).build()
+}
+
+/// Why a pattern is none. Reading it is cheap, and building the machine for it is not: that is left until
+/// something is compared with it, but for patterns that are far too large.
+fn refusal(pattern: &str) -> Option<String> {
+    match compiled(pattern, 0) {
+        Ok(_) | Err(regex::Error::CompiledTooBig(_)) => None,
+        Err(error) => Some(reason(&error)),
+    }
 }
 
 /// Reads a definition's expected artifacts and tells everything that is odd about them.
@@ -179,10 +194,11 @@ pub(crate) fn read(body: &Map<String, Value>, found: &mut Findings) -> Vec<Expec
     let mut fields = Fields::literal(String::new(), body, found);
     let mut told = Findings::default();
     let mut seen = BTreeSet::new();
+    let mut bytes_left = limits::PATTERNS_BYTES_MAX;
     let mut expected = Vec::new();
     for (at, map) in fields.objects("expectedArtifacts") {
         let mut inner = Fields::literal(at, map, &mut told);
-        let matches = patterns(&mut inner);
+        let matches = patterns(&mut inner, &mut bytes_left);
         let default = inner.object("defaultArtifact");
         let use_default = inner.flag("useDefaultArtifact").unwrap_or(false);
         // Spinnaker's own form has written both names.
@@ -216,7 +232,8 @@ pub(crate) fn read(body: &Map<String, Value>, found: &mut Findings) -> Vec<Expec
     expected
 }
 
-fn patterns(fields: &mut Fields<'_, '_>) -> Vec<(String, String)> {
+/// Reads the patterns of an expected artifact, as long as they fit into what is left for all of them.
+fn patterns(fields: &mut Fields<'_, '_>, bytes_left: &mut usize) -> Vec<(String, String)> {
     let at = fields.pointer("matchArtifact");
     let Some(map) = fields.object("matchArtifact") else { return Vec::new() };
     let mut told = Findings::default();
@@ -229,8 +246,12 @@ fn patterns(fields: &mut Fields<'_, '_>) -> Vec<(String, String)> {
         } else if pattern.len() > limits::PATTERN_BYTES_MAX {
             let max = limits::PATTERN_BYTES_MAX;
             Some(format!("the pattern is longer than {max} bytes"))
+        } else if pattern.len() > *bytes_left {
+            let max = limits::PATTERNS_BYTES_MAX;
+            Some(format!("all patterns of a pipeline may have {max} bytes together"))
         } else {
-            whole(&pattern).err().map(|error| reason(&error))
+            *bytes_left -= pattern.len();
+            refusal(&pattern)
         };
         if let Some(reason) = wrong {
             let message = format!("`{member}` is no pattern: {reason}");

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::problem::{FieldProblem, Findings, Weight, member, shortened, shown};
+use crate::{
+    limits,
+    problem::{FieldProblem, Findings, Weight, member, shortened, shown},
+};
 
 /// An object, and below it what applies when the object does not say.
 pub(crate) struct Fields<'a, 'f> {
@@ -83,11 +86,14 @@ impl<'a, 'f> Fields<'a, 'f> {
         self.found.push(problem);
     }
 
+    /// Adds a problem that is put into words only if it is listed.
+    pub(crate) fn push_with(&mut self, weight: Weight, problem: impl FnOnce() -> FieldProblem) {
+        self.found.push_with(weight, problem);
+    }
+
     /// Adds what was found below this object.
     pub(crate) fn push_all(&mut self, found: Findings) {
-        for problem in found.into_list() {
-            self.push(problem);
-        }
+        self.found.absorb(found);
     }
 
     pub(crate) fn problem(
@@ -262,10 +268,13 @@ impl<'a, 'f> Fields<'a, 'f> {
         value.as_array()
     }
 
-    /// The objects of a list with their pointers.
+    /// The objects of a list with their pointers. Of a list with very many entries none is read.
     pub(crate) fn objects(&mut self, key: &str) -> Vec<(String, &'a Map<String, Value>)> {
         let base = self.pointer(key);
         let mut objects = Vec::new();
+        if self.tell_too_many(key) {
+            return objects;
+        }
         for (index, value) in self.list(key).into_iter().flatten().enumerate() {
             let at = format!("{base}/{index}");
             match value.as_object() {
@@ -290,6 +299,22 @@ impl<'a, 'f> Fields<'a, 'f> {
         objects
     }
 
+    /// Says that a list or an object has more entries than anybody reads. False if it has not.
+    pub(crate) fn tell_too_many(&mut self, key: &str) -> bool {
+        let many = match self.value(key) {
+            Some(Value::Array(list)) => list.len(),
+            Some(Value::Object(map)) => map.len(),
+            None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => 0,
+        };
+        let max = limits::ENTRIES_MAX;
+        if many > max {
+            let message = format!("`{key}` has {many} entries, {max} are allowed");
+            let hint = "take away those that nobody needs".to_owned();
+            self.hinted(Weight::Error, "too-many-entries", key, (message, hint));
+        }
+        many > max
+    }
+
     fn weight_of_open(&self, value: &Value) -> (Weight, &'static str) {
         match (value.as_str().and_then(unresolved), self.expressions) {
             (Some(Unresolved::Expression), Expressions::Evaluated) => (Weight::Later, "expression"),
@@ -301,6 +326,9 @@ impl<'a, 'f> Fields<'a, 'f> {
     /// Texts of a list, blanks left out. One wrong entry is told, the first.
     pub(crate) fn texts(&mut self, key: &str) -> Vec<String> {
         let pointer = self.pointer(key);
+        if self.tell_too_many(key) {
+            return Vec::new();
+        }
         let list = self.list(key).map_or(&[][..], Vec::as_slice);
         self.texts_of(key, &pointer, list)
     }
@@ -332,17 +360,21 @@ impl<'a, 'f> Fields<'a, 'f> {
     pub(crate) fn text_lists(&mut self, key: &str) -> BTreeMap<String, Vec<String>> {
         let base = self.pointer(key);
         let mut lists = BTreeMap::new();
+        if self.tell_too_many(key) {
+            return lists;
+        }
         for (name, value) in self.object(key).into_iter().flatten() {
             let at = member(&base, name);
             let texts = match value {
                 Value::Array(list) => self.texts_of(name, &at, list),
                 Value::Null => Vec::new(),
                 Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
-                    let message = format!("`{}` is {}, not a list", shortened(name), shown(value));
-                    self.push(
+                    self.found.push_with(Weight::Error, || {
+                        let message =
+                            format!("`{}` is {}, not a list", shortened(name), shown(value));
                         FieldProblem::new(Weight::Error, "wrong-type", at, message)
-                            .hint("write a list"),
-                    );
+                            .hint("write a list")
+                    });
                     Vec::new()
                 }
             };
@@ -355,6 +387,9 @@ impl<'a, 'f> Fields<'a, 'f> {
     pub(crate) fn pairs(&mut self, key: &str) -> BTreeMap<String, String> {
         let base = self.pointer(key);
         let mut pairs = BTreeMap::new();
+        if self.tell_too_many(key) {
+            return pairs;
+        }
         for (name, value) in self.object(key).into_iter().flatten() {
             let text = match value {
                 Value::Null => continue,
@@ -362,14 +397,13 @@ impl<'a, 'f> Fields<'a, 'f> {
                 Value::Bool(flag) => flag.to_string(),
                 Value::Number(number) => number.to_string(),
                 Value::Array(_) | Value::Object(_) => {
-                    let message = format!("`{}` is {}, not a text", shortened(name), shown(value));
-                    let problem = FieldProblem::new(
-                        Weight::Error,
-                        "wrong-type",
-                        member(&base, name),
-                        message,
-                    );
-                    self.push(problem.hint("write a text in quotes"));
+                    self.found.push_with(Weight::Error, || {
+                        let message =
+                            format!("`{}` is {}, not a text", shortened(name), shown(value));
+                        let at = member(&base, name);
+                        FieldProblem::new(Weight::Error, "wrong-type", at, message)
+                            .hint("write a text in quotes")
+                    });
                     continue;
                 }
             };
@@ -425,69 +459,4 @@ fn whole(value: &Value) -> Option<i128> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn codes(
-        value: &Value,
-        read: impl FnOnce(&mut Fields<'_, '_>),
-    ) -> Vec<(Weight, &'static str, String)> {
-        let mut found = Findings::default();
-        read(&mut Fields::new("/at".to_owned(), value.as_object().unwrap(), &mut found));
-        found.into_list().into_iter().map(|p| (p.weight, p.code, p.pointer)).collect()
-    }
-
-    #[test]
-    fn numbers_and_flags_are_read_as_people_write_them() {
-        let value =
-            json!({"a": 3, "b": "4", "c": 5.0, "d": "true", "e": false, "f": "", "g": null});
-        let told = codes(&value, |fields| {
-            assert_eq!(fields.number("a", 10), Some(3));
-            assert_eq!(fields.number("b", 10), Some(4));
-            assert_eq!(fields.number("c", 10), Some(5));
-            assert_eq!(fields.flag("d"), Some(true));
-            assert_eq!(fields.flag("e"), Some(false));
-            assert_eq!(fields.flag("f"), None);
-            assert_eq!(fields.number("g", 10), None);
-        });
-        assert!(told.is_empty(), "{told:?}");
-    }
-
-    #[test]
-    fn what_does_not_fit_is_told_where_it_stands() {
-        let value =
-            json!({"a": -1, "b": 2.5, "c": "yes", "d": [1], "e": "${n}", "f": "{{ n }}", "g": 99});
-        let told = codes(&value, |fields| {
-            assert_eq!(fields.number("a", 10), None);
-            assert_eq!(fields.number("b", 10), None);
-            assert_eq!(fields.flag("c"), None);
-            assert_eq!(fields.text("d"), None);
-            assert_eq!(fields.number("e", 10), None);
-            assert_eq!(fields.flag("f"), None);
-            assert_eq!(fields.number("g", 10), None);
-        });
-        let expected = [
-            (Weight::Error, "out-of-range", "/at/a".to_owned()),
-            (Weight::Error, "wrong-type", "/at/b".to_owned()),
-            (Weight::Error, "wrong-type", "/at/c".to_owned()),
-            (Weight::Error, "wrong-type", "/at/d".to_owned()),
-            (Weight::Later, "expression", "/at/e".to_owned()),
-            (Weight::Blocks, "placeholder", "/at/f".to_owned()),
-            (Weight::Error, "out-of-range", "/at/g".to_owned()),
-        ];
-        assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn placeholders_are_known_from_plain_text() {
-        for text in ["{{ app }}", "{% if x %}", "#regions('test')", "shop-#application('test')"] {
-            assert_eq!(unresolved(text), Some(Unresolved::Placeholder), "{text}");
-        }
-        assert_eq!(unresolved("x ${ y }"), Some(Unresolved::Expression));
-        for text in ["shop", "#1", "# comment (really)", "a # b", "$HOME", "{x}"] {
-            assert_eq!(unresolved(text), None, "{text}");
-        }
-    }
-}
+mod tests;

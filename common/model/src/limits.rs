@@ -28,8 +28,17 @@ pub const ATTEMPTS_MAX: u32 = 4;
 pub const WEBHOOK_BYTES_MAX: usize = 256 * 1024;
 /// Largest pipeline definition.
 pub const PIPELINE_BYTES_MAX: usize = 1024 * 1024;
+/// Most values and keys in a pipeline definition, together. A megabyte of what people write has 100,000; so many
+/// stages as are allowed, each requiring all before it, have 130,000.
+pub const VALUES_MAX: usize = 150_000;
 /// Most problems told of one pipeline definition; the rest are counted.
 pub const PROBLEMS_MAX: usize = 200;
+/// Most entries of a list of objects in a pipeline definition: triggers, clusters, preconditions and so on.
+pub const ENTRIES_MAX: usize = 1000;
+/// Most bytes in all patterns of a pipeline's expected artifacts together.
+pub const PATTERNS_BYTES_MAX: usize = 16 * 1024;
+/// Most names compared for the hints of one pipeline definition ("did you mean …?").
+pub const COMPARISONS_MAX: usize = 5000;
 /// Highest `maxConcurrentExecutions`: the range of Spinnaker's own form.
 pub const CONCURRENT_EXECUTIONS_MAX: u32 = 65_534;
 /// Most stages in a pipeline.
@@ -59,6 +68,8 @@ pub const SURVEY_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long an event that Jenkins does not confirm is tried.
 pub const CONFIRM_TIMEOUT: Duration = Duration::from_mins(10);
 
+const _: () = assert!(STAGES_MAX * STAGES_MAX / 2 < VALUES_MAX);
+const _: () = assert!(PATTERN_BYTES_MAX <= PATTERNS_BYTES_MAX);
 const _: () = assert!(BEAT_INTERVAL.as_secs() * 2 <= SELF_FENCE.as_secs());
 const _: () = assert!(SELF_FENCE.as_secs() + AWS_CALL_TIMEOUT.as_secs() < LEASE_TTL.as_secs());
 const _: () = assert!(LEASE_TTL.as_secs() < WAKE_MAX.as_secs());

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::problem::FieldProblem;
 pub use crate::{
     artifacts::ExpectedArtifact,
     graph::Graph,
@@ -196,12 +197,37 @@ pub struct Parsed {
     pub pipeline: Option<Pipeline>,
     /// In the order of the text.
     pub problems: Vec<Problem>,
+    /// What the text holds when there is no pipeline; `None` as well when it is no object, or too large to be
+    /// looked at.
+    pub body: Option<Map<String, Value>>,
 }
 
 impl Parsed {
     /// The problems that keep it from being used.
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|problem| problem.severity == Severity::Error)
+    }
+
+    /// The definition as it was given, whether it can be used or not.
+    pub fn body(&self) -> Option<&Map<String, Value>> {
+        self.pipeline.as_ref().map(|pipeline| &pipeline.body).or(self.body.as_ref())
+    }
+
+    /// Adds what others found in the same text, each at its place; at most [`PROBLEMS_MAX`] are listed and
+    /// the rest is counted. An error among them takes the pipeline away.
+    ///
+    /// [`PROBLEMS_MAX`]: crate::limits::PROBLEMS_MAX
+    pub fn add(&mut self, text: &str, found: Vec<FieldProblem>) {
+        if found.is_empty() {
+            return;
+        }
+        self.problems.extend(reading::place(text, found));
+        self.problems.sort_by_key(|problem| (problem.line, problem.column));
+        if self.errors().next().is_some()
+            && let Some(pipeline) = self.pipeline.take()
+        {
+            self.body = Some(pipeline.body);
+        }
     }
 }
 

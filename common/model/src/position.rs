@@ -1,7 +1,10 @@
 //! Where a value stands in a JSON text: `serde_json` tells line and column of syntax errors only,
 //! people need them for every problem.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::limits;
 
@@ -64,8 +67,35 @@ impl<'t> Positions<'t> {
         scanner.found
     }
 
+    /// Finds places; looks at the members of each object or list once, however many places are asked for.
+    pub(crate) fn locator(&self) -> Locator<'_> {
+        Locator { nodes: &self.nodes, members: BTreeMap::new() }
+    }
+
     /// The place of what a pointer names, or of the innermost value on the way there.
     pub(crate) fn locate(&self, pointer: &str) -> Position {
+        self.locator().locate(pointer)
+    }
+}
+
+/// Finds the places of values.
+#[derive(Debug)]
+pub(crate) struct Locator<'p> {
+    nodes: &'p [Node<'p>],
+    /// The members of the values that were looked into.
+    members: BTreeMap<usize, Members<'p>>,
+}
+
+/// The members of a value, by their index or name.
+#[derive(Debug, Default)]
+struct Members<'p> {
+    listed: Vec<usize>,
+    named: BTreeMap<&'p str, usize>,
+}
+
+impl<'p> Locator<'p> {
+    /// The place of what a pointer names, or of the innermost value on the way there.
+    pub(crate) fn locate(&mut self, pointer: &str) -> Position {
         let mut index = 0;
         for part in pointer.split('/').skip(1) {
             let Some(child) = self.child(index, &part.replace("~1", "/").replace("~0", "~")) else {
@@ -76,24 +106,33 @@ impl<'t> Positions<'t> {
         self.nodes.get(index).map_or(Position::START, |node| node.at)
     }
 
+    fn child(&mut self, parent: usize, part: &str) -> Option<usize> {
+        if !self.members.contains_key(&parent) {
+            let members = self.members_of(parent);
+            self.members.insert(parent, members);
+        }
+        let members = self.members.get(&parent)?;
+        let by_index = || members.listed.get(part.parse::<usize>().ok()?);
+        members.named.get(part).or_else(by_index).copied()
+    }
+
     /// Of equal keys the last counts, as for `serde_json`.
-    fn child(&self, parent: usize, part: &str) -> Option<usize> {
-        let end = self.nodes.get(parent)?.end;
-        let mut found = None;
+    fn members_of(&self, parent: usize) -> Members<'p> {
+        let mut members = Members::default();
+        let end = self.nodes.get(parent).map_or(0, |node| node.end);
         let mut index = parent + 1;
         while index < end {
-            let node = self.nodes.get(index)?;
-            let fits = match &node.key {
-                Key::Root => false,
-                Key::Index(number) => part.parse() == Ok(*number),
-                Key::Name(name) => name == part,
-            };
-            if fits {
-                found = Some(index);
+            let Some(node) = self.nodes.get(index) else { break };
+            match &node.key {
+                Key::Root => {}
+                Key::Index(_) => members.listed.push(index),
+                Key::Name(name) => {
+                    members.named.insert(name, index);
+                }
             }
             index = node.end.max(index + 1);
         }
-        found
+        members
     }
 }
 
@@ -335,6 +374,20 @@ mod tests {
         let place = of_syntax_error(text, error.line(), error.column());
         assert_eq!((place.line, place.column), (2, 11));
         assert_eq!(of_syntax_error("", 0, 0), Position::START);
+    }
+
+    #[test]
+    fn the_members_of_a_value_are_looked_at_once() {
+        let text = format!("{{\"a\": [{}0], \"b\": {{\"c\": 1}}}}", "0,".repeat(999));
+        let positions = Positions::scan(&text);
+        let mut locator = positions.locator();
+        for index in 0..1000_u32 {
+            let column = 8 + 2 * index;
+            assert_eq!(locator.locate(&format!("/a/{index}")), Position { line: 1, column });
+        }
+        locator.locate("/b/c");
+        let kept = |members: &Members<'_>| members.listed.len() + members.named.len();
+        assert_eq!(locator.members.values().map(kept).collect::<Vec<_>>(), [2, 1000, 1]);
     }
 
     proptest! {

@@ -94,21 +94,59 @@ pub(crate) struct Findings {
     list: Vec<FieldProblem>,
     left_out: usize,
     left_out_error: bool,
+    /// Reading ended before the end of the definition.
+    stopped: bool,
 }
 
 impl Findings {
     pub(crate) fn push(&mut self, problem: FieldProblem) {
+        let weight = problem.weight;
+        self.push_with(weight, || problem);
+    }
+
+    /// Adds a problem whose wording costs something, which is spent only if it is listed.
+    pub(crate) fn push_with(&mut self, weight: Weight, problem: impl FnOnce() -> FieldProblem) {
         if self.is_full() {
             self.left_out += 1;
-            self.left_out_error |= problem.weight == Weight::Error;
+            self.left_out_error |= weight == Weight::Error;
         } else {
-            self.list.push(problem);
+            self.list.push(problem());
         }
+    }
+
+    /// True when more problems change nothing: the list is full, and the definition is wrong.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        let wrong = |problem: &FieldProblem| problem.weight == Weight::Error;
+        self.is_full() && (self.left_out_error || self.list.iter().any(wrong))
+    }
+
+    /// Notes that the rest of the definition was not looked at.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
     }
 
     /// True when more problems are only counted: no work should go into their wording.
     pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= limits::PROBLEMS_MAX
+    }
+
+    /// Adds what another collection holds, and what it left out.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        let Self { list, left_out, left_out_error, stopped } = other;
+        for problem in list {
+            self.push(problem);
+        }
+        self.left_out += left_out;
+        self.left_out_error |= left_out_error;
+        self.stopped |= stopped;
+    }
+
+    /// Lets no error be more than a reason not to run.
+    pub(crate) fn soften(&mut self) {
+        for problem in &mut self.list {
+            problem.weight = problem.weight.max(Weight::Blocks);
+        }
+        self.left_out_error = false;
     }
 
     /// Adds problems found below `base`.
@@ -120,14 +158,16 @@ impl Findings {
     }
 
     pub(crate) fn into_list(mut self) -> Vec<FieldProblem> {
-        if self.left_out > 0 {
+        if self.left_out > 0 || self.stopped {
             let weight = if self.left_out_error { Weight::Error } else { Weight::Advice };
-            self.list.push(FieldProblem::new(
-                weight,
-                "more-problems",
-                String::new(),
-                format!("{} more problems are not listed", self.left_out),
-            ));
+            let message = match (self.left_out, self.stopped) {
+                (many, false) => format!("{many} more problems are not listed"),
+                (0, true) => "the rest of the definition was not looked at".to_owned(),
+                (many, true) => {
+                    format!("{many} more problems are not listed, and the rest was not looked at")
+                }
+            };
+            self.list.push(FieldProblem::new(weight, "more-problems", String::new(), message));
         }
         self.list
     }
@@ -172,26 +212,58 @@ pub(crate) fn shortened(text: &str) -> String {
     out
 }
 
-/// The known word that is most like a mistyped one.
+/// Finds the word that was meant. Looks at a bounded number of names: where a definition has hundreds of
+/// wrong ones, the last of them get no hint.
+#[derive(Debug)]
+pub(crate) struct Speller {
+    comparisons_left: usize,
+}
+
+impl Speller {
+    pub(crate) fn new() -> Self {
+        Self { comparisons_left: limits::COMPARISONS_MAX }
+    }
+
+    /// The known word that is most like a mistyped one.
+    pub(crate) fn nearest<'a>(
+        &mut self,
+        word: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        let left = &mut self.comparisons_left;
+        let counted = known.take_while(|_| {
+            let more = *left > 0;
+            *left = left.saturating_sub(1);
+            more
+        });
+        nearest(word, counted)
+    }
+}
+
+/// The known word that is most like a mistyped one, of a few; [`Speller`] is for many.
 pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const WORD_MAX: usize = 64;
     if word.len() > WORD_MAX {
         return None;
     }
-    let lower = word.to_lowercase();
-    let allowed = (lower.chars().count() / 3).clamp(1, 3);
+    let lower: Vec<char> = word.to_lowercase().chars().collect();
+    let allowed = (lower.len() / 3).clamp(1, 3);
     known
         .filter(|candidate| candidate.len() <= WORD_MAX)
-        .map(|candidate| (edits(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter_map(|candidate| {
+            let other: Vec<char> = candidate.to_lowercase().chars().collect();
+            Some((edits(&lower, &other, allowed)?, candidate))
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// How many characters must be added, taken away, replaced or swapped with their neighbour.
-fn edits(left: &str, right: &str) -> usize {
-    let left: Vec<char> = left.chars().collect();
-    let right: Vec<char> = right.chars().collect();
+/// How many characters must be added, taken away, replaced or swapped with their neighbour; `None` for
+/// more than `most`, which is known as soon as every way to go on costs more.
+fn edits(left: &[char], right: &[char], most: usize) -> Option<usize> {
+    if left.len().abs_diff(right.len()) > most {
+        return None;
+    }
     let cell = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=right.len()).collect();
@@ -207,9 +279,14 @@ fn edits(left: &str, right: &str) -> usize {
             }
             row.push(least);
         }
+        // A swap looks two rows back, so both must be beyond hope.
+        let hopeless = |row: &[usize]| row.iter().all(|cost| *cost > most);
+        if hopeless(&row) && hopeless(&above) {
+            return None;
+        }
         before = std::mem::replace(&mut above, row);
     }
-    cell(&above, right.len())
+    Some(cell(&above, right.len())).filter(|distance| *distance <= most)
 }
 
 #[cfg(test)]
@@ -229,9 +306,46 @@ mod tests {
         ] {
             assert_eq!(nearest(word, ["bake", "deploy"].into_iter()), expected, "{word}");
         }
-        assert_eq!(edits("", "abc"), 3);
-        assert_eq!(edits("kitten", "sitting"), 3);
-        assert_eq!(edits("ab", "ba"), 1);
+        let edits = |left: &str, right: &str, most| {
+            let letters = |text: &str| text.chars().collect::<Vec<char>>();
+            edits(&letters(left), &letters(right), most)
+        };
+        assert_eq!(edits("", "abc", 3), Some(3));
+        assert_eq!(edits("kitten", "sitting", 3), Some(3));
+        assert_eq!(edits("kitten", "sitting", 2), None);
+        assert_eq!(edits("ab", "ba", 1), Some(1));
+        assert_eq!(edits("aaaabaaaa", "aaaaabaaa", 1), Some(1));
+        assert_eq!(edits("abcdef", "uvwxyz", 3), None);
+    }
+
+    #[test]
+    fn a_speller_compares_so_many_names_and_no_more() {
+        let mut speller = Speller::new();
+        let mut compared = 0;
+        let many = std::iter::repeat_n("other", 3000).inspect(|_| compared += 1);
+        assert_eq!(speller.nearest("depoly", many.chain(["deploy"])), Some("deploy"));
+        let many = std::iter::repeat_n("other", 3000);
+        assert_eq!(speller.nearest("depoly", many.chain(["deploy"])), None);
+        assert_eq!(speller.nearest("depoly", ["deploy"].into_iter()), None);
+        assert_eq!((compared, speller.comparisons_left), (3000, 0));
+    }
+
+    #[test]
+    fn reading_may_end_when_more_problems_change_nothing() {
+        let mut found = Findings::default();
+        let problem = |weight| FieldProblem::new(weight, "a", String::new(), String::new());
+        for _ in 0..limits::PROBLEMS_MAX {
+            found.push(problem(Weight::Advice));
+        }
+        found.push_with(Weight::Advice, || panic!("nobody reads it"));
+        assert!(!found.is_hopeless(), "an error may still come");
+        found.push_with(Weight::Error, || panic!("nobody reads it"));
+        assert!(found.is_hopeless());
+        found.stop();
+        let told = found.into_list();
+        let last = told.last().unwrap();
+        assert_eq!((told.len(), last.weight), (limits::PROBLEMS_MAX + 1, Weight::Error));
+        assert_eq!(last.message, "2 more problems are not listed, and the rest was not looked at");
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod rules;
 mod variables;
 mod wait;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 pub use self::{
@@ -93,8 +95,9 @@ fn runnable<T>((read, problems): (Option<T>, Vec<FieldProblem>)) -> Result<T, Ve
 
 /// Adds what is not there yet, keeping the order.
 fn add_once(list: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
+    let mut seen: BTreeSet<String> = list.iter().cloned().collect();
     for item in more {
-        if !list.contains(&item) {
+        if seen.insert(item.clone()) {
             list.push(item);
         }
     }

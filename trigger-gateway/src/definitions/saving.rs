@@ -88,9 +88,10 @@ impl Draft {
         let bytes = read_body(headers, body, PIPELINE_BYTES_MAX).await?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Problem::bad_request("not-utf-8", "a definition is JSON in UTF-8"))?;
-        let parsed = Pipeline::parse(&text);
+        let mut parsed = Pipeline::parse(&text);
+        expression::check_expressions(&text, &mut parsed);
         let count = parsed.errors().count();
-        let Parsed { pipeline, problems } = parsed;
+        let Parsed { pipeline, problems, body: _ } = parsed;
         let Some(pipeline) = pipeline else {
             let detail = format!("the definition cannot be used, errors: {count}; see `errors`");
             let refused = Problem::bad_request("invalid-pipeline", detail);

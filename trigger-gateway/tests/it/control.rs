@@ -102,10 +102,76 @@ async fn what_cannot_start_says_why() {
         "what may have been meant as a trial is not started"
     );
     assert_eq!(events(&world.store).await, []);
+    let (status, body) = answer(ask("ship-it", r#"{"refuse":true}"#)).await;
     assert_eq!(
-        problem(ask("ship-it", r#"{"refuse":true}"#)).await,
-        (409, "not-started".to_owned())
+        (status, &body["code"], &body["detail"]),
+        (409, &json!("not-started"), &json!("the pipeline was not started: a reason"))
     );
+}
+
+async fn with_parameters(world: &World, disabled: bool, environments: &[&str]) {
+    let options: Vec<Value> = environments.iter().map(|value| json!({ "value": value })).collect();
+    let body = json!({ "application": "shop", "name": "ask", "id": "ask", "disabled": disabled,
+        "stages": [], "triggers": [], "parameterConfig": [
+            { "name": "env", "required": true, "hasOptions": true, "options": options },
+            { "name": "reason", "required": true },
+            { "name": "a/b", "constraint": "date" },
+        ] });
+    assert_eq!(answer(world.post("/pipelines", body.to_string())).await.0, 200);
+}
+
+#[tokio::test]
+async fn parameters_that_would_be_refused_start_nothing_and_are_all_named() {
+    let world = with_pipeline().await;
+    with_parameters(&world, false, &["staging", "production"]).await;
+    let wrong = r#"{"parameters":{"env":"mars","a/b":"soon","other":1}}"#;
+    let (status, body) = answer(world.post("/pipelines/shop/ask", wrong)).await;
+    assert_eq!(
+        (status, &body["code"], &body["detail"]),
+        (
+            400,
+            &json!("invalid-parameters"),
+            &json!("3 parameters are refused, nothing was started")
+        )
+    );
+    assert_eq!(
+        body["errors"],
+        json!([
+            { "pointer": "/parameters/env", "code": "not-allowed", "parameter": "env",
+              "message": "parameter `env` is \"mars\"; allowed are \"staging\", \"production\"",
+              "value": "mars", "allowed": ["staging", "production"] },
+            { "pointer": "/parameters/reason", "code": "missing", "parameter": "reason",
+              "message": "parameter `reason` is required" },
+            { "pointer": "/parameters/a~1b", "code": "not-a-date", "parameter": "a/b", "value": "soon",
+              "message": "parameter `a/b` is \"soon\"; write a date as YYYY-MM-DD, like 2024-02-29" },
+        ])
+    );
+    let (status, body) = answer(world.post("/pipelines/v2/shop/ask", "")).await;
+    assert_eq!((status, body["errors"].as_array().map(Vec::len)), (400, Some(2)));
+    assert_eq!(events(&world.store).await, [], "nothing was stored");
+    started(
+        &world,
+        "/pipelines/shop/ask",
+        &json!({ "parameters": { "env": "staging", "reason": 1 } }),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_start_that_was_accepted_is_answered_alike_when_the_definition_has_changed() {
+    let world = with_pipeline().await;
+    with_parameters(&world, false, &["staging"]).await;
+    let start = || {
+        let body = r#"{"parameters":{"env":"staging","reason":"why not"}}"#;
+        world.post("/pipelines/shop/ask", body).header("idempotency-key", "deploy-43")
+    };
+    let (status, first) = answer(start()).await;
+    assert_eq!(status, 202, "{first}");
+    with_parameters(&world, true, &["production"]).await;
+    assert_eq!(answer(start()).await, (202, first));
+    assert_eq!(events(&world.store).await.len(), 1);
+    let other = world.post("/pipelines/shop/ask", "").header("idempotency-key", "deploy-44");
+    assert_eq!(problem(other).await, (409, "pipeline-disabled".to_owned()));
 }
 
 #[tokio::test]

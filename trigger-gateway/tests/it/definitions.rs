@@ -88,6 +88,12 @@ async fn a_wrong_definition_is_refused_with_every_problem() {
             .iter()
             .all(|e| e["line"].is_u64() && e["column"].is_u64() && e["message"].is_string())
     );
+    let unreadable = r#"{"name": "", "application": "shop",
+        "stages": [{"refId": "1", "type": "wait", "waitTime": "${ ( }"}]}"#;
+    let (_, body) = answer(world.post("/pipelines", unreadable)).await;
+    let codes: Vec<&str> =
+        body["errors"].as_array().unwrap().iter().map(|e| e["code"].as_str().unwrap()).collect();
+    assert!(codes.contains(&"expression-syntax"), "{body}");
     for hopeless in ["", "[]", "{", "\"x\""] {
         assert_eq!(problem(world.post("/pipelines", hopeless)).await.0, 400, "{hopeless}");
     }

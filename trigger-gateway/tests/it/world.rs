@@ -111,7 +111,7 @@ async fn carry_out(store: &SharedStore, key: &str, body: &str) -> String {
     };
     let row = store.pipeline_get(&start.pipeline_id).await.unwrap().unwrap();
     if start.trigger.contains_key("refuse") {
-        return json!({ "refused": "a reason" }).to_string();
+        return json!({ "result": "rejected", "reason": "a reason" }).to_string();
     }
     let id = ExecutionId::of_event(key, &row.id);
     let status = if start.trigger.contains_key("done") {

@@ -8,7 +8,7 @@ use super::{Comparator, Condition, Constraint, Parameter, is_blank, is_date, tex
 use crate::{
     fields::{Fields, unresolved},
     limits,
-    problem::{FieldProblem, Findings, Weight, member, nearest, shortened, shown},
+    problem::{FieldProblem, Findings, Speller, Weight, member, shortened, shown},
 };
 
 /// Reads a definition's parameters and tells everything that is odd about them.
@@ -23,11 +23,12 @@ pub(crate) fn read(body: &Map<String, Value>, found: &mut Findings) -> Vec<Param
         return Vec::new();
     }
     let mut told = Findings::default();
+    let mut speller = Speller::new();
     let mut places: BTreeMap<String, String> = BTreeMap::new();
     let mut parameters = Vec::new();
     for (at, map) in objects {
         let mut inner = Fields::literal(at.clone(), map, &mut told);
-        let Some(parameter) = parameter(&mut inner) else { continue };
+        let Some(parameter) = parameter(&mut inner, &mut speller) else { continue };
         if let Some(first) = places.get(&parameter.name) {
             let message =
                 format!("parameter `{}` is already at {first}", shortened(&parameter.name));
@@ -38,12 +39,12 @@ pub(crate) fn read(body: &Map<String, Value>, found: &mut Findings) -> Vec<Param
         places.insert(parameter.name.clone(), at);
         parameters.push(parameter);
     }
-    tell_conditions(&parameters, &places, &mut told);
+    tell_conditions(&parameters, &places, &mut speller, &mut told);
     fields.push_all(told);
     parameters
 }
 
-fn parameter(fields: &mut Fields<'_, '_>) -> Option<Parameter> {
+fn parameter(fields: &mut Fields<'_, '_>, speller: &mut Speller) -> Option<Parameter> {
     let name = fields.text("name");
     if name.is_none() && fields.value("name").is_none_or(Value::is_string) {
         fields.missing(Weight::Error, "name", "write the parameter's name");
@@ -64,7 +65,7 @@ fn parameter(fields: &mut Fields<'_, '_>) -> Option<Parameter> {
         constraint,
         condition: condition(fields),
     };
-    default_fits(&parameter, fields);
+    default_fits(&parameter, speller, fields);
     (!parameter.name.is_empty()).then_some(parameter)
 }
 
@@ -79,10 +80,12 @@ fn options(fields: &mut Fields<'_, '_>) -> Vec<String> {
                 options.extend(value.filter(|value| !is_blank(value)).map(text_of));
             }
             None | Some(Value::Null | Value::Array(_) | Value::Object(_)) => {
-                let at = member(&base, &index.to_string());
-                let message = format!("entry {index} of `options` is {}", shown(entry));
-                let problem = FieldProblem::new(Weight::Error, "wrong-type", at, message);
-                fields.push(problem.hint("write { \"value\": \"the option\" }"));
+                fields.push_with(Weight::Error, || {
+                    let at = member(&base, &index.to_string());
+                    let message = format!("entry {index} of `options` is {}", shown(entry));
+                    FieldProblem::new(Weight::Error, "wrong-type", at, message)
+                        .hint("write { \"value\": \"the option\" }")
+                });
             }
         }
     }
@@ -130,7 +133,7 @@ fn condition(fields: &mut Fields<'_, '_>) -> Option<Condition> {
 }
 
 /// A default that would be refused is found now, not by the first build at night.
-fn default_fits(parameter: &Parameter, fields: &mut Fields<'_, '_>) {
+fn default_fits(parameter: &Parameter, speller: &mut Speller, fields: &mut Fields<'_, '_>) {
     let Some(default) = parameter.default.as_ref().filter(|default| !is_blank(default)) else {
         return;
     };
@@ -143,7 +146,7 @@ fn default_fits(parameter: &Parameter, fields: &mut Fields<'_, '_>) {
             "the default, {}, is not among the options: starts without this parameter are refused",
             shown(default)
         );
-        let hint = match nearest(&text, parameter.options.iter().map(String::as_str)) {
+        let hint = match speller.nearest(&text, parameter.options.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("write one of {}", super::listed(&parameter.options)),
         };
@@ -161,6 +164,7 @@ fn default_fits(parameter: &Parameter, fields: &mut Fields<'_, '_>) {
 fn tell_conditions(
     parameters: &[Parameter],
     places: &BTreeMap<String, String>,
+    speller: &mut Speller,
     found: &mut Findings,
 ) {
     for parameter in parameters {
@@ -177,7 +181,7 @@ fn tell_conditions(
                     .hint("name another parameter"),
             );
         } else if !places.contains_key(other) {
-            let hint = match nearest(other, places.keys().map(String::as_str)) {
+            let hint = match speller.nearest(other, places.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "name another parameter of this pipeline".to_owned(),
             };

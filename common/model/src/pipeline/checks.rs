@@ -10,7 +10,7 @@ use crate::{
     fields::{Fields, unresolved},
     graph::GraphProblem,
     limits, moniker,
-    problem::{FieldProblem, Findings, Weight, nearest, shortened},
+    problem::{FieldProblem, Findings, Speller, Weight, shortened},
     stages::{self, BakeStage, DeployStage},
 };
 
@@ -64,12 +64,17 @@ pub(super) fn pipeline(
         );
     }
     let mut inner = Findings::default();
-    let graph = graph(&pipeline.stages, &mut inner);
+    let mut speller = Speller::new();
+    let graph = graph(&pipeline.stages, &mut speller, &mut inner);
     let before_regions = before_regions(&pipeline.stages, graph.as_ref());
     for (index, stage) in pipeline.stages.iter().enumerate() {
+        if inner.is_hopeless() {
+            inner.stop();
+            break;
+        }
         let problems = match StageType::of(&stage.kind) {
             None if stage.kind.is_empty() => Vec::new(),
-            None => vec![unknown_type(&stage.kind)],
+            None => vec![unknown_type(&stage.kind, &mut speller)],
             Some(kind) => {
                 let mut problems = stages::inspect(kind, &stage.config);
                 match kind {
@@ -77,7 +82,7 @@ pub(super) fn pipeline(
                         problems.extend(bake_region(stage, &problems, before_regions.as_ref()));
                     }
                     StageType::CheckPreconditions => {
-                        problems.extend(unknown_stage_names(stage, &pipeline.stages));
+                        problems.extend(unknown_stage_names(stage, &pipeline.stages, &mut speller));
                     }
                     StageType::Deploy
                     | StageType::Wait
@@ -90,14 +95,11 @@ pub(super) fn pipeline(
         };
         inner.extend_at(&format!("/stages/{index}"), problems);
     }
-    let mut problems = inner.into_list();
     // What a template leaves out is filled in when it is instantiated; it cannot run as it is.
     if template && form == Form::Exported {
-        for problem in &mut problems {
-            problem.weight = problem.weight.max(Weight::Blocks);
-        }
+        inner.soften();
     }
-    found.extend_at("", problems);
+    found.absorb(inner);
 }
 
 fn is_template(body: &Map<String, Value>) -> bool {
@@ -145,7 +147,7 @@ fn application(pipeline: &Pipeline, fields: &mut Fields<'_, '_>) {
     fields.hinted(weight, "bad-name", "application", (error.to_string(), hint));
 }
 
-fn graph(stages: &[StageDefinition], found: &mut Findings) -> Option<Graph> {
+fn graph(stages: &[StageDefinition], speller: &mut Speller, found: &mut Findings) -> Option<Graph> {
     let problems = match Graph::build(&nodes(stages)) {
         Ok(graph) => return Some(graph),
         Err(problems) => problems,
@@ -155,7 +157,7 @@ fn graph(stages: &[StageDefinition], found: &mut Findings) -> Option<Graph> {
         if found.is_full() {
             let message = String::new();
             found.push(FieldProblem::new(Weight::Error, "graph", String::new(), message));
-        } else if let Some(problem) = graph_problem(stages, problem) {
+        } else if let Some(problem) = graph_problem(stages, problem, speller) {
             found.push(problem);
         }
     }
@@ -163,7 +165,11 @@ fn graph(stages: &[StageDefinition], found: &mut Findings) -> Option<Graph> {
 }
 
 /// `None` for what follows from a wrong ref id, which has been told already.
-fn graph_problem(stages: &[StageDefinition], problem: GraphProblem) -> Option<FieldProblem> {
+fn graph_problem(
+    stages: &[StageDefinition],
+    problem: GraphProblem,
+    speller: &mut Speller,
+) -> Option<FieldProblem> {
     let error = |code, at, message| FieldProblem::new(Weight::Error, code, at, message);
     match problem {
         GraphProblem::DuplicateId { stage, first } => {
@@ -180,7 +186,7 @@ fn graph_problem(stages: &[StageDefinition], problem: GraphProblem) -> Option<Fi
             (!id.is_empty()).then(|| {
                 let message = format!("there is no stage with refId `{}`", shortened(id));
                 error("unknown-requisite", reading::requirement_at(stage, requirement), message)
-                    .hint(requisite_hint(stages, id))
+                    .hint(requisite_hint(stages, id, speller))
             })
         }
         GraphProblem::OnItself { stage, requirement } => {
@@ -211,7 +217,7 @@ fn graph_problem(stages: &[StageDefinition], problem: GraphProblem) -> Option<Fi
 /// Most ref ids a hint lists.
 const LISTED_MAX: usize = 10;
 
-fn requisite_hint(stages: &[StageDefinition], id: &str) -> String {
+fn requisite_hint(stages: &[StageDefinition], id: &str, speller: &mut Speller) -> String {
     if let Some(named) = stages.iter().find(|stage| stage.name == id) {
         return format!(
             "the stage named `{}` has refId `{}`",
@@ -219,7 +225,7 @@ fn requisite_hint(stages: &[StageDefinition], id: &str) -> String {
             shortened(&named.ref_id)
         );
     }
-    if let Some(near) = nearest(id, stages.iter().map(|stage| stage.ref_id.as_str())) {
+    if let Some(near) = speller.nearest(id, stages.iter().map(|stage| stage.ref_id.as_str())) {
         return format!("did you mean `{near}`?");
     }
     let ids = stages.iter().map(|stage| shortened(&stage.ref_id)).take(LISTED_MAX);
@@ -287,7 +293,11 @@ fn names_regions(problem: &FieldProblem) -> bool {
 }
 
 /// A condition on the status of a stage that is not there never holds.
-fn unknown_stage_names(stage: &StageDefinition, stages: &[StageDefinition]) -> Vec<FieldProblem> {
+fn unknown_stage_names(
+    stage: &StageDefinition,
+    stages: &[StageDefinition],
+    speller: &mut Speller,
+) -> Vec<FieldProblem> {
     let names: BTreeSet<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
     let mut problems = Vec::new();
     let list = stage.config.get("preconditions").and_then(Value::as_array);
@@ -308,7 +318,7 @@ fn unknown_stage_names(stage: &StageDefinition, stages: &[StageDefinition]) -> V
             continue;
         }
         let message = format!("there is no stage named `{}`", shortened(name));
-        let hint = match nearest(name, names.iter().copied()) {
+        let hint = match speller.nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "write the name of a stage of this pipeline".to_owned(),
         };
@@ -319,10 +329,10 @@ fn unknown_stage_names(stage: &StageDefinition, stages: &[StageDefinition]) -> V
     problems
 }
 
-fn unknown_type(kind: &str) -> FieldProblem {
+fn unknown_type(kind: &str, speller: &mut Speller) -> FieldProblem {
     let runs = known_stage_types().join("`, `");
     let known = known_stage_types().into_iter().chain(OTHER_STAGE_TYPES);
-    let hint = match nearest(kind, known) {
+    let hint = match speller.nearest(kind, known) {
         Some(near) if near != kind => format!("did you mean `{near}`?"),
         Some(_) | None => format!("stages of type `{runs}` run today"),
     };

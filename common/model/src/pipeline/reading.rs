@@ -28,7 +28,16 @@ pub(super) fn read(text: &str, form: Form) -> Parsed {
     }
     // Editors on Windows put a byte order mark in front.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut body = match serde_json::from_str::<Value>(text) {
+    if values(text) > limits::VALUES_MAX {
+        let max = limits::VALUES_MAX;
+        return refused(
+            Position::START,
+            "too-many-values",
+            format!("the definition has more than {max} values and keys"),
+            Some("split it into several pipelines, or move large lists out of it"),
+        );
+    }
+    let body = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(body)) => body,
         Ok(other) => return not_a_pipeline(text, &other),
         Err(error) => {
@@ -49,11 +58,41 @@ pub(super) fn read(text: &str, form: Form) -> Parsed {
     dedup_requires(&mut pipeline.stages);
     let problems = placed(text, found.into_list());
     let usable = problems.iter().all(|problem| problem.severity != Severity::Error);
-    let pipeline = usable.then(|| {
-        pipeline.body = std::mem::take(&mut body);
-        pipeline
-    });
-    Parsed { pipeline, problems }
+    if usable {
+        pipeline.body = body;
+        return Parsed { pipeline: Some(pipeline), problems, body: None };
+    }
+    Parsed { pipeline: None, problems, body: Some(body) }
+}
+
+/// How deep brackets may be nested in a text that `serde_json` reads.
+const DEPTH_MAX: usize = 127;
+
+/// How many values and keys a JSON text has, at most: each but the first follows a comma, a colon, or the bracket
+/// of a list or object. None of one that is nested too deep: that is told as what it is, and soon.
+fn values(text: &str) -> usize {
+    let mut count = 1;
+    let mut depth: usize = 0;
+    let mut quoted = false;
+    let mut escaped = false;
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' | b':' if !quoted => count += 1,
+            b'[' | b'{' if !quoted => {
+                count += 1;
+                depth += 1;
+            }
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEPTH_MAX {
+            return 0;
+        }
+    }
+    count
 }
 
 fn refused(place: Position, code: &'static str, message: String, hint: Option<&str>) -> Parsed {
@@ -66,7 +105,7 @@ fn refused(place: Position, code: &'static str, message: String, hint: Option<&s
         message,
         hint: hint.map(str::to_owned),
     };
-    Parsed { pipeline: None, problems: vec![problem] }
+    Parsed { pipeline: None, problems: vec![problem], body: None }
 }
 
 fn syntax_hint(message: &str) -> Option<&'static str> {
@@ -91,24 +130,20 @@ fn not_a_pipeline(text: &str, value: &Value) -> Parsed {
     refused(place, "not-an-object", format!("the definition is {}", shown(value)), Some(hint))
 }
 
+/// Gives problems that were found elsewhere their places.
+pub(super) fn place(text: &str, list: Vec<FieldProblem>) -> Vec<Problem> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut found = Findings::default();
+    for problem in list {
+        found.push(problem);
+    }
+    located(&Positions::scan(text), found.into_list())
+}
+
 /// Gives every problem its place, in the order of the text.
 fn placed(text: &str, list: Vec<FieldProblem>) -> Vec<Problem> {
     let positions = Positions::scan(text);
-    let place = |problem: FieldProblem| {
-        let at = positions.locate(&problem.pointer);
-        Problem {
-            severity: problem.severity(),
-            code: problem.code,
-            line: at.line,
-            column: at.column,
-            pointer: problem.pointer,
-            message: problem.message,
-            hint: problem.hint,
-        }
-    };
-    // What an expression comes to is nothing to tell about a definition.
-    let told = list.into_iter().filter(|problem| problem.weight != Weight::Later);
-    let mut problems: Vec<Problem> = told.map(place).collect();
+    let mut problems = located(&positions, list);
     problems.extend(positions.duplicates.iter().map(|duplicate| Problem {
         severity: Severity::Warning,
         code: "duplicate-key",
@@ -123,6 +158,25 @@ fn placed(text: &str, list: Vec<FieldProblem>) -> Vec<Problem> {
     }));
     problems.sort_by_key(|problem| (problem.line, problem.column));
     problems
+}
+
+fn located(positions: &Positions<'_>, list: Vec<FieldProblem>) -> Vec<Problem> {
+    let mut locator = positions.locator();
+    let place = |problem: FieldProblem| {
+        let at = locator.locate(&problem.pointer);
+        Problem {
+            severity: problem.severity(),
+            code: problem.code,
+            line: at.line,
+            column: at.column,
+            pointer: problem.pointer,
+            message: problem.message,
+            hint: problem.hint,
+        }
+    };
+    // What an expression comes to is nothing to tell about a definition.
+    let told = list.into_iter().filter(|problem| problem.weight != Weight::Later);
+    told.map(place).collect()
 }
 
 fn shown_key(key: &str) -> String {
@@ -279,6 +333,9 @@ impl Reader<'_> {
             ),
         }
         let base = fields.pointer("requisiteStageRefIds");
+        if fields.tell_too_many("requisiteStageRefIds") {
+            return;
+        }
         for (index, value) in fields.list("requisiteStageRefIds").into_iter().flatten().enumerate()
         {
             if let Some(id) = ref_id(value) {
@@ -287,15 +344,15 @@ impl Reader<'_> {
             }
             // An entry is kept, so that places in the list and in the text stay the same.
             stage.requires.push(String::new());
-            let message = format!(
-                "entry {index} of `requisiteStageRefIds` is {}, not a text or a whole number",
-                shown(value)
-            );
-            let at = format!("{base}/{index}");
-            fields.push(
+            fields.push_with(Weight::Error, || {
+                let message = format!(
+                    "entry {index} of `requisiteStageRefIds` is {}, not a text or a whole number",
+                    shown(value)
+                );
+                let at = format!("{base}/{index}");
                 FieldProblem::new(Weight::Error, "wrong-type", at, message)
-                    .hint("write the refId of a stage"),
-            );
+                    .hint("write the refId of a stage")
+            });
         }
     }
 

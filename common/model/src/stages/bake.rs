@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::{add_once, other_cloud, runnable, tell_ignored};
 use crate::{
     fields::{Fields, unresolved},
+    limits,
     package::PackageRef,
     problem::{FieldProblem, Findings, Weight, shortened},
 };
@@ -162,6 +163,13 @@ fn packages(fields: &mut Fields<'_, '_>) -> Vec<String> {
         return vec![text];
     }
     let packages: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    if packages.len() > limits::ENTRIES_MAX {
+        let (many, max) = (packages.len(), limits::ENTRIES_MAX);
+        let message = format!("`package` names {many} packages, {max} are allowed");
+        let hint = "let one package depend on the others".to_owned();
+        fields.hinted(Weight::Error, "too-many-entries", "package", (message, hint));
+        return Vec::new();
+    }
     for package in &packages {
         if package.contains("://") {
             fields.hinted(

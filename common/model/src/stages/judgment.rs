@@ -45,7 +45,10 @@ impl JudgmentStage {
 /// A choice is an object with a `value`; a plain text is taken too.
 fn inputs(fields: &mut Fields<'_, '_>) -> Vec<String> {
     let base = fields.pointer("judgmentInputs");
-    let mut inputs = Vec::new();
+    let mut choices = Vec::new();
+    if fields.tell_too_many("judgmentInputs") {
+        return choices;
+    }
     for (index, value) in fields.list("judgmentInputs").into_iter().flatten().enumerate() {
         let choice = match value.get("value").unwrap_or(value) {
             Value::String(text) => Some(text.clone()),
@@ -54,16 +57,20 @@ fn inputs(fields: &mut Fields<'_, '_>) -> Vec<String> {
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         };
         let Some(choice) = choice else {
-            let at = member(&base, &index.to_string());
-            let message = format!("entry {index} of `judgmentInputs` is {}", shown(value));
-            let problem = FieldProblem::new(Weight::Error, "wrong-type", at, message);
-            fields.push(problem.hint("write { \"value\": \"the choice\" }"));
+            fields.push_with(Weight::Error, || {
+                let at = member(&base, &index.to_string());
+                let message = format!("entry {index} of `judgmentInputs` is {}", shown(value));
+                FieldProblem::new(Weight::Error, "wrong-type", at, message)
+                    .hint("write { \"value\": \"the choice\" }")
+            });
             continue;
         };
         // Spinnaker's form leaves a blank one behind.
         if !choice.trim().is_empty() {
-            add_once(&mut inputs, [choice]);
+            choices.push(choice);
         }
     }
+    let mut inputs = Vec::new();
+    add_once(&mut inputs, choices);
     inputs
 }

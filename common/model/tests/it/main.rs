@@ -1,6 +1,8 @@
 //! Pipeline definitions as people write them.
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod broken;
 #[cfg(test)]
 mod samples;

@@ -15,7 +15,10 @@ pub(super) fn pipeline(data: &[u8]) {
     let parsed = Pipeline::parse(text);
     assert!(parsed.problems.len() <= limits::PROBLEMS_MAX.saturating_add(1), "a flood of problems");
     let lines = u32::try_from(text.split('\n').count()).unwrap_or(u32::MAX);
-    for problem in &parsed.problems {
+    let mut checked = parsed.clone();
+    expression::check_expressions(text, &mut checked);
+    assert_eq!(checked.pipeline.is_some(), parsed.pipeline.is_some(), "expressions only warn");
+    for problem in &checked.problems {
         assert!((1..=lines).contains(&problem.line), "{problem:?} of {lines} lines");
         assert!(problem.column >= 1 && !problem.message.is_empty(), "{problem:?}");
     }

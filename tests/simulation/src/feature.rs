@@ -191,7 +191,7 @@ impl Feature {
         match self {
             Self::Plain | Self::Paused { .. } | Self::Restarted => {}
             Self::FanIn => {
-                for (name, seconds) in SIDES {
+                for (name, seconds) in SIDES.into_iter().chain([FREE]) {
                     add(
                         definition,
                         json!({ "refId": name, "type": "wait", "name": name,
@@ -296,6 +296,9 @@ fn require(definition: &mut Value, stages_before: &Value) {
         deploy["requisiteStageRefIds"] = stages_before.clone();
     }
 }
+
+/// A wait that nothing requires: the execution is looked at between the last two ends of the others.
+const FREE: (&str, u64) = ("free", 121);
 
 /// Whether the store goes back in time under this seed.
 pub(crate) const fn rolls_back(seed: u64) -> bool {

@@ -16,7 +16,7 @@ mod view;
 pub use bake::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec};
 pub use cluster::{Ask, ClusterCheck, DeployTask};
 pub use control::{Control, Judgment};
-pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy};
+pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy, DestroyRequest};
 pub use event::{Event, ManualStart, ReportedBuild, StartChild};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,

@@ -60,6 +60,7 @@ impl Step<'_> {
             | Work::Window { .. }
             | Work::Held
             | Work::Children
+            | Work::OnFailure { .. }
             | Work::Judging => Finding::Nothing,
         }
     }
@@ -181,7 +182,10 @@ impl Stage {
     /// When it has run as long as it may; `None` while nothing counts.
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         let counts = match &self.state {
-            StageState::NotStarted | StageState::Done(_) | StageState::Running(Work::Held) => false,
+            // What is done after a failure has a bound of its own.
+            StageState::NotStarted
+            | StageState::Done(_)
+            | StageState::Running(Work::Held | Work::OnFailure { .. }) => false,
             StageState::Running(
                 Work::Children
                 | Work::Window { .. }

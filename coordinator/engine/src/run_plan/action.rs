@@ -39,6 +39,8 @@ pub enum Action {
         strategy: DeployStrategy,
         /// Which groups are destroyed once the new one is healthy; `None` destroys none.
         destroys: Option<String>,
+        /// What is done if it fails; `None` is nothing.
+        on_failure: Option<String>,
         /// Everything the worker is told.
         request: Value,
     },
@@ -160,6 +162,8 @@ fn task(kind: TaskKind, text: &str) -> Option<Action> {
         }
         TaskKind::Deploy => match serde_json::from_str(text).ok()? {
             DeployTask::Check(_) => Some(Action::Count { request }),
+            // Nobody plans one before a deploy has failed.
+            DeployTask::Destroy(_) => None,
             DeployTask::Deploy(told) => {
                 let cluster = cluster(&told);
                 let destroys = match told.strategy {
@@ -169,7 +173,11 @@ fn task(kind: TaskKind, text: &str) -> Option<Action> {
                         told.account, told.region
                     )),
                 };
+                let on_failure = told.destroy_if_failed.then(|| {
+                    "the new server group is destroyed, unless it has begun to take over".to_owned()
+                });
                 Some(Action::Deploy {
+                    on_failure,
                     account: told.account,
                     region: told.region,
                     cluster,

@@ -58,6 +58,8 @@ enum Action {
         image: String,
         strategy: String,
         destroys: Option<String>,
+        #[serde(default)]
+        on_failure: Option<String>,
     },
     Wait {
         time_ms: u64,
@@ -137,11 +139,13 @@ fn said(action: &Action) -> String {
             let reuse = if *reuses { ", or takes one that was baked from the same" } else { "" };
             format!("bakes an image with {} in {region}{reuse}", packages.join(", "))
         }
-        Action::Deploy { account, region, cluster, image, strategy, destroys } => {
+        Action::Deploy { account, region, cluster, image, strategy, destroys, on_failure } => {
             let gone = destroys.as_ref().map(|which| format!(", then destroys {which}"));
+            let undone = on_failure.as_ref().map(|what| format!("; if that fails, {what}"));
             format!(
-                "deploys {image} to cluster {cluster} in {account}/{region} ({strategy}){}",
-                gone.unwrap_or_default()
+                "deploys {image} to cluster {cluster} in {account}/{region} ({strategy}){}{}",
+                gone.unwrap_or_default(),
+                undone.unwrap_or_default()
             )
         }
         Action::Wait { time_ms } => format!("waits {}", span::show(*time_ms)),
@@ -185,7 +189,7 @@ mod tests {
                   "waitsUntil": 1_700_000_000_000_u64, "expressions": [],
                   "actions": [{ "action": "deploy", "account": "test", "region": "us-east-1",
                     "cluster": "shop-test", "image": "what stage 1 makes", "strategy": "highlander",
-                    "destroys": "all others", "request": {} },
+                    "destroys": "all others", "onFailure": "the new one goes", "request": {} },
                     { "action": "teleport" }] },
                 { "refId": "3", "name": "Wait", "outcome": "not_reached", "expressions": [],
                   "actions": [{ "action": "wait", "timeMs": 30_000 }] },
@@ -204,7 +208,7 @@ mod tests {
                 "    /x: ${y} stays as it is: no `y`",
                 "2 Deploy: open: depends on 1",
                 "    waits for its time window, until 2023-11-14 22:13:20 UTC",
-                "    deploys what stage 1 makes to cluster shop-test in test/us-east-1 (highlander), then destroys all others",
+                "    deploys what stage 1 makes to cluster shop-test in test/us-east-1 (highlander), then destroys all others; if that fails, the new one goes",
                 "    does something this command does not know: see -o json",
                 "3 Wait: not reached",
                 "    waits 30s",

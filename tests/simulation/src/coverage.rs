@@ -48,4 +48,6 @@ pub(crate) const WANTED: &[(&str, &str)] = &[
     ("timeline", "child_started"),
     ("timeline", "child_canceled"),
     ("execution_commit", "no slot"),
+    ("timeline", "on_failure_began"),
+    ("on failure", "SUCCEEDED"),
 ];

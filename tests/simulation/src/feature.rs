@@ -33,6 +33,8 @@ pub enum Feature {
     },
     /// Beside the bake a stage fails at once, and means this.
     Fails(Choice),
+    /// A deploy that fails destroys the group it made.
+    RollsBack,
 }
 
 /// What a person decides.
@@ -94,8 +96,10 @@ pub(crate) enum When {
     Over,
 }
 
-/// One in so many seeds has a feature.
+/// One in so many seeds has a feature that people or other pipelines have to do with.
 const EVERY: u64 = 3;
+/// One in so many others has a deploy that undoes itself.
+const UNDONE_EVERY: u64 = 24;
 /// Those that a store's way back in time hits have none: it may take back what a person was told.
 const ROLLBACKS: u64 = 8;
 /// How long the child pipeline waits, seconds: longer than its parent's cancel takes.
@@ -104,6 +108,9 @@ const CHILD_SECONDS: u64 = 200;
 impl Feature {
     /// The feature of a seed.
     pub(crate) fn of_seed(seed: u64) -> Self {
+        if seed % UNDONE_EVERY == 3 {
+            return Self::RollsBack;
+        }
         if seed % EVERY != 1 || seed % ROLLBACKS == 4 {
             return Self::Plain;
         }
@@ -138,7 +145,11 @@ impl Feature {
                 vec![(When::After(after_ms), Order::Pause), (When::After(for_ms), Order::Resume)]
             }
             Self::Restarted => vec![(When::Over, Order::Restart)],
-            Self::Plain | Self::Turns(_) | Self::Child { .. } | Self::Fails(_) => Vec::new(),
+            Self::Plain
+            | Self::Turns(_)
+            | Self::Child { .. }
+            | Self::Fails(_)
+            | Self::RollsBack => Vec::new(),
         }
     }
 
@@ -158,6 +169,12 @@ impl Feature {
     pub(crate) fn enter(self, definition: &mut Value, child: &str) {
         match self {
             Self::Plain | Self::Paused { .. } | Self::Restarted => {}
+            Self::RollsBack => {
+                let cluster = definition.pointer_mut("/stages/1/clusters/0");
+                if let Some(cluster) = cluster {
+                    cluster["rollback"] = json!({ "onFailure": true, "destroyLatest": true });
+                }
+            }
             Self::Turns(waiting) => {
                 definition["limitConcurrent"] = true.into();
                 definition["keepWaitingPipelines"] = (waiting == Waiting::Kept).into();
@@ -227,7 +244,7 @@ fn add(definition: &mut Value, stage: Value) {
 
 /// Adds a stage, and lets the deploy wait for it.
 fn between(definition: &mut Value, stage: Value) {
-    let name = stage["refId"].clone();
+    let name = stage.get("refId").cloned().unwrap_or_default();
     if let Some(deploy) = stages(definition).and_then(|stages| stages.get_mut(1)) {
         deploy["requisiteStageRefIds"] = json!([name]);
     }

@@ -66,7 +66,11 @@ impl GroupPort {
 impl ServerGroupCloud for GroupPort {
     fn cluster<'a>(&'a self, place: &'a Place, cluster: &'a str) -> Reply<'a, Vec<ServerGroup>> {
         let read = self.read("DescribeCluster", move || self.cloud().cluster(place, cluster));
-        async move { read.await.map(|groups| self.0.planted_groups(groups)) }.boxed()
+        async move {
+            let groups = read.await?;
+            Ok(self.0.planted_cluster(self.0.planted_groups(groups)))
+        }
+        .boxed()
     }
 
     fn groups<'a>(&'a self, place: &'a Place, names: &'a [String]) -> Reply<'a, Vec<ServerGroup>> {

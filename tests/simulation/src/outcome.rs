@@ -33,7 +33,7 @@ impl<'a> End<'a> {
     }
 
     fn ended_ms(&self) -> u64 {
-        self.view["endTime"].as_u64().unwrap_or(u64::MAX)
+        self.view.get("endTime").and_then(Value::as_u64).unwrap_or(u64::MAX)
     }
 
     fn parent(&self) -> &str {
@@ -78,6 +78,33 @@ pub(crate) fn judge(
         }
     }
     children(setting, &ends, wrong);
+    undone(setting, ground, &ends, wrong);
+}
+
+/// I12: where a new group never becomes healthy, a deploy that says so has undone itself before its failure
+/// was final. A canceled one has not.
+fn undone(setting: &Setting, ground: &Ground, ends: &[End<'_>], wrong: &mut Vec<String>) {
+    if setting.feature != Feature::RollsBack {
+        return;
+    }
+    let mine = ends.iter().filter(|end| end.row.pipeline_id == scene::pipeline_id(0));
+    for end in mine {
+        let (after, status) = (end.status("2>1"), end.row.status);
+        if let Ok(after) = after.parse::<ExecutionStatus>() {
+            ground.count("on failure", after.as_str());
+        }
+        let never = setting.never_healthy() && status != ExecutionStatus::Canceled;
+        if never
+            && (status, end.status("2"), after)
+                != (ExecutionStatus::Terminal, "TERMINAL", "SUCCEEDED")
+        {
+            let told = end.stage("2>1").map_or_else(String::new, ToString::to_string);
+            wrong.push(format!("I12: {} ended as {status} and was not undone: {told}", end.row.id));
+        }
+        if !never && !after.is_empty() && end.status("2") == "SUCCEEDED" {
+            wrong.push(format!("I12: {} succeeded and was undone", end.row.id));
+        }
+    }
 }
 
 /// Whether an execution ended as its pipeline says.
@@ -90,6 +117,7 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
         | Feature::Waits(_)
         | Feature::Paused { .. }
         | Feature::Restarted
+        | Feature::RollsBack
         | Feature::Turns(Waiting::Kept)
         | Feature::Child { waits: false, .. }
         | Feature::Child { fails: false, .. }
@@ -99,7 +127,8 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
         | Feature::Fails(Choice::Halt | Choice::FailLater) => status == Terminal,
         Feature::Turns(Waiting::Superseded) => {
             let newer = order.iter().skip_while(|id| **id != end.row.id).skip(1);
-            let why = end.view["cancellationReason"].as_str().unwrap_or_default();
+            let why = end.view.get("cancellationReason").and_then(Value::as_str);
+            let why = why.unwrap_or_default();
             let says = |id: &ExecutionId| why == format!("superseded by the newer execution {id}");
             status == Succeeded || (status == Canceled && newer.into_iter().any(says))
         }
@@ -110,6 +139,7 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
 fn unlike(feature: Feature, end: &End<'_>) -> Option<String> {
     let wanted: &[(&str, &str)] = match feature {
         Feature::Plain | Feature::Paused { .. } | Feature::Turns(Waiting::Superseded) => &[],
+        Feature::RollsBack => &[("2", "SUCCEEDED"), ("2>1", "")],
         Feature::Turns(Waiting::Kept) => &[("2", "SUCCEEDED")],
         Feature::Judged(Decision::Continue) => &[("judge", "SUCCEEDED"), ("2", "SUCCEEDED")],
         Feature::Judged(Decision::Stop) => &[("judge", "TERMINAL"), ("2", "NOT_STARTED")],

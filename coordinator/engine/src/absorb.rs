@@ -51,7 +51,10 @@ impl Step<'_> {
             Work::Task { .. } => {
                 self.document.task_of(stage).map_or(Finding::Nothing, Finding::Task)
             }
-            Work::BackingOff { due_ms, .. } if due(*due_ms) => Finding::RetryDue,
+            // What is to stop is not tried again first.
+            Work::BackingOff { due_ms, .. } if due(*due_ms) && self.document.canceled.is_none() => {
+                Finding::RetryDue
+            }
             Work::Waiting { until_ms } if due(*until_ms) => Finding::WaitOver,
             Work::Window { opens_ms } if due(*opens_ms) => Finding::WindowOpen,
             Work::Child { .. } => Finding::Child,

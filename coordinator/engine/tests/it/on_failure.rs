@@ -109,6 +109,21 @@ fn cancel_stops_it_and_keeps_it_from_beginning() {
             ),
         );
     }
+    // A try that is due when the cancel comes is not begun.
+    check(
+        "1:rolls",
+        "fail 1
+         again 1>1
+         pause
+         wait 2000
+         cancel",
+        "start: RUNNING [1=RUNNING]
+         fail 1 > 1>1/1/1: RUNNING [1=RUNNING]
+         again 1>1 > : RUNNING [1=RUNNING]
+         pause > : PAUSED [1=RUNNING]
+         wait 2000 - nothing to do
+         cancel > : CANCELED [1=TERMINAL]",
+    );
     // Stopped because another branch failed is canceled, not failed.
     check(
         "1:rolls 2:bake",

@@ -63,6 +63,8 @@ enum Action {
         destroys: Option<String>,
         outlook: Option<DeployOutlook>,
         unknown: Option<String>,
+        #[serde(default)]
+        on_failure: Option<String>,
     },
     Wait {
         time_ms: u64,
@@ -145,11 +147,15 @@ fn said(action: &Action) -> String {
             let reuse = if *reuses { ", or takes one that was baked from the same" } else { "" };
             format!("bakes an image with {} in {region}{reuse}", packages.join(", "))
         }
-        Action::Deploy { account, region, cluster, image, strategy, destroys, .. } => {
+        Action::Deploy {
+            account, region, cluster, image, strategy, destroys, on_failure, ..
+        } => {
             let gone = destroys.as_ref().map(|which| format!(", then destroys {which}"));
+            let undone = on_failure.as_ref().map(|what| format!("; if that fails, {what}"));
             format!(
-                "deploys {image} to cluster {cluster} in {account}/{region} ({strategy}){}",
-                gone.unwrap_or_default()
+                "deploys {image} to cluster {cluster} in {account}/{region} ({strategy}){}{}",
+                gone.unwrap_or_default(),
+                undone.unwrap_or_default()
             )
         }
         Action::Wait { time_ms } => format!("waits {}", span::show(*time_ms)),
@@ -252,7 +258,7 @@ mod tests {
                   "waitsUntil": 1_700_000_000_000_u64, "expressions": [],
                   "actions": [{ "action": "deploy", "account": "test", "region": "us-east-1",
                     "cluster": "shop-test", "image": "what stage 1 makes", "strategy": "highlander",
-                    "destroys": "all others", "request": {},
+                    "destroys": "all others", "onFailure": "the new one goes", "request": {},
                     "outlook": { "serverGroup": "shop-test-v004", "capacity": { "min": 1, "desired": 1, "max": 2 },
                       "destroys": [{ "name": "shop-test-v002", "instances": 0, "enabled": false },
                         { "name": "shop-test-v003", "instances": 2, "enabled": true }],
@@ -283,7 +289,7 @@ mod tests {
                 "    /x: ${y} stays as it is: no `y`",
                 "2 Deploy: open: depends on 1",
                 "    waits for its time window, until 2023-11-14 22:13:20 UTC",
-                "    deploys what stage 1 makes to cluster shop-test in test/us-east-1 (highlander), then destroys all others",
+                "    deploys what stage 1 makes to cluster shop-test in test/us-east-1 (highlander), then destroys all others; if that fails, the new one goes",
                 "      creates shop-test-v004 (1 instance)",
                 "      destroys shop-test-v002 (0 instances, disabled)",
                 "      destroys shop-test-v003 (2 instances, enabled)",

@@ -343,6 +343,9 @@ fn write(
     .into();
     let mut group_tags = request.tags.clone();
     group_tags.extend(ours.clone());
+    if request.destroy_if_failed {
+        group_tags.insert(tags::TAKES_OVER.to_owned(), tags::NOT_YET.to_owned());
+    }
     let role = request.iam_role.as_ref().filter(|role| !role.is_empty());
     let template = NewLaunchTemplate {
         client_token: derived_id(&["launch-template", &task, &template_name]),

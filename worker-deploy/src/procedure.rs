@@ -1,7 +1,10 @@
-//! One deploy, from the lock of its cluster to its result; resumable after every save.
+//! One deploy, or the destruction of what one made, from the lock of its cluster to its result; resumable
+//! after every save.
 
 mod calls;
 mod create;
+mod destroy;
+mod errand;
 mod outlook;
 mod retire;
 mod settle;
@@ -15,17 +18,19 @@ use serde_json::{Map, Value};
 use store::{Fence, Locked};
 use tracing::{Instrument, info, info_span};
 use wire::{
-    DeployRequest, DeployResult, DeployStrategy, DeployTask, FailureKind, TaskFailure, TaskOutcome,
+    DeployRequest, DeployResult, DeployStrategy, DeployTask, DestroyRequest, FailureKind,
+    TaskFailure, TaskOutcome,
 };
 use worker::{Procedure, Stop, TaskContext};
 
+use self::errand::Errand;
 use crate::{
     check,
-    checkpoint::{Checkpoint, Ending},
+    checkpoint::{Checkpoint, Ending, Record as _},
     config::DeployConfig,
     lease::Lease,
     plan::{self, retire::VictimState},
-    ports::{Place, ServerGroupCloud},
+    ports::{Place, ServerGroup, ServerGroupCloud},
     watch::Watch,
 };
 
@@ -50,17 +55,35 @@ impl Deployer {
         request: &DeployRequest,
         lease: &L,
     ) -> Result<TaskOutcome, Stop> {
-        let saved = match lease.checkpoint::<Checkpoint>() {
+        let place = Place { account: request.account.clone(), region: request.region.clone() };
+        Box::pin(self.carry_out(request, place, lease)).await
+    }
+
+    /// The same for the destruction of what a failed deploy made.
+    pub(crate) async fn destroy<L: Lease>(
+        &self,
+        request: &DestroyRequest,
+        lease: &L,
+    ) -> Result<TaskOutcome, Stop> {
+        let place = Place { account: request.account.clone(), region: request.region.clone() };
+        Box::pin(self.carry_out(request, place, lease)).await
+    }
+
+    async fn carry_out<L: Lease, E: Errand>(
+        &self,
+        request: &E,
+        place: Place,
+        lease: &L,
+    ) -> Result<TaskOutcome, Stop> {
+        let mut checkpoint = match lease.checkpoint::<E::Record>() {
             Ok(saved) => saved,
             Err(text) => return Ok(unreadable(lease, &text)),
         };
-        let place = Place { account: request.account.clone(), region: request.region.clone() };
         let mut work =
             Work { room: self, request, lease, place, stance: Stance::Working, held: None };
-        let mut checkpoint = saved;
-        let ended = match checkpoint.as_ref().and_then(|saved| saved.ending.clone()) {
+        let ended = match checkpoint.as_mut().and_then(|saved| saved.ending().clone()) {
             Some(ending) => Err(ending),
-            None => match Box::pin(work.forward(&mut checkpoint)).await {
+            None => match Box::pin(E::forward(&mut work, &mut checkpoint)).await {
                 Ok(outcome) => Ok(outcome),
                 Err(Halt::Stop(Stop::Canceled)) => Err(Ending::Canceled),
                 Err(Halt::Stop(stop @ (Stop::Lost | Stop::Draining))) => return Err(stop),
@@ -114,6 +137,16 @@ impl Procedure for Deployer {
                 );
                 Box::pin(self.outlook(&inquiry, task)).instrument(span).await
             }
+            DeployTask::Destroy(request) => {
+                let span = info_span!(
+                    "destroy",
+                    execution.id = %task.task().execution,
+                    account = %request.account,
+                    region = %request.region,
+                    application = %request.application,
+                );
+                Box::pin(self.destroy(&request, task)).instrument(span).await
+            }
         }
     }
 }
@@ -123,7 +156,7 @@ impl Procedure for Deployer {
 enum Halt {
     /// The lease says so.
     Stop(Stop),
-    /// The deploy failed.
+    /// It failed.
     Failed(TaskFailure),
 }
 
@@ -148,7 +181,7 @@ impl Halt {
     }
 }
 
-/// What the deploy is at.
+/// What the run is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stance {
     /// Going forward; a cancel stops it.
@@ -157,10 +190,10 @@ enum Stance {
     CleaningUp,
 }
 
-/// One deploy in hand.
-struct Work<'a, L> {
+/// One errand in hand.
+struct Work<'a, L, E = DeployRequest> {
     room: &'a Deployer,
-    request: &'a DeployRequest,
+    request: &'a E,
     lease: &'a L,
     place: Place,
     stance: Stance,
@@ -168,27 +201,15 @@ struct Work<'a, L> {
     held: Option<Fence>,
 }
 
-impl<L: Lease> Work<'_, L> {
-    async fn forward(&mut self, saved: &mut Option<Checkpoint>) -> Result<TaskOutcome, Halt> {
-        let fence = self.lock().await?;
-        let checkpoint = if let Some(checkpoint) = saved {
-            // A save counts as progress: taking over alone is none.
-            if checkpoint.fence != fence {
-                checkpoint.fence = fence;
-                self.save(checkpoint).await?;
-            }
-            checkpoint
-        } else {
-            let planned = Box::pin(self.plan(fence)).await?;
-            self.save(&planned).await?;
-            saved.insert(planned)
-        };
-        Box::pin(self.create(checkpoint)).await?;
-        Box::pin(self.settle(checkpoint)).await?;
-        Box::pin(self.retire_all(checkpoint)).await?;
-        self.unlock().await?;
-        info!(server_group.name = %checkpoint.plan.group.name, "deploy finished");
-        Ok(TaskOutcome::Succeeded { result: self.result(checkpoint) })
+impl<L: Lease, E: Errand> Work<'_, L, E> {
+    /// Goes on from what was saved, under the lock that is held now.
+    async fn take_up(&self, saved: &mut E::Record, fence: Fence) -> Result<(), Halt> {
+        // A save counts as progress: taking over alone is none.
+        if *saved.fence() != fence {
+            *saved.fence() = fence;
+            self.save(saved).await?;
+        }
+        Ok(())
     }
 
     /// Takes the cluster's lock, waiting for whoever has it.
@@ -222,14 +243,23 @@ impl<L: Lease> Work<'_, L> {
     }
 
     fn resource(&self) -> Result<String, Halt> {
-        let moniker = plan::moniker(self.request).map_err(|error| {
+        let moniker = self.request.moniker().map_err(|error| {
             Halt::failed(FailureKind::User, format!("the cluster has no valid name: {error}"))
         })?;
         Ok(format!("cluster/{}/{}", self.place, moniker.cluster()))
     }
 
-    async fn save(&self, checkpoint: &Checkpoint) -> Result<(), Stop> {
-        self.lease.save(checkpoint).await
+    async fn save(&self, record: &E::Record) -> Result<(), Stop> {
+        self.lease.save(record).await
+    }
+
+    /// Every server group of the cluster.
+    async fn cluster(&self) -> Result<Vec<ServerGroup>, Halt> {
+        let moniker =
+            self.request.moniker().map_err(|error| plan_failure(&plan::PlanError::Name(error)))?;
+        let name = moniker.cluster();
+        let cloud = &self.room.cloud;
+        self.read("reading the cluster", || cloud.cluster(&self.place, &name)).await
     }
 
     async fn pause(&self, time: Duration) -> Result<(), Stop> {
@@ -237,6 +267,26 @@ impl<L: Lease> Work<'_, L> {
             Stance::Working => self.lease.sleep(time).await,
             Stance::CleaningUp => self.lease.sleep_cleaning_up(time).await,
         }
+    }
+}
+
+impl<L: Lease> Work<'_, L> {
+    async fn forward(&mut self, saved: &mut Option<Checkpoint>) -> Result<TaskOutcome, Halt> {
+        let fence = self.lock().await?;
+        let checkpoint = if let Some(checkpoint) = saved {
+            self.take_up(checkpoint, fence).await?;
+            checkpoint
+        } else {
+            let planned = Box::pin(self.plan(fence)).await?;
+            self.save(&planned).await?;
+            saved.insert(planned)
+        };
+        Box::pin(self.create(checkpoint)).await?;
+        Box::pin(self.settle(checkpoint)).await?;
+        Box::pin(self.retire_all(checkpoint)).await?;
+        self.unlock().await?;
+        info!(server_group.name = %checkpoint.plan.group.name, "deploy finished");
+        Ok(TaskOutcome::Succeeded { result: self.result(checkpoint) })
     }
 
     fn result(&self, checkpoint: &Checkpoint) -> Map<String, Value> {

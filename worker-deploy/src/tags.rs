@@ -12,6 +12,14 @@ pub const EXECUTION: &str = "bowline:execution";
 pub const PIPELINE: &str = "bowline:pipeline";
 /// Fence of the cluster's lock when it was made.
 pub const FENCE: &str = "bowline:fence";
+/// On a group that is destroyed if its deploy fails: whether it has begun to take over from older ones.
+///
+/// Written when it is made, as [`NOT_YET`], and again before the first older group is touched, as [`YES`].
+pub const TAKES_OVER: &str = "bowline:takes-over";
+/// Value of [`TAKES_OVER`]: no older group was touched for it.
+pub const NOT_YET: &str = "not-yet";
+/// Value of [`TAKES_OVER`].
+pub const YES: &str = "yes";
 /// On an old group that is going to be scaled down: by whom. Removing it stops that.
 pub const DOOMED: &str = "bowline:doomed";
 

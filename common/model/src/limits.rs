@@ -24,6 +24,11 @@ pub const RESULT_NOTICE: Duration = Duration::from_secs(5);
 pub const EPOCHS_WITHOUT_PROGRESS_MAX: u32 = 5;
 /// Tries of one stage's work, the first included.
 pub const ATTEMPTS_MAX: u32 = 4;
+/// How long an on-failure stage may run, pauses not counted.
+///
+/// It may have to wait for the lock of its cluster, and a deploy worker takes half of this at most for one
+/// server group with its default settings.
+pub const ON_FAILURE_TIMEOUT: Duration = Duration::from_hours(1);
 /// Largest webhook body.
 pub const WEBHOOK_BYTES_MAX: usize = 256 * 1024;
 /// Largest pipeline definition.

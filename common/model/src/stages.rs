@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 pub use self::{
     bake::BakeStage,
     child::PipelineStage,
-    deploy::{Capacity, Cluster, DeployStage},
+    deploy::{Capacity, Cluster, DeployStage, Rollback},
     judgment::JudgmentStage,
     preconditions::{Check, ClusterSize, Comparison, Precondition, PreconditionsStage},
     rules::{ExecutionWindow, Jitter, StageRules, TimeOfDay},

@@ -92,6 +92,11 @@ impl ExecutionStatus {
         matches!(self, Self::Terminal | Self::Canceled | Self::Stopped)
     }
 
+    /// True for what failed, whatever that means to others. Source: Orca's `isFailure`.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Terminal | Self::Stopped | Self::FailedContinue)
+    }
+
     /// The name on the wire: `NOT_STARTED`.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use model::TaskId;
 use serde::{Deserialize, Serialize};
 
 /// Put an image into a new server group, then do what the strategy says to the old ones.
@@ -95,6 +96,37 @@ pub struct DeployRequest {
     /// Seconds between disabling an old group and scaling it down.
     #[serde(default)]
     pub delay_before_scale_down_seconds: u32,
+    /// The new group is destroyed by a task of its own if this one fails, so it says by a tag whether it
+    /// has taken over from older ones.
+    #[serde(default)]
+    pub destroy_if_failed: bool,
+}
+
+/// Destroy the server groups that the tries of a failed deploy made: those, and no others.
+///
+/// One that has begun to take over from older groups is left, and so is one whose end would leave nothing that
+/// serves. That there is none is a success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DestroyRequest {
+    /// Tells it from a deploy: [`Ask::DestroyMade`](crate::Ask).
+    pub ask: crate::Ask,
+    /// The tries; their tag is on what they made.
+    pub tries: Vec<TaskId>,
+    /// First part of the cluster's name.
+    pub application: String,
+    /// Second part; empty is none.
+    #[serde(default)]
+    pub stack: String,
+    /// Rest of the name; empty is none.
+    #[serde(default)]
+    pub detail: String,
+    /// Account.
+    pub account: String,
+    /// Where.
+    pub region: String,
+    /// Judge instances by their EC2 state alone.
+    #[serde(default)]
+    pub platform_health_only: bool,
 }
 
 /// How many instances.

@@ -17,7 +17,7 @@ mod view;
 pub use bake::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec};
 pub use cluster::ClusterCheck;
 pub use control::{Control, Judgment};
-pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy};
+pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy, DestroyRequest};
 pub use event::{Event, ManualStart, ReportedBuild, StartChild};
 pub use question::{
     Ask, BakeInquiry, BakeOutlook, BakeTask, DeployInquiry, DeployOutlook, DeployTask, GroupOutlook,

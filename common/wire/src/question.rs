@@ -1,14 +1,14 @@
-//! Questions to workers: they are tasks like any other, and change nothing.
+//! What workers are asked for beside bakes and deploys. Questions are tasks like any other, and change nothing.
 //!
-//! What is asked about lies inside the question, so that a worker which does not know the question cannot
-//! take it for an order.
+//! What a question is about lies inside it, so that a worker which does not know the question cannot take it
+//! for an order.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use serde_json::Value;
 
-use crate::{BakeRequest, Capacity, ClusterCheck, DeployRequest};
+use crate::{BakeRequest, Capacity, ClusterCheck, DeployRequest, DestroyRequest};
 
-/// The kinds of questions.
+/// What is asked for, where it is no bake and no deploy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
@@ -16,6 +16,8 @@ pub enum Ask {
     ClusterSize,
     /// What a request would come to if it were carried out now.
     Outlook,
+    /// That what a failed deploy made goes.
+    DestroyMade,
 }
 
 /// What a bake worker may be asked for.
@@ -36,6 +38,8 @@ pub enum DeployTask {
     Check(ClusterCheck),
     /// To say which server groups a deploy would make and destroy.
     Outlook(Box<DeployInquiry>),
+    /// To destroy what a failed deploy made.
+    Destroy(DestroyRequest),
 }
 
 /// Which image would this request take or make? The answer is a [`BakeOutlook`].
@@ -109,7 +113,7 @@ pub struct GroupOutlook {
 }
 
 impl<'de> Deserialize<'de> for BakeTask {
-    /// A question says `ask`; everything else is a bake, as it was before there were questions.
+    /// What says no `ask` is a bake, as it was before there was anything else.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         match asked(&value)? {
@@ -117,19 +121,22 @@ impl<'de> Deserialize<'de> for BakeTask {
             Some(Ask::Outlook) => {
                 read(value).map(|BakeInquiry { request, .. }| Self::Outlook(Box::new(request)))
             }
-            Some(Ask::ClusterSize) => Err(Error::custom("bake workers do not look at clusters")),
+            Some(Ask::ClusterSize | Ask::DestroyMade) => {
+                Err(Error::custom("bake workers have nothing to do with clusters"))
+            }
         }
     }
 }
 
 impl<'de> Deserialize<'de> for DeployTask {
-    /// A question says `ask`; everything else is a deploy, as it was before there were questions.
+    /// What says no `ask` is a deploy, as it was before there was anything else.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         match asked(&value)? {
             None => read(value).map(|deploy| Self::Deploy(Box::new(deploy))),
             Some(Ask::ClusterSize) => read(value).map(Self::Check),
             Some(Ask::Outlook) => read(value).map(|inquiry| Self::Outlook(Box::new(inquiry))),
+            Some(Ask::DestroyMade) => read(value).map(Self::Destroy),
         }
     }
 }
@@ -166,6 +173,26 @@ mod tests {
         // How a worker reads it that knows no questions.
         assert!(serde_json::from_value::<BakeRequest>(question).is_err());
         assert!(serde_json::from_value::<DeployTask>(json!({ "ask": "something_newer" })).is_err());
+    }
+
+    #[test]
+    fn a_task_for_deploy_workers_is_told_by_what_it_asks() {
+        let destroy = json!({
+            "ask": "destroy_made", "tries": ["01ARZ3NDEKTSV4RRFFQ69G5FAV/S1/2"],
+            "application": "shop", "account": "test", "region": "us-east-1",
+        });
+        let DeployTask::Destroy(read) = serde_json::from_value(destroy.clone()).unwrap() else {
+            panic!("it asks for a destruction");
+        };
+        assert_eq!(read.tries[0].attempt, 2);
+        assert!(serde_json::from_value::<BakeTask>(destroy).is_err());
+        let count = json!({
+            "ask": "cluster_size", "account": "test", "cluster": "shop", "regions": [],
+            "comparison": "==", "expected": 1,
+        });
+        assert!(matches!(serde_json::from_value(count), Ok(DeployTask::Check(_))));
+        let unknown: Result<DeployTask, _> = serde_json::from_value(json!({ "ask": "to_fly" }));
+        assert!(unknown.unwrap_err().to_string().contains("to_fly"));
     }
 
     #[test]

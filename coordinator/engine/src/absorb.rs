@@ -51,7 +51,10 @@ impl Step<'_> {
             Work::Task { .. } => {
                 self.document.task_of(stage).map_or(Finding::Nothing, Finding::Task)
             }
-            Work::BackingOff { due_ms, .. } if due(*due_ms) => Finding::RetryDue,
+            // What is to stop is not tried again first.
+            Work::BackingOff { due_ms, .. } if due(*due_ms) && self.document.canceled.is_none() => {
+                Finding::RetryDue
+            }
             Work::Waiting { until_ms } if due(*until_ms) => Finding::WaitOver,
             Work::Window { opens_ms } if due(*opens_ms) => Finding::WindowOpen,
             Work::Child { .. } => Finding::Child,
@@ -60,6 +63,7 @@ impl Step<'_> {
             | Work::Window { .. }
             | Work::Held
             | Work::Children
+            | Work::OnFailure { .. }
             | Work::Judging => Finding::Nothing,
         }
     }
@@ -181,7 +185,10 @@ impl Stage {
     /// When it has run as long as it may; `None` while nothing counts.
     pub(crate) fn deadline_ms(&self) -> Option<u64> {
         let counts = match &self.state {
-            StageState::NotStarted | StageState::Done(_) | StageState::Running(Work::Held) => false,
+            // What is done after a failure has a bound of its own.
+            StageState::NotStarted
+            | StageState::Done(_)
+            | StageState::Running(Work::Held | Work::OnFailure { .. }) => false,
             StageState::Running(
                 Work::Children
                 | Work::Window { .. }

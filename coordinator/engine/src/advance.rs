@@ -78,16 +78,21 @@ impl Step<'_> {
         self.document.top_level().any(is)
     }
 
-    /// A failed part of a stage which halts the pipeline decides before its siblings are done.
+    /// A failed part of a stage which halts the pipeline decides before its siblings are done, and a failed
+    /// stage which halts it before its on-failure stages are.
     fn part_halts_pipeline(&self) -> bool {
         self.index.order.iter().any(|at| {
-            let halting = self.stage(*at).is_some_and(|stage| {
-                working(stage) && !stage.timed_out && stage.on_failure == OnFailure::HaltPipeline
-            });
+            let Some(stage) = self.stage(*at).filter(|stage| working(stage)) else { return false };
+            if stage.on_failure != OnFailure::HaltPipeline {
+                return false;
+            }
+            if let StageState::Running(Work::OnFailure { status }) = &stage.state {
+                return *status == ExecutionStatus::Terminal;
+            }
             let failed = |part: &usize| {
                 self.stage(*part).is_some_and(|part| part.status() == ExecutionStatus::Terminal)
             };
-            halting && self.index.parts(*at).iter().any(failed)
+            !stage.timed_out && self.index.parts(*at).iter().any(failed)
         })
     }
 
@@ -127,6 +132,10 @@ impl Step<'_> {
         let held = match at_work {
             Work::Held => true,
             Work::Children => false,
+            Work::OnFailure { status } => {
+                let status = *status;
+                return self.settle_failed(at, status);
+            }
             Work::Window { .. }
             | Work::Waiting { .. }
             | Work::Judging
@@ -150,10 +159,15 @@ impl Step<'_> {
         }
         let outputs =
             self.stage(at).filter(|_| !held).map(|stage| stage_types::outputs(stage, &parts));
+        if !held && self.puts_off(at, status) {
+            return;
+        }
         let Some(stage) = self.document.stages.get_mut(at) else { return };
         stage.failure = failure;
         stage.outputs.extend(outputs.unwrap_or_default());
-        self.close(at, status);
+        if held || !self.begin_on_failure(at, status) {
+            self.close(at, status);
+        }
     }
 
     /// Ends a stage; see [`work::close`].
@@ -165,6 +179,9 @@ impl Step<'_> {
 
     /// Tells the work of a stage and of its parts to stop; what nobody has in hand stops at once.
     pub(crate) fn stop(&mut self, at: usize) {
+        if self.stage(at).is_some_and(|stage| self.outlasts(stage)) {
+            return;
+        }
         for place in 0..self.index.parts(at).len() {
             if let Some(part) = self.index.parts(at).get(place).copied() {
                 self.stop(part);

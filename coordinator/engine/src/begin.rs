@@ -1,11 +1,11 @@
 //! The beginning of a stage: may it run, is it time, what does it do.
 
-use model::{ExecutionStatus, pipeline::StageType};
+use model::{ExecutionStatus, limits, pipeline::StageType};
 use serde_json::{Map, Value};
 use wire::{Event, StartChild};
 
 use crate::{
-    document::{Stage, StageState, Work},
+    document::{Stage, StageState, Synthetic, Work},
     expressions::{self, Condition},
     nesting,
     stage_types::{self, Child, Part, Plan},
@@ -149,24 +149,36 @@ impl Step<'_> {
     fn begin_parts(&mut self, at: usize, parts: Vec<Part>) {
         let Some(stage) = self.document.stages.get_mut(at) else { return };
         stage.state = StageState::Running(Work::Children);
+        self.add_parts(at, Synthetic::Before, parts);
+        self.settle_parent(at);
+    }
+
+    /// Appends synthetic stages of a stage and begins them, side by side.
+    pub(crate) fn add_parts(&mut self, at: usize, synthetic: Synthetic, parts: Vec<Part>) {
+        let Some(stage) = self.stage(at) else { return };
         let (parent, ref_id) = (stage.id.clone(), stage.ref_id.clone());
         let (back_off_ms, tries_before) = (stage.back_off_ms, stage.tries_before);
+        let (mark, timeout_ms) = match synthetic {
+            Synthetic::Before => ('<', None),
+            Synthetic::After => ('>', Some(work::millis(limits::ON_FAILURE_TIMEOUT))),
+        };
         for (number, part) in (1..).zip(parts) {
             self.document.stages.push(Stage {
                 kind: part.kind,
                 name: part.name,
                 parent: Some(parent.clone()),
+                synthetic,
                 on_failure: part.on_failure,
                 config: part.config,
                 started_ms: Some(self.now_ms),
+                timeout_ms,
                 back_off_ms,
                 tries_before,
-                ..Stage::blank(&self.document.id, &format!("{ref_id}<{number}"))
+                ..Stage::blank(&self.document.id, &format!("{ref_id}{mark}{number}"))
             });
             let place = self.index.add_part(at);
             self.carry_out(place, part.plan);
         }
-        self.settle_parent(at);
     }
 
     fn start_child(&mut self, at: usize, child: Child) {

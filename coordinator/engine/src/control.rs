@@ -169,6 +169,7 @@ fn skip_wait(step: &mut Step<'_>, user: &str, id: &StageId) -> Result<(), Reject
             }
             Work::Held
             | Work::Children
+            | Work::OnFailure { .. }
             | Work::Judging
             | Work::Child { .. }
             | Work::Task { .. }

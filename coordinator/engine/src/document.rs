@@ -56,7 +56,9 @@ pub struct Document {
     /// The latest pause.
     #[serde(default)]
     pub pause: Option<Pause>,
-    /// Every stage; a synthetic one comes after the stage it is a part of.
+    /// Every stage; a synthetic one comes after the stage it is a part of. Its ref id is that stage's, `<` and
+    /// a number (0 for the time window, from 1 for the work), or `>` and a number from 1 for what is done
+    /// after a failure.
     pub stages: Vec<Stage>,
 }
 
@@ -117,6 +119,9 @@ pub struct Stage {
     /// The stage it is a part of.
     #[serde(default, skip_serializing_if = "is_default")]
     pub parent: Option<StageId>,
+    /// Where it stands to the stage it is a part of, if it is.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub synthetic: Synthetic,
     /// What its failure means to others.
     pub on_failure: OnFailure,
     /// Its configuration as written; for a synthetic stage, what makes it this one.
@@ -168,6 +173,17 @@ pub struct Stage {
     pub overruled: bool,
 }
 
+/// Where a synthetic stage stands to the stage it is a part of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Synthetic {
+    /// Its end comes before the end of the other's work: a time window, or a part of that work.
+    #[default]
+    Before,
+    /// It comes after that work has failed: an on-failure stage.
+    After,
+}
+
 /// A run of a stage before it was restarted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -203,6 +219,11 @@ pub enum Work {
     Held,
     /// Its synthetic stages work.
     Children,
+    /// Its work has failed, its on-failure stages work; when they are over, it is too.
+    OnFailure {
+        /// As its work ended: what it will end as, before "if stage fails" says what that means.
+        status: ExecutionStatus,
+    },
     /// It is such a time window.
     Window {
         /// When it opens.
@@ -320,6 +341,7 @@ impl Document {
             | StageState::Running(
                 Work::Held
                 | Work::Children
+                | Work::OnFailure { .. }
                 | Work::Window { .. }
                 | Work::Waiting { .. }
                 | Work::Judging
@@ -391,6 +413,7 @@ impl Stage {
             name: String::new(),
             requires: Vec::new(),
             parent: None,
+            synthetic: Synthetic::Before,
             on_failure: OnFailure::HaltPipeline,
             config: Map::new(),
             evaluated: None,

@@ -18,6 +18,7 @@ mod expressions;
 mod facts;
 mod index;
 mod nesting;
+mod on_failure;
 mod overgrown;
 mod restart;
 mod run_plan;
@@ -35,7 +36,8 @@ pub use build::{
     Build, BuildArtifact, Match, TriggerMiss, constraints_met, match_build, trigger_of_build,
 };
 pub use document::{
-    Attempt, Canceled, Document, Pause, Queue, Run, SCHEMA, Stage, StageState, Until, Work,
+    Attempt, Canceled, Document, Pause, Queue, Run, SCHEMA, Stage, StageState, Synthetic, Until,
+    Work,
 };
 pub use effects::{Dispatch, Effects, Reopen, SlotChange, TimelineEvent};
 pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};

@@ -115,6 +115,23 @@ pub(crate) fn own_field(stage: &Stage) -> Option<&'static str> {
     }
 }
 
+/// The on-failure stages of a stage that failed, with the parts it was made of. Their own failure says nothing
+/// about it.
+pub(crate) fn on_failure(document: &Document, stage: &Stage, parts: &[&Stage]) -> Vec<Part> {
+    match StageType::of(&stage.kind) {
+        Some(StageType::Deploy) => deploy::on_failure(document, stage, parts),
+        Some(
+            StageType::Bake
+            | StageType::Wait
+            | StageType::ManualJudgment
+            | StageType::CheckPreconditions
+            | StageType::EvaluateVariables
+            | StageType::Pipeline,
+        )
+        | None => Vec::new(),
+    }
+}
+
 /// What a stage made of parts gives to others, once the parts are over.
 pub(crate) fn outputs(stage: &Stage, parts: &[&Stage]) -> Map<String, Value> {
     match StageType::of(&stage.kind) {

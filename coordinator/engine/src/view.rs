@@ -6,7 +6,7 @@ use model::{ExecutionStatus, StageId};
 use serde_json::{Map, Value, json};
 use wire::{ExecutionView, PauseView, QueueView, StageView, TaskFailure, TaskView};
 
-use crate::document::{Document, Pause, Queue, Run, Stage, StageState, Work};
+use crate::document::{Document, Pause, Queue, Run, Stage, StageState, Synthetic, Work};
 
 /// Shows a document.
 pub fn view(document: &Document) -> ExecutionView {
@@ -80,7 +80,7 @@ fn shown_status(document: &Document, stage: &Stage) -> ExecutionStatus {
     }
     let in_hand = |stage: &Stage| matches!(stage.state, StageState::Running(Work::Task { .. }));
     let part_in_hand = || {
-        matches!(stage.state, StageState::Running(Work::Children))
+        matches!(stage.state, StageState::Running(Work::Children | Work::OnFailure { .. }))
             && document.children(&stage.id).any(in_hand)
     };
     if in_hand(stage) || part_in_hand() {
@@ -120,10 +120,18 @@ fn stage_view(document: &Document, stage: &Stage) -> StageView {
         end_time: stage.ended_ms,
         requisite_stage_ref_ids: stage.requires.clone(),
         parent_stage_id: stage.parent.clone(),
-        synthetic_stage_owner: stage.parent.as_ref().map(|_| "STAGE_BEFORE".to_owned()),
+        synthetic_stage_owner: stage.parent.as_ref().map(|_| owner(stage.synthetic).to_owned()),
         context,
         outputs: stage.outputs.clone(),
         tasks: tasks(stage),
+    }
+}
+
+/// Source: Orca's `SyntheticStageOwner`.
+const fn owner(synthetic: Synthetic) -> &'static str {
+    match synthetic {
+        Synthetic::Before => "STAGE_BEFORE",
+        Synthetic::After => "STAGE_AFTER",
     }
 }
 
@@ -171,6 +179,7 @@ fn tasks(stage: &Stage) -> Vec<TaskView> {
         | StageState::Running(
             Work::Held
             | Work::Children
+            | Work::OnFailure { .. }
             | Work::Window { .. }
             | Work::Waiting { .. }
             | Work::Judging

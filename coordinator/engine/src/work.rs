@@ -271,12 +271,7 @@ pub(crate) fn close(
     now_ms: u64,
     effects: &mut Effects,
 ) {
-    let mut status = status;
-    if stage.timed_out && status == ExecutionStatus::Canceled {
-        let forgiven = stage.config().get("markSuccessfulOnTimeout").is_some_and(says_yes);
-        status = if forgiven { ExecutionStatus::Succeeded } else { ExecutionStatus::Terminal };
-        stage.failure = (!forgiven).then(|| out_of_time(stage));
-    }
+    let mut status = judge(stage, status);
     if status == ExecutionStatus::Terminal {
         status = failure_status(stage.on_failure);
     }
@@ -285,13 +280,34 @@ pub(crate) fn close(
     effects.note("stage_ended", Some(&stage.ref_id), Some(status.to_string()));
 }
 
+/// What the end of a stage's work means for it, given how much time it had.
+pub(crate) fn judged(stage: &Stage, status: ExecutionStatus) -> ExecutionStatus {
+    if !stage.timed_out || status != ExecutionStatus::Canceled {
+        return status;
+    }
+    let forgiven = stage.config().get("markSuccessfulOnTimeout").is_some_and(says_yes);
+    if forgiven { ExecutionStatus::Succeeded } else { ExecutionStatus::Terminal }
+}
+
+/// As [`judged`]; that it had too little time becomes why it failed.
+pub(crate) fn judge(stage: &mut Stage, status: ExecutionStatus) -> ExecutionStatus {
+    let judged = judged(stage, status);
+    if judged != status {
+        stage.failure = judged.is_failure().then(|| out_of_time(stage));
+    }
+    judged
+}
+
 fn out_of_time(stage: &Stage) -> TaskFailure {
     let allowed = Duration::from_millis(stage.timeout_ms.unwrap_or(0));
     TaskFailure {
         kind: FailureKind::Timeout,
         message: format!("it did not end within {allowed:?}"),
         detail: None,
-        hint: Some("`stageTimeoutMs` of the stage says how long it may take".to_owned()),
+        hint: stage
+            .parent
+            .is_none()
+            .then(|| "`stageTimeoutMs` of the stage says how long it may take".to_owned()),
     }
 }
 
@@ -347,7 +363,7 @@ pub(crate) fn cancel(
             close(stage, ExecutionStatus::Canceled, now_ms, effects);
         }
         StageState::NotStarted
-        | StageState::Running(Work::Held | Work::Children)
+        | StageState::Running(Work::Held | Work::Children | Work::OnFailure { .. })
         | StageState::Done(_) => {}
     }
 }

@@ -51,4 +51,6 @@ pub(crate) const WANTED: &[(&str, &str)] = &[
     ("stranger", "takes the name"),
     ("stranger", "adds a group"),
     ("stranger", "replaces an old group"),
+    ("timeline", "on_failure_began"),
+    ("on failure", "SUCCEEDED"),
 ];

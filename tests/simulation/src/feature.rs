@@ -40,6 +40,8 @@ pub enum Feature {
     Fails(Choice),
     /// The deploy also requires some waits beside the bake.
     FanIn,
+    /// A deploy that fails destroys the group it made.
+    RollsBack,
 }
 
 /// What a person decides.
@@ -102,8 +104,10 @@ pub(crate) enum When {
     Over,
 }
 
-/// One in so many seeds has a feature.
+/// One in so many seeds has a feature that people or other pipelines have to do with.
 const EVERY: u64 = 3;
+/// One in so many others has a deploy that undoes itself.
+const UNDONE_EVERY: u64 = 24;
 /// Those that a store's way back in time hits have none: it may take back what a person was told.
 const ROLLBACKS: u64 = 8;
 /// How long the child waits that nobody would wait for, seconds: longer than any run may take.
@@ -127,6 +131,9 @@ const CHILD_SECONDS: u64 = 200;
 impl Feature {
     /// The feature of a seed.
     pub(crate) fn of_seed(seed: u64) -> Self {
+        if seed % UNDONE_EVERY == 3 {
+            return Self::RollsBack;
+        }
         if seed % EVERY != 1 || rolls_back(seed) {
             return Self::Plain;
         }
@@ -164,9 +171,12 @@ impl Feature {
             }
             Self::Restarted => vec![(When::Over, Order::Restart)],
             Self::ChildStopped { after_ms } => vec![(When::After(after_ms), Order::Cancel)],
-            Self::Plain | Self::Turns(_) | Self::Child { .. } | Self::Fails(_) | Self::FanIn => {
-                Vec::new()
-            }
+            Self::Plain
+            | Self::Turns(_)
+            | Self::Child { .. }
+            | Self::Fails(_)
+            | Self::FanIn
+            | Self::RollsBack => Vec::new(),
         }
     }
 
@@ -199,6 +209,12 @@ impl Feature {
                     );
                 }
                 require(definition, &self.needs("2").into());
+            }
+            Self::RollsBack => {
+                let cluster = definition.pointer_mut("/stages/1/clusters/0");
+                if let Some(cluster) = cluster {
+                    cluster["rollback"] = json!({ "onFailure": true, "destroyLatest": true });
+                }
             }
             Self::Turns(waiting) => {
                 definition["limitConcurrent"] = true.into();
@@ -261,7 +277,8 @@ impl Feature {
             | Self::Restarted
             | Self::Turns(_)
             | Self::Fails(_)
-            | Self::FanIn => return None,
+            | Self::FanIn
+            | Self::RollsBack => return None,
         };
         let outcome = if fails { "1 > 2" } else { "2 > 1" };
         Some(json!([

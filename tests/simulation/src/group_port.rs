@@ -68,7 +68,8 @@ impl ServerGroupCloud for GroupPort {
     fn cluster<'a>(&'a self, place: &'a Place, cluster: &'a str) -> Reply<'a, Vec<ServerGroup>> {
         let read = self.read("DescribeCluster", move || self.cloud().cluster(place, cluster));
         async move {
-            read.await.map(|groups| self.0.planted_identities(self.0.planted_groups(groups)))
+            let groups = self.0.planted_groups(read.await?);
+            Ok(self.0.planted_cluster(self.0.planted_identities(groups)))
         }
         .boxed()
     }

@@ -9,7 +9,7 @@ use store::TimelineRow;
 use crate::feature::Feature;
 
 /// Lines that are counted.
-const EVENTS: [&str; 25] = [
+const EVENTS: [&str; 26] = [
     "execution_started",
     "execution_waits",
     "execution_paused",
@@ -32,6 +32,7 @@ const EVENTS: [&str; 25] = [
     "child_started",
     "child_canceled",
     "child_told_to_stop",
+    "on_failure_began",
     "cancel_requested",
     "failed_on_startup",
     "other",
@@ -69,7 +70,7 @@ struct Read {
 }
 
 /// I7, I9: a history without holes, each stage started once and after those it needs, each attempt
-/// dispatched once, nothing begun in a pause, nothing after the end but by a restart.
+/// dispatched once, what follows from a failure begun once and before it is final, nothing begun in a pause, nothing after the end but by a restart.
 pub(crate) fn judge(
     id: &ExecutionId,
     feature: Feature,
@@ -105,8 +106,10 @@ impl Read {
                 self.restarts += 1;
                 self.over = false;
                 // Its parts are made anew.
-                let part = format!("{stage}<");
-                self.seen.retain(|(_, subject), _| subject != stage && !subject.starts_with(&part));
+                let parts = [format!("{stage}<"), format!("{stage}>")];
+                self.seen.retain(|(_, subject), _| {
+                    subject != stage && !parts.iter().any(|part| subject.starts_with(part))
+                });
                 return Ok(());
             }
             "execution_paused" => self.paused = true,
@@ -118,7 +121,7 @@ impl Read {
         }
         self.over = event == "execution_ended";
         let subject = match event.as_str() {
-            "stage_started" | "stage_ended" => stage,
+            "stage_started" | "stage_ended" | "on_failure_began" => stage,
             "task_dispatched" => detail,
             _ => return Ok(()),
         };
@@ -132,6 +135,9 @@ impl Read {
         }
         if self.paused {
             return Err(format!("says `{event}` of {subject} in a pause"));
+        }
+        if event == "on_failure_began" && self.count("stage_ended", subject) > 0 {
+            return Err(format!("does something about the failure of {subject} when it is final"));
         }
         if event == "stage_started" {
             if self.count("stage_ended", subject) > 0 {

@@ -91,7 +91,7 @@ fn main() -> ExitCode {
         replay(seed, bug, args.trace)
     } else if args.planted {
         let all = Bug::ALL.iter().copied().filter(|one| bug.is_none_or(|bug| *one == bug));
-        planted(all.collect(), (args.from, args.seeds), threads)
+        planted(&all.collect::<Vec<_>>(), (args.from, args.seeds), threads)
     } else if args.singles {
         singles(threads)
     } else if let Some(which) = args.pairs {
@@ -244,9 +244,9 @@ fn enumerate(
     broken == 0
 }
 
-fn planted(bugs: Vec<Bug>, (from, seeds): (u64, u64), threads: usize) -> bool {
+fn planted(bugs: &[Bug], (from, seeds): (u64, u64), threads: usize) -> bool {
     let mut missed = 0;
-    for bug in &bugs {
+    for bug in bugs {
         let findings = search(from, seeds, threads, Some(*bug));
         if let Some((seed, broken)) = findings.broken.first_key_value() {
             let first = broken.first().map_or("", String::as_str);

@@ -80,6 +80,33 @@ pub(crate) fn judge(
     }
     children(setting, &ends, wrong);
     made_by_us(ground, &ends, wrong);
+    undone(setting, ground, &ends, wrong);
+}
+
+/// I12: where a new group never becomes healthy, a deploy that says so has undone itself before its failure
+/// was final. A canceled one has not.
+fn undone(setting: &Setting, ground: &Ground, ends: &[End<'_>], wrong: &mut Vec<String>) {
+    if setting.feature != Feature::RollsBack {
+        return;
+    }
+    let mine = ends.iter().filter(|end| end.row.pipeline_id == scene::pipeline_id(0));
+    for end in mine {
+        let (after, status) = (end.status("2>1"), end.row.status);
+        if let Ok(after) = after.parse::<ExecutionStatus>() {
+            ground.count("on failure", after.as_str());
+        }
+        let never = setting.never_healthy() && status != ExecutionStatus::Canceled;
+        if never
+            && (status, end.status("2"), after)
+                != (ExecutionStatus::Terminal, "TERMINAL", "SUCCEEDED")
+        {
+            let told = end.stage("2>1").map_or_else(String::new, ToString::to_string);
+            wrong.push(format!("I12: {} ended as {status} and was not undone: {told}", end.row.id));
+        }
+        if !never && !after.is_empty() && end.status("2") == "SUCCEEDED" {
+            wrong.push(format!("I12: {} succeeded and was undone", end.row.id));
+        }
+    }
 }
 
 /// I20: what a deploy says it made, one of our workers made.
@@ -115,6 +142,7 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
         | Feature::Waits(_)
         | Feature::Paused { .. }
         | Feature::Restarted
+        | Feature::RollsBack
         | Feature::Turns(Waiting::Kept)
         | Feature::Child { waits: false, .. }
         | Feature::Child { fails: false, .. }
@@ -141,6 +169,7 @@ fn unlike(feature: Feature, end: &End<'_>) -> Option<String> {
         | Feature::Paused { .. }
         | Feature::Turns(Waiting::Superseded)
         | Feature::ChildStopped { .. } => &[],
+        Feature::RollsBack => &[("2", "SUCCEEDED"), ("2>1", "")],
         Feature::Turns(Waiting::Kept) | Feature::FanIn => &[("2", "SUCCEEDED")],
         Feature::Judged(Decision::Continue) => &[("judge", "SUCCEEDED"), ("2", "SUCCEEDED")],
         Feature::Judged(Decision::Stop) => &[("judge", "TERMINAL"), ("2", "NOT_STARTED")],

@@ -83,6 +83,7 @@ bugs! {
     ChildOutside "child-outside": "A transition is stored without the start of its child.";
     ChildTwice "child-twice": "A child is started twice.";
     ChildSurvives "child-survives": "A child is not told that its parent was stopped.";
+    DestroysOthers "destroys-others": "What a failed deploy made is taken for the oldest group of its cluster.";
     SkipsDisabling "skips-disabling": "An old group is scaled down while it has traffic.";
     DestroysBeforeHealthy "destroys-before-healthy": "Old groups go whatever becomes of the new one.";
     TakesOldResults "takes-old-results": "A result counts whoever brings it.";
@@ -497,6 +498,28 @@ impl Process {
                 instance.health = GroupHealth::Healthy;
             }
         }
+        groups
+    }
+
+    /// A cluster as somebody sees it who mixes up what a failed deploy made with what was there before.
+    pub(crate) fn planted_cluster(&self, mut groups: Vec<ServerGroup>) -> Vec<ServerGroup> {
+        const MARK: &str = worker_deploy::tags::TAKES_OVER;
+        let by_age = |group: &&mut ServerGroup| group.created_ms;
+        if !self.has(Bug::DestroysOthers) {
+            return groups;
+        }
+        let Some(at) = groups.iter().position(|group| group.tags.contains_key(MARK)) else {
+            return groups;
+        };
+        let mut made = groups.swap_remove(at);
+        if let Some(oldest) = groups.iter_mut().min_by_key(by_age) {
+            for key in [MARK, worker_deploy::tags::TASK] {
+                let (of_made, of_oldest) = (made.tags.remove(key), oldest.tags.remove(key));
+                oldest.tags.extend(of_made.map(|value| (key.to_owned(), value)));
+                made.tags.extend(of_oldest.map(|value| (key.to_owned(), value)));
+            }
+        }
+        groups.push(made);
         groups
     }
 

@@ -221,15 +221,35 @@ fn world(setting: &Setting, ground: &Ground, rows: &[ExecutionRow], wrong: &mut 
             let names: Vec<&String> = groups.iter().map(|group| &group.spec.name).collect();
             wrong.push(format!("I20: after Highlander there are {names:?}"));
         }
-        if setting
-            .conduct
-            .as_ref()
-            .is_some_and(|rule| matches!(rule.conduct, fake_aws::world::group::Conduct::Never))
-        {
+        if setting.never_healthy() {
             old_groups_stand(setting, &groups, wrong);
+            undone_groups_are_gone(setting, &groups, rows, wrong);
         }
     }
     drop(cloud);
+}
+
+/// I26: of a deploy that undoes itself and was not canceled nothing is left.
+fn undone_groups_are_gone(
+    setting: &Setting,
+    groups: &[&fake_aws::world::group::Group],
+    rows: &[ExecutionRow],
+    wrong: &mut Vec<String>,
+) {
+    if setting.feature != Feature::RollsBack {
+        return;
+    }
+    let first = scene::pipeline_id(0);
+    let undone =
+        |row: &&ExecutionRow| row.pipeline_id == first && row.status != ExecutionStatus::Canceled;
+    for row in rows.iter().filter(undone) {
+        let made = |group: &&&fake_aws::world::group::Group| {
+            group.spec.tags.get(tag::EXECUTION).is_some_and(|tag| tag.value == row.id.as_str())
+        };
+        if let Some(group) = groups.iter().find(made) {
+            wrong.push(format!("I26: {} of {} is left", group.spec.name, row.id));
+        }
+    }
 }
 
 /// I22: what somebody else made after our plan stays as it is.

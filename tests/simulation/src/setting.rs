@@ -161,6 +161,9 @@ impl Setting {
             5 => Some(Conduct::DiesAfter { ms: rng.between(20_000, 200_000) }),
             _ => None,
         };
+        // Without a failure there is nothing to undo.
+        let fails = feature == Feature::RollsBack && Rng::new(seed, "undone").chance(700);
+        let conduct = if fails { Some(Conduct::Never) } else { conduct };
         let rule = |conduct| ConductRule { group: "shop-staging-web-v00".to_owned(), conduct };
         let lags = match rng.below(4) {
             0 => Lags::FAST,
@@ -213,6 +216,11 @@ impl Setting {
     /// Executions that should come of it.
     pub fn executions(&self) -> usize {
         (self.builds.len() + usize::from(self.recreated_ms.is_some())) * self.pipelines
+    }
+
+    /// Whether no new group ever becomes healthy, not even for a moment.
+    pub(crate) fn never_healthy(&self) -> bool {
+        self.conduct.as_ref().is_some_and(|rule| matches!(rule.conduct, Conduct::Never))
     }
 
     /// Whether new groups can become healthy.

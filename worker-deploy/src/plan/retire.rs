@@ -1,4 +1,4 @@
-//! Taking an old server group out of the world, one careful step at a time.
+//! Taking a server group out of the world, one careful step at a time.
 //!
 //! [`next`] looks at a freshly read world and says the one thing to do, or why not. It is asked
 //! again before every call, so each guard holds at the moment of each call, and a crash anywhere
@@ -100,7 +100,7 @@ pub(crate) fn is_disabled(group: &ServerGroup) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) now_ms: u64,
-    /// The new group's.
+    /// That of what stays.
     pub(crate) fitness: Fitness,
     /// The group that now has the victim's name.
     pub(crate) victim: Option<ServerGroup>,
@@ -111,12 +111,31 @@ pub(crate) struct World {
 /// What stays the same for all steps.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    /// The group that stays.
-    pub(crate) new: Identity,
+    /// What stays when the victim is gone.
+    pub(crate) stays: Stays,
     /// Our mark.
     pub(crate) doomed: String,
     /// How long a victim stays disabled before it is scaled down.
     pub(crate) disabled_for_ms: u64,
+}
+
+/// What stays when a victim is gone, and has to be fit for that.
+#[derive(Clone, Debug)]
+pub(crate) enum Stays {
+    /// A deploy's new group; its victims are older.
+    New(Identity),
+    /// The rest of the cluster; the victim is what a failed deploy made.
+    Rest,
+}
+
+impl Rules {
+    /// Why a victim is still needed.
+    fn unfit(&self, why: &str) -> String {
+        match &self.stays {
+            Stays::New(_) => format!("the new group is not healthy: {why}"),
+            Stays::Rest => why.to_owned(),
+        }
+    }
 }
 
 /// The one thing to do now.
@@ -130,7 +149,7 @@ pub(crate) enum Next {
     Do(Action),
     /// Look again later.
     Wait(String),
-    /// The new group fails: put the victim back and stop.
+    /// What stays is not fit: put the victim back and stop.
     Retreat(String),
     /// Somebody else decided otherwise: leave the victim as it is and stop.
     Abort(String),
@@ -170,7 +189,7 @@ pub(crate) fn next(victim: &Victim, rules: &Rules, world: &World) -> Next {
         return Next::Wait(format!("`{}` is being deleted", group.name));
     }
     match &victim.state {
-        VictimState::Untouched => begin(group, world),
+        VictimState::Untouched => begin(group, rules, world),
         VictimState::Disabling { before } => disable(group, before, rules, world),
         VictimState::Disabled { before, since_ms } => hold(group, before, *since_ms, rules, world),
         VictimState::Emptying { .. } => empty(group, rules, world),
@@ -216,25 +235,32 @@ pub(crate) const fn is_in_hand(state: &VictimState) -> bool {
 /// Why the group with the victim's name is not ours to touch.
 fn stranger(victim: &Victim, rules: &Rules, group: &ServerGroup) -> Option<String> {
     if !victim.identity.is(group) {
-        Some("it was gone, and another group has its name now".to_owned())
-    } else if rules.new.arn == group.arn || group.created_ms > rules.new.created_ms {
-        Some("it is not older than the new group".to_owned())
-    } else {
-        None
+        return Some("it was gone, and another group has its name now".to_owned());
+    }
+    match &rules.stays {
+        Stays::New(new) if new.arn == group.arn || group.created_ms > new.created_ms => {
+            Some("it is not older than the new group".to_owned())
+        }
+        Stays::New(_) | Stays::Rest => None,
     }
 }
 
-fn begin(group: &ServerGroup, world: &World) -> Next {
-    match &world.fitness {
-        Fitness::Good => Next::Save(VictimState::Disabling {
+fn begin(group: &ServerGroup, rules: &Rules, world: &World) -> Next {
+    match (&world.fitness, &rules.stays) {
+        (Fitness::Good, Stays::New(_) | Stays::Rest) => Next::Save(VictimState::Disabling {
             before: Before { suspended: group.suspended.clone(), since_ms: world.now_ms },
         }),
-        Fitness::Wobbling(why) | Fitness::Failing(why) => Next::Wait(new_group_is(why)),
+        // A new group may become healthy yet; the rest of a cluster is as it is.
+        (Fitness::Failing(why), Stays::Rest) => {
+            Next::Save(VictimState::Spared { why: rules.unfit(why) })
+        }
+        (Fitness::Failing(why), Stays::New(_))
+        | (Fitness::Wobbling(why), Stays::New(_) | Stays::Rest) => Next::Wait(rules.unfit(why)),
     }
 }
 
 fn disable(group: &ServerGroup, before: &Before, rules: &Rules, world: &World) -> Next {
-    if let Some(next) = retreat(&world.fitness) {
+    if let Some(next) = retreat(rules, &world.fitness) {
         return next;
     }
     let running = processes(&DISABLING, |process| !group.suspended.contains(process));
@@ -263,7 +289,7 @@ fn hold(group: &ServerGroup, before: &Before, since_ms: u64, rules: &Rules, worl
     if let Some(abort) = unmarked(group, rules) {
         return abort;
     }
-    if let Some(next) = retreat(&world.fitness) {
+    if let Some(next) = retreat(rules, &world.fitness) {
         return next;
     }
     if world.now_ms < since_ms.saturating_add(rules.disabled_for_ms) {
@@ -287,7 +313,7 @@ fn empty(group: &ServerGroup, rules: &Rules, world: &World) -> Next {
             ))
         };
     }
-    if let Some(next) = retreat(&world.fitness) {
+    if let Some(next) = retreat(rules, &world.fitness) {
         return next;
     }
     if group.suspended.contains(TERMINATE) {
@@ -305,8 +331,8 @@ fn delete(group: &ServerGroup, rules: &Rules, world: &World) -> Next {
     }
     match &world.fitness {
         Fitness::Good => Next::Do(Action::Delete),
-        // Empty, it is still the quickest way back: only the new group's health lets it go.
-        Fitness::Wobbling(why) | Fitness::Failing(why) => Next::Wait(new_group_is(why)),
+        // Empty, it is still the quickest way back: only the health of what stays lets it go.
+        Fitness::Wobbling(why) | Fitness::Failing(why) => Next::Wait(rules.unfit(why)),
     }
 }
 
@@ -340,12 +366,12 @@ fn restore(group: &ServerGroup, before: &Before, rules: &Rules, world: &World) -
     Next::Save(VictimState::Restored)
 }
 
-/// While a victim is whole, the new group's health decides whether to go on.
-fn retreat(fitness: &Fitness) -> Option<Next> {
+/// While a victim is whole, the health of what stays decides whether to go on.
+fn retreat(rules: &Rules, fitness: &Fitness) -> Option<Next> {
     match fitness {
         Fitness::Good => None,
-        Fitness::Wobbling(why) => Some(Next::Wait(new_group_is(why))),
-        Fitness::Failing(why) => Some(Next::Retreat(new_group_is(why))),
+        Fitness::Wobbling(why) => Some(Next::Wait(rules.unfit(why))),
+        Fitness::Failing(why) => Some(Next::Retreat(rules.unfit(why))),
     }
 }
 
@@ -359,10 +385,6 @@ fn unmarked(group: &ServerGroup, rules: &Rules) -> Option<Next> {
             mark.map_or("removed", String::as_str),
         ))
     })
-}
-
-fn new_group_is(why: &str) -> String {
-    format!("the new group is not healthy: {why}")
 }
 
 const fn is_scaled_down(group: &ServerGroup) -> bool {

@@ -35,6 +35,7 @@ pub(crate) fn request() -> DeployRequest {
         instance_monitoring: false,
         delay_before_disable_seconds: 0,
         delay_before_scale_down_seconds: 0,
+        destroy_if_failed: false,
     }
 }
 

@@ -7,7 +7,7 @@ use runtime::Chain;
 use tracing::{debug, warn};
 use wire::FailureKind;
 
-use super::{Halt, Stance, Work};
+use super::{Halt, Stance, Work, errand::Errand};
 use crate::{
     lease::Lease,
     ports::{CloudError, Fault, Reply},
@@ -27,7 +27,7 @@ pub(super) enum Changed<T> {
     Look,
 }
 
-impl<L: Lease> Work<'_, L> {
+impl<L: Lease, E: Errand> Work<'_, L, E> {
     /// Reads until there is an answer. Being throttled is waited out; other failures too, for as
     /// long as a group may take to become healthy.
     pub(super) async fn read<'f, T>(

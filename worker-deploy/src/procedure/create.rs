@@ -3,7 +3,7 @@
 use tracing::{info, warn};
 use wire::FailureKind;
 
-use super::{Halt, Work, calls::Changed, plan_failure};
+use super::{Halt, Work, calls::Changed, errand::Errand, plan_failure};
 use crate::{
     checkpoint::Checkpoint,
     lease::Lease,
@@ -94,14 +94,6 @@ impl<L: Lease> Work<'_, L> {
         Ok(Survey { cluster, image, subnets, security_groups, load_balancers, target_groups })
     }
 
-    pub(super) async fn cluster(&self) -> Result<Vec<ServerGroup>, Halt> {
-        let moniker = plan::moniker(self.request)
-            .map_err(|error| plan_failure(&plan::PlanError::Name(error)))?;
-        let name = moniker.cluster();
-        let cloud = &self.room.cloud;
-        self.read("reading the cluster", || cloud.cluster(&self.place, &name)).await
-    }
-
     /// Makes the planned group, or joins it if it is there.
     pub(super) async fn create(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
         while checkpoint.created.is_none() {
@@ -126,7 +118,7 @@ impl<L: Lease> Work<'_, L> {
         self.tidy(checkpoint).await
     }
 
-    async fn find(&self, name: &str) -> Result<Option<ServerGroup>, Halt> {
+    pub(super) async fn find(&self, name: &str) -> Result<Option<ServerGroup>, Halt> {
         let names = [name.to_owned()];
         let cloud = &self.room.cloud;
         let found =
@@ -225,7 +217,9 @@ impl<L: Lease> Work<'_, L> {
         }
         Ok(())
     }
+}
 
+impl<L: Lease, E: Errand> Work<'_, L, E> {
     /// Deletes a launch template if that works: one that stays costs nothing.
     pub(super) async fn delete_template(&self, id: &str) -> Result<(), Halt> {
         let cloud = &self.room.cloud;

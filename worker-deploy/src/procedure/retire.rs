@@ -1,8 +1,9 @@
-//! Taking the older groups away, each step decided by [`plan::retire::next`] on a world read
+//! Taking server groups away, each step decided by [`plan::retire::next`] on a world read
 //! immediately before.
 
 use std::time::Duration;
 
+use store::Fence;
 use tokio::time::Instant;
 use tracing::{debug, info};
 use wire::FailureKind;
@@ -10,22 +11,23 @@ use wire::FailureKind;
 use super::{
     Halt, Work,
     calls::Changed,
-    settle::{self, Look},
+    errand::{Errand, Sight},
+    settle,
 };
 use crate::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Record as _},
     lease::Lease,
     plan::{
         self,
         health::{Fitness, Streak},
-        retire::{Action, Next, Rules, Victim, VictimState, World},
+        retire::{Action, Next, Rules, Stays, Victim, VictimState, World},
     },
     ports::Reply,
     tags,
     watch::Freshness,
 };
 
-/// How the new group has looked lately.
+/// How what stays has looked lately.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
     streak: Streak,
@@ -42,6 +44,7 @@ impl<L: Lease> Work<'_, L> {
         let due_ms = checkpoint.healthy_ms.unwrap_or_default().saturating_add(delay_ms);
         let remaining_ms = due_ms.saturating_sub(self.lease.now_ms());
         self.pause(Duration::from_millis(remaining_ms)).await?;
+        self.say_that_it_takes_over(checkpoint).await?;
         let mut trust = Trust::default();
         for index in 0..checkpoint.plan.victims.len() {
             self.retire(checkpoint, index, &mut trust).await?;
@@ -49,23 +52,50 @@ impl<L: Lease> Work<'_, L> {
         Ok(())
     }
 
+    /// Says on the new group that it takes over, before any older one is touched: from then on it is not
+    /// destroyed because this deploy failed.
+    async fn say_that_it_takes_over(&self, checkpoint: &Checkpoint) -> Result<(), Halt> {
+        if !self.request.destroy_if_failed {
+            return Ok(());
+        }
+        let name = &checkpoint.plan.group.name;
+        let cloud = &self.room.cloud;
+        loop {
+            let new = self.find(name).await?;
+            let Some(new) = new.filter(|new| settle::is(checkpoint.created.as_ref(), new)) else {
+                let message = format!("the new server group `{name}` is not there any more");
+                return Err(Halt::failed(FailureKind::User, message));
+            };
+            if new.tags.get(tags::TAKES_OVER).is_some_and(|says| says == tags::YES) {
+                return Ok(());
+            }
+            let call = || cloud.tag(&self.place, name, tags::TAKES_OVER, tags::YES);
+            match self.change("tagging the new server group", call).await? {
+                Changed::Done(()) => return Ok(()),
+                Changed::Taken | Changed::Look => {}
+            }
+        }
+    }
+}
+
+impl<L: Lease, E: Errand> Work<'_, L, E> {
     /// Drives one victim until it is finished with, forward or back.
     pub(super) async fn retire(
         &self,
-        checkpoint: &mut Checkpoint,
+        record: &mut E::Record,
         index: usize,
         trust: &mut Trust,
     ) -> Result<(), Halt> {
-        let Some(rules) = self.rules(checkpoint) else { return Ok(()) };
-        let deadline_ms = self.deadline_ms(checkpoint, index, &rules);
+        let Some(rules) = E::rules(self, record) else { return Ok(()) };
+        let deadline_ms = self.deadline_ms(record, index, &rules);
         let mut freshness = Freshness::Now;
         let mut done: Option<Action> = None;
-        while let Some(victim) = checkpoint.plan.victims.get(index).cloned() {
-            let world = self.world(checkpoint, &victim, trust, freshness).await?;
+        while let Some(victim) = record.victims().get(index).cloned() {
+            let world = self.world(record, &victim, trust, freshness).await?;
             match plan::retire::next(&victim, &rules, &world) {
                 Next::Finished => return Ok(()),
                 Next::Save(state) => {
-                    self.enter(checkpoint, index, state).await?;
+                    self.enter(record, index, state).await?;
                     freshness = Freshness::Now;
                 }
                 // An older look may say "wait"; only a look of now may say "do".
@@ -88,11 +118,11 @@ impl<L: Lease> Work<'_, L> {
                 Next::Retreat(why) => {
                     let message = format!("stopped taking away `{}`: {why}", victim.name);
                     return Err(Halt::failed(FailureKind::User, message)
-                        .hinting("the older group is put back into traffic"));
+                        .hinting("it is put back into traffic"));
                 }
                 Next::Abort(why) => {
                     let left = VictimState::Spared { why: why.clone() };
-                    self.enter(checkpoint, index, left).await?;
+                    self.enter(record, index, left).await?;
                     let message = format!("stopped taking away `{}`: {why}", victim.name);
                     return Err(Halt::failed(FailureKind::User, message));
                 }
@@ -101,19 +131,18 @@ impl<L: Lease> Work<'_, L> {
         Ok(())
     }
 
-    fn rules(&self, checkpoint: &Checkpoint) -> Option<Rules> {
-        let asked_ms = u64::from(self.request.delay_before_scale_down_seconds) * 1_000;
+    pub(super) fn rules_with(&self, stays: Stays, fence: Fence, asked_ms: u64) -> Rules {
         let least_ms = self.room.config.disabled_seconds.saturating_mul(1_000);
-        Some(Rules {
-            new: checkpoint.created.clone()?,
-            doomed: format!("{}/{}", self.lease.task().execution, checkpoint.fence),
+        Rules {
+            stays,
+            doomed: format!("{}/{fence}", self.lease.task().execution),
             disabled_for_ms: asked_ms.max(least_ms),
-        })
+        }
     }
 
     /// Until when a victim must be finished with; counted from its first touch, whoever did that.
-    fn deadline_ms(&self, checkpoint: &Checkpoint, index: usize, rules: &Rules) -> u64 {
-        let victim = checkpoint.plan.victims.get(index);
+    fn deadline_ms(&self, record: &E::Record, index: usize, rules: &Rules) -> u64 {
+        let victim = record.victims().get(index);
         let since_ms = match victim.map(|victim| &victim.state) {
             Some(
                 VictimState::Disabling { before }
@@ -149,54 +178,42 @@ impl<L: Lease> Work<'_, L> {
     /// Reads everything a step is decided on.
     async fn world(
         &self,
-        checkpoint: &Checkpoint,
+        record: &E::Record,
         victim: &Victim,
         trust: &mut Trust,
         freshness: Freshness,
     ) -> Result<World, Halt> {
-        let plan = &checkpoint.plan;
-        let names = [plan.group.name.clone(), victim.name.clone()];
+        let Sight { victim, needed, taken } = E::look(self, record, victim, freshness).await?;
         let watch = &self.room.watch;
-        let mut groups = self
-            .read("looking at the server groups", || {
-                Box::pin(watch.groups(&self.place, &names, freshness))
-            })
-            .await?;
-        let old = groups.what.remove(&victim.name);
-        let new = groups.what.remove(&plan.group.name);
-        let look = match new.filter(|group| settle::is(checkpoint.created.as_ref(), group)) {
-            Some(group) => self.judge_new(plan, groups, &group, freshness).await?,
-            None => groups.and(watch_nothing(), |_, ()| Look::Missing),
-        };
-        let balancers = match &old {
+        let balancers = match &victim {
             Some(group) => {
                 let of = group.balancers();
                 let call =
                     || -> Reply<'_, _> { Box::pin(watch.balancers(&self.place, &of, freshness)) };
-                self.read("looking at the older group's balancers", call).await?.what
+                self.read("looking at the group's balancers", call).await?.what
             }
             None => std::collections::BTreeMap::new(),
         };
-        let fitness = trust.judge(&look.what, look.taken, self.room.config.healthy_polls);
-        Ok(World { now_ms: self.lease.now_ms(), fitness, victim: old, balancers })
+        let fitness = trust.judge(needed, taken, self.room.config.healthy_polls);
+        Ok(World { now_ms: self.lease.now_ms(), fitness, victim, balancers })
     }
 
     /// Commits a victim's next state; what belongs to one that is gone goes first.
     async fn enter(
         &self,
-        checkpoint: &mut Checkpoint,
+        record: &mut E::Record,
         index: usize,
         state: VictimState,
     ) -> Result<(), Halt> {
-        let Some(victim) = checkpoint.plan.victims.get(index).cloned() else { return Ok(()) };
+        let Some(victim) = record.victims().get(index).cloned() else { return Ok(()) };
         if state == VictimState::Gone && victim.state == VictimState::Deleting {
             self.remove_template(&victim).await?;
-            info!(server_group.name = %victim.name, "older server group deleted");
+            info!(server_group.name = %victim.name, "server group deleted");
         }
-        if let Some(victim) = checkpoint.plan.victims.get_mut(index) {
+        if let Some(victim) = record.victims_mut().get_mut(index) {
             victim.state = state;
         }
-        Ok(self.save(checkpoint).await?)
+        Ok(self.save(record).await?)
     }
 
     /// Deletes the launch template of a group that is gone, if it was made for that group alone.
@@ -204,7 +221,7 @@ impl<L: Lease> Work<'_, L> {
         let Some(template) = &victim.template else { return Ok(()) };
         let cloud = &self.room.cloud;
         let call = || cloud.launch_template(&self.place, &template.name);
-        let found = self.read("looking at the older group's launch template", call).await?;
+        let found = self.read("looking at the group's launch template", call).await?;
         let Some(found) = found.filter(|found| found.id == template.id) else { return Ok(()) };
         let stamp = found.name.strip_prefix(&format!("{}-", victim.name));
         let named_for_it = stamp.is_some_and(|stamp| {
@@ -249,22 +266,20 @@ impl<L: Lease> Work<'_, L> {
 }
 
 impl Trust {
-    fn judge(&mut self, look: &Look, taken: (Instant, Instant), polls: u32) -> Fitness {
+    /// Counts a look, unless it is one that was counted before.
+    fn judge(&mut self, needed: Option<String>, taken: (Instant, Instant), polls: u32) -> Fitness {
         let fresh = self.counted.is_none_or(|before| taken.0 > before);
-        let why = match look {
-            Look::There(verdict) if verdict.can_take_over() => {
-                if fresh {
-                    self.streak.good();
-                    self.counted = Some(taken.1);
-                }
-                return Fitness::Good;
+        if fresh {
+            self.counted = Some(taken.1);
+        }
+        let Some(why) = needed else {
+            if fresh {
+                self.streak.good();
             }
-            Look::There(verdict) => verdict.to_string(),
-            Look::Missing => "it is not there".to_owned(),
+            return Fitness::Good;
         };
         if fresh {
             self.streak.bad();
-            self.counted = Some(taken.1);
         }
         if self.streak.bad_so_far() >= polls {
             Fitness::Failing(why)
@@ -272,11 +287,6 @@ impl Trust {
             Fitness::Wobbling(why)
         }
     }
-}
-
-fn watch_nothing() -> crate::watch::Seen<()> {
-    let now = Instant::now();
-    crate::watch::Seen { what: (), taken: (now, now) }
 }
 
 const fn doing(action: &Action) -> &'static str {

@@ -25,6 +25,17 @@ pub(super) enum Look {
     Missing,
 }
 
+impl Look {
+    /// Why the group cannot take over; `None` when it can.
+    pub(super) fn unfit(&self) -> Option<String> {
+        match self {
+            Self::There(verdict) if verdict.can_take_over() => None,
+            Self::There(verdict) => Some(verdict.to_string()),
+            Self::Missing => Some("it is not there".to_owned()),
+        }
+    }
+}
+
 impl<L: Lease> Work<'_, L> {
     /// Waits for health and applies what the request wants of the finished group.
     pub(super) async fn settle(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {

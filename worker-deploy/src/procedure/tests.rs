@@ -1,6 +1,7 @@
 //! The whole procedure over a small cloud, with a crash, a cancel or a lost answer at every place.
 
 mod cloud;
+mod destroy;
 mod lease;
 mod outlook;
 
@@ -413,7 +414,9 @@ async fn a_cluster_is_counted_and_left_as_it_is() {
         });
         match serde_json::from_str::<DeployTask>(&text.to_string()).unwrap() {
             DeployTask::Check(check) => check,
-            order @ (DeployTask::Deploy(_) | DeployTask::Outlook(_)) => panic!("{order:?}"),
+            other @ (DeployTask::Deploy(_) | DeployTask::Outlook(_) | DeployTask::Destroy(_)) => {
+                panic!("{other:?}")
+            }
         }
     };
     // Comparison, with what, enabled ones only, whether it holds: there are two, one of them disabled.

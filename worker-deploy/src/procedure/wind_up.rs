@@ -5,38 +5,41 @@ use tracing::{info, warn};
 use wire::{TaskFailure, TaskOutcome};
 use worker::Stop;
 
-use super::{Halt, Work, retire::Trust};
+use super::{Halt, Work, errand::Errand, retire::Trust};
 use crate::{
-    checkpoint::{Checkpoint, Ending},
+    checkpoint::{Checkpoint, Ending, Record as _},
     lease::Lease,
-    plan::{self, retire::VictimState},
+    plan::{
+        self,
+        retire::{Victim, VictimState},
+    },
 };
 
-impl<L: Lease> Work<'_, L> {
+impl<L: Lease, E: Errand> Work<'_, L, E> {
     /// Puts a disabled group back into traffic, then tells how everything stands.
     pub(super) async fn wind_up(
         &mut self,
         ending: Ending,
-        checkpoint: Option<Checkpoint>,
+        record: Option<E::Record>,
     ) -> Result<TaskOutcome, Stop> {
-        let report = match checkpoint {
+        let report = match record {
             None => "nothing was created or changed".to_owned(),
-            Some(mut checkpoint) => {
-                if checkpoint.ending.is_none() {
-                    checkpoint.ending = Some(ending.clone());
-                    self.save(&checkpoint).await?;
+            Some(mut record) => {
+                if record.ending().is_none() {
+                    *record.ending() = Some(ending.clone());
+                    self.save(&record).await?;
                 }
-                let trouble = match Box::pin(self.put_back(&mut checkpoint)).await {
+                let trouble = match Box::pin(self.put_back(&mut record)).await {
                     // Cleaning up is not canceled; a cancel that shows up here changes nothing.
                     Ok(()) | Err(Halt::Stop(Stop::Canceled)) => None,
                     Err(Halt::Stop(stop @ (Stop::Lost | Stop::Draining))) => return Err(stop),
                     Err(Halt::Failed(failure)) => Some(failure.message),
                 };
-                self.report(&checkpoint, trouble).await?
+                self.report(&record, trouble).await?
             }
         };
         self.unlock().await?;
-        info!(%report, "deploy ended early");
+        info!(%report, "ended early");
         Ok(match ending {
             Ending::Canceled => TaskOutcome::Canceled { detail: report },
             Ending::Failed(failure) => {
@@ -45,52 +48,50 @@ impl<L: Lease> Work<'_, L> {
         })
     }
 
-    async fn put_back(&mut self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
-        if self.held.is_none() && needs_lock(checkpoint) {
-            checkpoint.fence = self.lock().await?;
+    async fn put_back(&mut self, record: &mut E::Record) -> Result<(), Halt> {
+        if self.held.is_none() && needs_lock(record.victims()) {
+            *record.fence() = self.lock().await?;
         }
-        for index in 0..checkpoint.plan.victims.len() {
-            let Some(victim) = checkpoint.plan.victims.get(index).cloned() else { break };
+        for index in 0..record.victims().len() {
+            let Some(victim) = record.victims().get(index).cloned() else { break };
             let names = [victim.name.clone()];
             let cloud = &self.room.cloud;
             if plan::retire::is_in_hand(&victim.state) {
                 let call = || cloud.groups(&self.place, &names);
-                let found = self.read("looking at the older group", call).await?;
+                let found = self.read("looking at the group in hand", call).await?;
                 if let Some(state) = plan::retire::on_stop(&victim, found.first()) {
-                    if let Some(victim) = checkpoint.plan.victims.get_mut(index) {
+                    if let Some(victim) = record.victims_mut().get_mut(index) {
                         victim.state = state;
                     }
-                    self.save(checkpoint).await?;
+                    self.save(record).await?;
                 }
             }
-            let undoing = checkpoint
-                .plan
-                .victims
+            let undoing = record
+                .victims()
                 .get(index)
                 .is_some_and(|victim| matches!(victim.state, VictimState::Undoing { .. }));
             if undoing {
-                self.retire(checkpoint, index, &mut Trust::default()).await?;
+                self.retire(record, index, &mut Trust::default()).await?;
             }
         }
         Ok(())
     }
 
-    /// Every group this deploy had to do with, and how it stands.
-    async fn report(
-        &self,
-        checkpoint: &Checkpoint,
-        trouble: Option<String>,
-    ) -> Result<String, Stop> {
-        let mut lines = vec![self.new_group(checkpoint).await?];
-        lines.extend(checkpoint.plan.victims.iter().map(plan::retire::describe));
+    /// Every group this run had to do with, and how it stands.
+    async fn report(&self, record: &E::Record, trouble: Option<String>) -> Result<String, Stop> {
+        let mut lines = vec![E::preface(self, record).await?];
+        lines.extend(record.victims().iter().map(plan::retire::describe));
         if let Some(trouble) = trouble {
             warn!(%trouble, "cleaning up did not finish");
             lines.push(format!("cleaning up did not finish: {trouble}"));
         }
         Ok(lines.join("; "))
     }
+}
 
-    async fn new_group(&self, checkpoint: &Checkpoint) -> Result<String, Stop> {
+impl<L: Lease> Work<'_, L> {
+    /// How the new group of a deploy stands.
+    pub(super) async fn new_group(&self, checkpoint: &Checkpoint) -> Result<String, Stop> {
         let name = &checkpoint.plan.group.name;
         let state = match (&checkpoint.created, checkpoint.healthy_ms) {
             (Some(_), Some(_)) => "was healthy and stays",
@@ -120,6 +121,6 @@ impl<L: Lease> Work<'_, L> {
     }
 }
 
-fn needs_lock(checkpoint: &Checkpoint) -> bool {
-    checkpoint.plan.victims.iter().any(|victim| plan::retire::is_in_hand(&victim.state))
+fn needs_lock(victims: &[Victim]) -> bool {
+    victims.iter().any(|victim| plan::retire::is_in_hand(&victim.state))
 }

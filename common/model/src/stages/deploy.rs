@@ -86,6 +86,26 @@ pub struct Cluster {
     pub ami_name: Option<String>,
     /// The image by id; `None` takes what stages upstream made.
     pub image_id: Option<String>,
+    /// What becomes of the new group when its deploy fails.
+    pub rollback: Rollback,
+}
+
+/// What becomes of a new server group whose deploy fails.
+///
+/// Source: Spinnaker's field `rollback`, on the cluster or on its stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rollback {
+    /// Something is done at all.
+    pub on_failure: bool,
+    /// The new group is destroyed.
+    pub destroy_latest: bool,
+}
+
+impl Rollback {
+    /// True when a new group whose deploy fails is destroyed.
+    pub const fn destroys(self) -> bool {
+        self.on_failure && self.destroy_latest
+    }
 }
 
 /// How many instances.
@@ -190,6 +210,7 @@ mod tests {
             delay_before_scale_down_sec: 0,
             ami_name: None,
             image_id: None,
+            rollback: Rollback::default(),
         };
         assert_eq!(clusters, [expected]);
     }
@@ -229,6 +250,55 @@ mod tests {
         assert_eq!(cluster.associate_public_ip_address, Some(true));
         assert_eq!(cluster.regions, ["us-west-2", "eu-west-1"]);
         assert_eq!(cluster.delay_before_disable_sec, 60);
+    }
+
+    #[test]
+    fn rollback_is_read_from_the_cluster_or_else_from_its_stage() {
+        let of = |on_failure, destroy_latest| Rollback { on_failure, destroy_latest };
+        // On the stage, on the cluster, what counts, what is told of.
+        for (stage, own, expected, told) in [
+            (json!(null), json!(null), of(false, false), None),
+            (json!({"onFailure": true, "destroyLatest": true}), json!(null), of(true, true), None),
+            (
+                json!(null),
+                json!({"onFailure": "true", "destroyLatest": true}),
+                of(true, true),
+                None,
+            ),
+            (
+                json!({"onFailure": true, "destroyLatest": true}),
+                json!({"onFailure": false, "destroyLatest": false}),
+                of(false, false),
+                None,
+            ),
+            (
+                json!(null),
+                json!({"onFailure": true}),
+                of(true, false),
+                Some("/clusters/0/rollback"),
+            ),
+            (
+                json!(null),
+                json!({"destroyLatest": true}),
+                of(false, true),
+                Some("/clusters/0/rollback"),
+            ),
+            (json!({"onFailure": true}), json!(null), of(true, false), Some("/rollback")),
+        ] {
+            let mut cluster = cluster();
+            cluster["rollback"] = own;
+            let config = json!({"clusters": [cluster], "rollback": stage});
+            let (read, problems) = DeployStage::inspect(config.as_object().unwrap());
+            let found = read.unwrap().clusters[0].rollback;
+            assert_eq!(
+                (found, found.destroys()),
+                (expected, expected == of(true, true)),
+                "{config}"
+            );
+            let places: Vec<&str> = problems.iter().map(|one| one.pointer.as_str()).collect();
+            assert_eq!(places, told.into_iter().collect::<Vec<_>>(), "{config}");
+            assert!(problems.iter().all(|one| one.weight == Weight::Advice), "{problems:?}");
+        }
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Action {
         strategy: DeployStrategy,
         /// Which groups are destroyed once the new one is healthy; `None` destroys none.
         destroys: Option<String>,
+        /// What is done if it fails; `None` is nothing.
+        on_failure: Option<String>,
         /// Everything the worker is told.
         request: Value,
         /// Which groups these are now, as a worker says; `None` while nobody knows.
@@ -172,8 +174,8 @@ fn task(kind: TaskKind, text: &str) -> Option<Action> {
         }
         TaskKind::Deploy => match serde_json::from_str(text).ok()? {
             DeployTask::Check(_) => Some(Action::Count { request }),
-            // No stage asks for this: a dry run does.
-            DeployTask::Outlook(_) => None,
+            // No stage asks for the one, a dry run does; nobody plans the other before a deploy has failed.
+            DeployTask::Outlook(_) | DeployTask::Destroy(_) => None,
             DeployTask::Deploy(told) => {
                 let cluster = cluster(&told);
                 let destroys = match told.strategy {
@@ -183,7 +185,11 @@ fn task(kind: TaskKind, text: &str) -> Option<Action> {
                         told.account, told.region
                     )),
                 };
+                let on_failure = told.destroy_if_failed.then(|| {
+                    "the new server group is destroyed, unless it has begun to take over".to_owned()
+                });
                 Some(Action::Deploy {
+                    on_failure,
                     account: told.account,
                     region: told.region,
                     cluster,

@@ -1,18 +1,25 @@
 //! The deploy stage: one part for each cluster and region, with the image found upstream.
 
 use model::{
-    TaskKind,
+    ExecutionStatus, TaskId, TaskKind,
     pipeline::OnFailure,
     stages::{Cluster, DeployStage},
 };
 use serde_json::{Map, Value};
-use wire::{Capacity, DeployRequest, DeployResult, DeployStrategy, TaskFailure};
+use wire::{
+    Ask, Capacity, DeployRequest, DeployResult, DeployStrategy, DestroyRequest, TaskFailure,
+};
 
 use crate::{
     build,
     document::{Document, Stage, user_failure},
     stage_types::{Part, Plan, bake},
 };
+
+/// Type of the part that deploys to one region.
+const KIND: &str = "createServerGroup";
+/// What of a part's configuration says where it works.
+const PLACE: [&str; 5] = ["account", "region", "application", "stack", "freeFormDetails"];
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
     let deploy = DeployStage::read(stage.config()).map_err(|problems| bake::fields(&problems))?;
@@ -72,6 +79,7 @@ fn part(
         instance_monitoring: cluster.instance_monitoring,
         delay_before_disable_seconds: cluster.delay_before_disable_sec,
         delay_before_scale_down_seconds: cluster.delay_before_scale_down_sec,
+        destroy_if_failed: cluster.rollback.destroys(),
     };
     let mut config = Map::new();
     let mut put = |key: &str, value: Value| {
@@ -86,11 +94,59 @@ fn part(
     put("imageId", image.into());
     Ok(Part {
         name: format!("Deploy in {region}"),
-        kind: "createServerGroup".to_owned(),
+        kind: KIND.to_owned(),
         config,
         on_failure: OnFailure::HaltPipeline,
         plan: Plan::Task { kind: TaskKind::Deploy, request: build::text_of(&request) },
     })
+}
+
+/// Destroys the new group of each part that failed, where its cluster says so (`rollback` with `onFailure` and
+/// `destroyLatest`). A part that was stopped because the stage ran out of time has failed, too.
+pub(crate) fn on_failure(document: &Document, stage: &Stage, parts: &[&Stage]) -> Vec<Part> {
+    // It was read when the stage began.
+    let Ok(deploy) = DeployStage::read(stage.config()) else { return Vec::new() };
+    let places = deploy
+        .clusters
+        .iter()
+        .flat_map(|cluster| cluster.regions.iter().map(move |region| (cluster, region.as_str())));
+    let failed = |part: &Stage| {
+        let late = stage.timed_out && part.status() == ExecutionStatus::Canceled;
+        part.status().is_failure() || late
+    };
+    let work = parts.iter().filter(|part| part.kind == KIND);
+    places
+        .zip(work)
+        .filter(|((cluster, _), part)| cluster.rollback.destroys() && failed(part))
+        .map(|(place, part)| destruction(document, place, part))
+        .collect()
+}
+
+fn destruction(document: &Document, (cluster, region): (&Cluster, &str), failed: &Stage) -> Part {
+    let tries = failed.attempts.iter().map(|attempt| TaskId {
+        execution: document.id.clone(),
+        stage: failed.id.clone(),
+        attempt: attempt.number,
+    });
+    let request = DestroyRequest {
+        ask: Ask::DestroyMade,
+        tries: tries.collect(),
+        application: cluster.application.clone().unwrap_or_else(|| document.application.clone()),
+        stack: cluster.stack.clone(),
+        detail: cluster.free_form_details.clone(),
+        account: cluster.account.clone(),
+        region: region.to_owned(),
+        platform_health_only: cluster.platform_health_only(),
+    };
+    let mut config = failed.config.clone();
+    config.retain(|key, _| PLACE.contains(&key.as_str()));
+    Part {
+        name: format!("Destroy the new server group in {region}"),
+        kind: "destroyServerGroup".to_owned(),
+        config,
+        on_failure: OnFailure::HaltPipeline,
+        plan: Plan::Task { kind: TaskKind::Deploy, request: build::text_of(&request) },
+    }
 }
 
 /// The cluster's own image, else the nearest ancestor's for this region, else any stage's.

@@ -74,6 +74,29 @@ fn a_bake_and_a_deploy_are_told_with_what_they_would_use() {
 }
 
 #[test]
+fn what_a_failure_would_cause_is_told() {
+    let cluster = |rollback: Value| {
+        json!({"account": "test", "application": "shop", "strategy": "highlander", "amiName": "ami-1",
+            "instanceType": "t3.small", "targetGroups": ["shop"], "region": "us-east-1", "rollback": rollback})
+    };
+    for (rollback, told) in [
+        (json!(null), None),
+        (json!({"onFailure": true}), None),
+        (
+            json!({"onFailure": true, "destroyLatest": true}),
+            Some("the new server group is destroyed, unless it has begun to take over"),
+        ),
+    ] {
+        let stage = json!({"refId": "1", "type": "deploy", "clusters": [cluster(rollback)]});
+        let plan = planned(&json!({"stages": [stage]}), &json!({}));
+        let Action::Deploy { on_failure, .. } = &plan.stages[0].actions[0] else {
+            panic!("{:?}", plan.stages[0])
+        };
+        assert_eq!(on_failure.as_deref(), told);
+    }
+}
+
+#[test]
 fn conditions_windows_and_what_is_not_known_are_told_apart() {
     let on = |text: &str| json!({"type": "expression", "expression": text});
     let definition = json!({"stages": [

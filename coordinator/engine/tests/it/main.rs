@@ -9,6 +9,8 @@ mod expressions;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod on_failure;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod properties;

@@ -1,6 +1,6 @@
 //! Whatever the order of events: safe at every step, and over once the faults stop.
 
-use engine::{Input, StageState, Work};
+use engine::{Input, StageState, Synthetic, Work};
 use model::{ExecutionStatus, StageId, TaskId};
 use proptest::{prelude::*, sample::Index, test_runner::FileFailurePersistence};
 use wire::{Control, FailureKind, Judgment, TaskOutcome};
@@ -58,7 +58,7 @@ fn actions() -> impl Strategy<Value = Action> {
 
 /// The text of one stage: its type, choice and fields, by number.
 fn word(number: usize, (kind, choice, requires): (u8, u8, &[usize])) -> String {
-    let kind = match kind % 12 {
+    let kind = match kind % 15 {
         0..=3 => "bake",
         4 | 5 => "bake2",
         6 => "judge",
@@ -68,6 +68,9 @@ fn word(number: usize, (kind, choice, requires): (u8, u8, &[usize])) -> String {
         10 => {
             r#"judge{"restrictExecutionDuringTimeWindow":true,"restrictedExecutionWindow":{"whitelist":[{"startHour":1,"endHour":2}]}}"#
         }
+        11 => "rolls",
+        12 => "rolls2",
+        13 => r#"rolls2{"stageTimeoutMs":200000}"#,
         _ => r#"bake{"stageEnabled":{"type":"expression","expression":"false"}}"#,
     };
     let choice = ["", "", "", "!ignore", "!branch", "!late"][usize::from(choice % 6)];
@@ -103,7 +106,7 @@ fn large_graphs() -> impl Strategy<Value = String> {
             requires.sort_unstable();
             requires.dedup();
             // Each judgment is an order of its own: a few will do.
-            let kind = if matches!(kind % 12, 6 | 10) && number % 16 != 0 { 0 } else { kind };
+            let kind = if matches!(kind % 15, 6 | 10) && number % 16 != 0 { 0 } else { kind };
             word(number, (kind, choice, &requires))
         };
         stages.into_iter().enumerate().map(one).collect::<Vec<_>>().join(" ")
@@ -163,6 +166,7 @@ fn check_end(world: &World) {
         world.document.top_level().any(|stage| wanted.contains(&stage.status()))
     };
     assert!(!has(&[ExecutionStatus::Running]), "{statuses}");
+    check_on_failure(world);
     match world.document.status {
         ExecutionStatus::Succeeded => {
             assert!(!has(&[ExecutionStatus::Terminal, ExecutionStatus::Canceled]), "{statuses}");
@@ -184,6 +188,29 @@ fn check_end(world: &World) {
         | ExecutionStatus::Stopped
         | ExecutionStatus::Skipped
         | ExecutionStatus::Buffered => panic!("{statuses}"),
+    }
+}
+
+/// Whatever was stopped, each failed deploy that is to be undone was, once, unless somebody canceled; others
+/// were not.
+fn check_on_failure(world: &World) {
+    for stage in world.document.top_level() {
+        let after = |part: &&engine::Stage| part.synthetic == Synthetic::After;
+        let failed = |part: &&engine::Stage| {
+            let late = stage.timed_out && part.status() == ExecutionStatus::Canceled;
+            !after(part) && (part.status() == ExecutionStatus::Terminal || late)
+        };
+        let parts: Vec<&engine::Stage> = world.document.children(&stage.id).collect();
+        let (done, wanted) = (
+            parts.iter().copied().filter(after).count(),
+            parts.iter().copied().filter(failed).count(),
+        );
+        let is_to_be = stage.kind == "deploy" && stage.status().is_failure();
+        match (is_to_be, world.was_canceled) {
+            (true, false) => assert_eq!(done, wanted, "{}", stage.ref_id),
+            (true, true) => assert!(done == wanted || done == 0, "{}", stage.ref_id),
+            (false, _) => assert_eq!(done, 0, "{}", stage.ref_id),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{
     ChildFact, Dispatch, Document, Effects, Facts, Input, Lease, Origin, Policy, Rejection, Reopen,
-    SlotFact,
+    SlotFact, Synthetic,
 };
 use model::{ExecutionId, ExecutionStatus, StageId, TaskId, pipeline::Pipeline};
 use serde_json::{Map, json};
@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) slot: Option<SlotFact>,
     pub(crate) policy: Option<Policy>,
     pub(crate) children: BTreeMap<ExecutionId, ChildFact>,
+    /// Somebody has canceled it, now or before a restart.
+    pub(crate) was_canceled: bool,
     dispatched: BTreeSet<(TaskId, u32)>,
     ends: usize,
 }
@@ -49,6 +51,8 @@ fn stage(word: &str) -> serde_json::Value {
             "application": "shop", "strategy": "highlander", "instanceType": "t3.small",
             "capacity": { "min": 1, "max": 1, "desired": 1 }, "targetGroups": ["shop"],
             "availabilityZones": { "us-east-1": ["us-east-1a"] } }] }),
+        "rolls" => rolls(&["us-east-1"]),
+        "rolls2" => rolls(&["us-east-1", "us-west-2"]),
         "judge" => json!({ "type": "manualJudgment" }),
         other => json!({ "type": other }),
     };
@@ -70,6 +74,15 @@ fn stage(word: &str) -> serde_json::Value {
     stage
 }
 
+/// A deploy that destroys what it made where it fails.
+fn rolls(regions: &[&str]) -> serde_json::Value {
+    json!({ "type": "deploy", "clusters": [{ "account": "test", "application": "shop",
+        "stack": "web", "strategy": "highlander", "instanceType": "t3.small",
+        "capacity": { "min": 1, "max": 1, "desired": 1 }, "targetGroups": ["shop"],
+        "regions": regions, "amiName": "ami-1",
+        "rollback": { "onFailure": true, "destroyLatest": true } }] })
+}
+
 pub(crate) fn outcome_of(dispatch: &Dispatch, good: bool, kind: FailureKind) -> TaskOutcome {
     if !good {
         let failure =
@@ -78,6 +91,10 @@ pub(crate) fn outcome_of(dispatch: &Dispatch, good: bool, kind: FailureKind) -> 
     }
     let request: serde_json::Value = serde_json::from_str(&dispatch.request).unwrap();
     let region = request["region"].as_str().unwrap().to_owned();
+    if !request["ask"].is_null() {
+        let result = json!({ "region": region, "destroyedServerGroups": ["shop-web-v001"] });
+        return TaskOutcome::Succeeded { result: result.as_object().unwrap().clone() };
+    }
     let result = if dispatch.kind == model::TaskKind::Bake {
         serde_json::to_value(BakeResult {
             image_id: format!("ami-{region}"),
@@ -121,6 +138,7 @@ impl World {
             slot: None,
             policy: None,
             children: BTreeMap::new(),
+            was_canceled: false,
             dispatched: BTreeSet::new(),
             ends: 0,
         };
@@ -149,6 +167,7 @@ impl World {
                     assert_eq!(effects.reopen, Reopen::Yes, "nothing follows completion");
                     self.ends = 0;
                 }
+                self.was_canceled |= self.document.canceled.is_some();
                 self.take(effects.clone());
                 // What was just looked at leaves nothing to do.
                 let mut again = self.document.clone();
@@ -207,17 +226,37 @@ impl World {
             Some(parent) => self.document.stages.iter().find(|found| found.id == *parent).unwrap(),
             None => stage,
         };
+        if stage.synthetic == Synthetic::After {
+            self.check_on_failure(owner, task);
+        }
         for required in &owner.requires {
             let status = self.document.by_ref(required).unwrap().status();
             assert!(status.lets_others_start(), "{} ran before {required}", owner.ref_id);
         }
     }
 
+    /// Nothing is done after a failure that is none, while its work goes on, or for the first time once it
+    /// was canceled.
+    fn check_on_failure(&self, owner: &engine::Stage, task: &TaskId) {
+        let (before, after): (Vec<_>, Vec<_>) =
+            self.document.children(&owner.id).partition(|part| part.synthetic == Synthetic::Before);
+        assert!(before.iter().all(|part| part.status().is_complete()), "{} works", owner.ref_id);
+        let failed = before.iter().filter(|part| {
+            part.status() == ExecutionStatus::Terminal
+                || (owner.timed_out && part.status() == ExecutionStatus::Canceled)
+        });
+        assert_eq!(failed.count(), after.len(), "one for each failed part of {}", owner.ref_id);
+        let first = !self.dispatched.iter().any(|(known, _)| known == task);
+        assert!(self.document.canceled.is_none() || !first, "{task} begins after a cancel");
+    }
+
     /// The live task of a stage or of its first part that has one.
     pub(crate) fn task(&self, ref_id: &str) -> TaskId {
-        let prefix = format!("{ref_id}<");
+        let (part, after) = (format!("{ref_id}<"), format!("{ref_id}>"));
         let found = self.document.stages.iter().find_map(|stage| {
-            let fits = stage.ref_id == ref_id || stage.ref_id.starts_with(&prefix);
+            let fits = stage.ref_id == ref_id
+                || stage.ref_id.starts_with(&part)
+                || stage.ref_id.starts_with(&after);
             fits.then(|| self.document.task_of(stage)).flatten()
         });
         found.unwrap_or_else(|| panic!("stage {ref_id} has no live task"))

@@ -43,6 +43,8 @@ pub struct Group {
     pub last_failure: Option<String>,
     /// When it was last healthy, epoch milliseconds.
     pub healthy_ms: Option<u64>,
+    /// When it was last seen without a healthy instance.
+    pub idle_ms: Option<u64>,
 }
 
 impl Group {

@@ -192,6 +192,7 @@ impl World {
             deleting: false,
             last_failure: None,
             healthy_ms: None,
+            idle_ms: None,
         };
         self.judge_new_group(site, &group);
         if let Some(region) = self.sites.get_mut(site) {

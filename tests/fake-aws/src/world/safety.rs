@@ -20,6 +20,8 @@ const GENERATION: &str = "bowline:generation";
 const TASK: &str = "bowline:task";
 const EXECUTION: &str = "bowline:execution";
 const DOOMED: &str = "bowline:doomed";
+const TAKES_OVER: &str = "bowline:takes-over";
+const NOT_YET: &str = "not-yet";
 
 /// What a call does to a group's traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +99,8 @@ impl World {
         }
     }
 
-    /// I22: a group is doomed only by an execution whose own group is newer.
+    /// I22: a group is doomed only by an execution whose own group is newer, or by the one that made it for as
+    /// long as it has not taken over.
     pub(super) fn judge_doom(&mut self, site: &Site, name: &str) {
         let Some(region) = self.sites.get(site) else { return };
         let Some(victim) = region.groups.get(name) else { return };
@@ -112,7 +115,9 @@ impl World {
             .values()
             .filter(by)
             .any(|group| group.spec.name != name && group.created_ms >= victim.created_ms);
-        if !newer {
+        let own = victim.spec.tags.get(EXECUTION);
+        let undone = is_undoable(victim) && own.is_some_and(|tag| doom.starts_with(&tag.value));
+        if !newer && !undone {
             let text = format!("group {name} was doomed by {doom}, which made no newer group");
             self.violate("I22", text);
         }
@@ -129,12 +134,21 @@ impl World {
     }
 
     /// I21: traffic or instances are taken from a group only while another enabled group of the
-    /// cluster is healthy. The exception that proves it: what never carried anything may go.
+    /// cluster is healthy. The exception that proves it: what never carried anything may go. A group whose
+    /// deploy failed before it took over carries what its healthy instances do, and nothing else.
     pub(super) fn judge_harm(&mut self, site: &Site, name: &str, harm: Harm) {
         let Some(region) = self.sites.get(site) else { return };
         let Some(victim) = region.groups.get(name) else { return };
         let working = healthy_members(region, victim);
+        let undone = is_undoable(victim);
+        let was_idle = victim.idle_ms.is_some_and(|idle_ms| {
+            self.now_ms.saturating_sub(idle_ms) <= self.behaviour.read_to_act
+        });
         let at_stake = match harm {
+            // What was idle a moment ago may be healthy again before a caller can know it.
+            Harm::Disable | Harm::Deregister | Harm::ScaleDown | Harm::Delete if undone => {
+                working > 0 && !was_idle
+            }
             Harm::Disable | Harm::Deregister => working > 0,
             // What is disabled can still be enabled again, unless it is scaled down.
             Harm::ScaleDown | Harm::Delete => {
@@ -159,7 +173,7 @@ impl World {
                 victim.cluster()
             );
             self.violate("I21", text);
-        } else if at_stake && newest && !alone {
+        } else if at_stake && newest && !alone && !undone {
             let text = format!("{harm:?} of group {name}, the newest of its cluster");
             self.violate("I22", text);
         }
@@ -191,6 +205,17 @@ impl World {
                     group.healthy_ms = Some(now_ms);
                 }
             }
+            let idle: Vec<String> = region
+                .groups
+                .values()
+                .filter(|group| healthy_members(region, group) == 0)
+                .map(|group| group.spec.name.clone())
+                .collect();
+            for name in idle {
+                if let Some(group) = region.groups.get_mut(&name) {
+                    group.idle_ms = Some(now_ms);
+                }
+            }
         }
     }
 }
@@ -206,6 +231,11 @@ fn healthy_members(region: &Region, group: &Group) -> u64 {
     };
     let working = group.members.iter().filter(|(_, m)| m.lifecycle == Lifecycle::InService);
     working.filter(|(id, _)| up(id)).fold(0, |count, _| count + 1)
+}
+
+/// Whether its deploy has said that nothing was touched for it so far.
+fn is_undoable(group: &Group) -> bool {
+    group.spec.tags.get(TAKES_OVER).is_some_and(|tag| tag.value == NOT_YET)
 }
 
 /// What is baked, and which one of them.

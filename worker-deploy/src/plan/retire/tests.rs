@@ -11,7 +11,7 @@ fn balancer() -> Balancer {
 
 fn rules() -> Rules {
     let new = Identity { arn: "arn:new".to_owned(), created_ms: 100 };
-    Rules { new, doomed: "execution/7".to_owned(), disabled_for_ms: 1_000 }
+    Rules { stays: Stays::New(new), doomed: "execution/7".to_owned(), disabled_for_ms: 1_000 }
 }
 
 fn listed(ids: &[&str], health: BalancerHealth) -> BTreeMap<Balancer, Vec<BalancedInstance>> {
@@ -146,6 +146,35 @@ fn each_guard_holds_at_each_step() {
         change(world, |group| group.suspended = owned(&DISABLING).into_iter().collect());
     };
     assert!(matches!(at(disabling(), draining, Fitness::Good), Next::Wait(_)), "drains first");
+}
+
+#[test]
+fn what_a_failed_deploy_made_goes_only_while_the_rest_can_do_without_it() {
+    let rules = Rules { stays: Stays::Rest, ..rules() };
+    let at = |state: VictimState, fitness: Fitness| {
+        let mut world = World { fitness, ..serving() };
+        doomed(&mut world);
+        // Younger than anything: its age does not matter.
+        change(&mut world, |group| group.created_ms = 500);
+        let victim = Victim { state, ..Victim::of(world.victim.as_ref().unwrap()) };
+        next(&victim, &rules, &world)
+    };
+    let needed = || Fitness::Failing("it serves".to_owned());
+    let spared = VictimState::Spared { why: "it serves".to_owned() };
+    assert_eq!(at(VictimState::Untouched, needed()), Next::Save(spared));
+    let doubt = Fitness::Wobbling("it serves".to_owned());
+    assert_eq!(at(VictimState::Untouched, doubt), Next::Wait("it serves".to_owned()));
+    assert!(matches!(
+        at(VictimState::Untouched, Fitness::Good),
+        Next::Save(VictimState::Disabling { .. })
+    ));
+    for state in [
+        VictimState::Disabling { before: before() },
+        VictimState::Disabled { before: before(), since_ms: 0 },
+        VictimState::Emptying { before: before() },
+    ] {
+        assert_eq!(at(state, needed()), Next::Retreat("it serves".to_owned()));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{Cluster, values};
+use super::{Cluster, Rollback, values};
 use crate::{
     fields::{Fields, unresolved},
     moniker::{self, Moniker},
@@ -16,10 +16,8 @@ use crate::{
 const SECONDS_MAX: u32 = 86_400;
 
 /// Objects that are always written and only say something through a member.
-const IGNORED_WHEN_ON: [(&str, &str, &str); 2] = [
-    ("userDataOverride", "enabled", "the platform's own user data always comes first"),
-    ("rollback", "onFailure", "a failed deploy leaves the old groups as they are"),
-];
+const IGNORED_WHEN_ON: [(&str, &str, &str); 1] =
+    [("userDataOverride", "enabled", "the platform's own user data always comes first")];
 
 const IGNORED: [(&str, &str); 6] = [
     ("spotPrice", "instances are bought on demand"),
@@ -44,11 +42,13 @@ pub(super) fn clusters(config: &Map<String, Value>, found: &mut Findings) -> Vec
             "write at least one cluster: { \"account\": …, \"stack\": …, \"capacity\": … }",
         );
     }
+    // A single cluster is read together with its stage.
+    let common = if one.is_none() { rollback(&mut stage) } else { None };
     let mut clusters = Vec::new();
     if let Some(map) = one {
         // Old definitions keep the account beside the cluster.
         let fields = Fields::new(String::new(), config, found).above("/cluster".to_owned(), map);
-        clusters.extend(cluster(fields).map(|cluster| ("/cluster".to_owned(), cluster)));
+        clusters.extend(cluster(fields, common).map(|cluster| ("/cluster".to_owned(), cluster)));
     }
     for (at, map) in many {
         let mut fields = Fields::new(at.clone(), map, found);
@@ -56,7 +56,7 @@ pub(super) fn clusters(config: &Map<String, Value>, found: &mut Findings) -> Vec
         if let Some(inner) = nested {
             fields = fields.above(format!("{at}/cluster"), inner);
         }
-        clusters.extend(cluster(fields).map(|cluster| (at, cluster)));
+        clusters.extend(cluster(fields, common).map(|cluster| (at, cluster)));
     }
     tell_twins(&clusters, found);
     clusters.into_iter().map(|(_, cluster)| cluster).collect()
@@ -91,7 +91,33 @@ fn tell_twins(clusters: &[(String, Cluster)], found: &mut Findings) {
     }
 }
 
-fn cluster(mut fields: Fields<'_, '_>) -> Option<Cluster> {
+/// What becomes of a new group whose deploy fails; `None` where nothing says it.
+fn rollback(fields: &mut Fields<'_, '_>) -> Option<Rollback> {
+    let at = fields.pointer("rollback");
+    let map = fields.object("rollback")?;
+    let mut told = Findings::default();
+    let mut inner = Fields::new(at, map, &mut told);
+    let rollback = Rollback {
+        on_failure: inner.flag("onFailure").unwrap_or(false),
+        destroy_latest: inner.flag("destroyLatest").unwrap_or(false),
+    };
+    let open = inner.is_open("onFailure") || inner.is_open("destroyLatest");
+    fields.push_all(told);
+    if !open && rollback.on_failure != rollback.destroy_latest {
+        let message = "`rollback` has no effect: with strategy highlander or none nothing old is touched before the new group is healthy, so all there is to do is to destroy the new group, and that takes both `onFailure` and `destroyLatest`";
+        let hint =
+            "write \"rollback\": { \"onFailure\": true, \"destroyLatest\": true }, or take it away";
+        fields.hinted(
+            Weight::Advice,
+            "ignored-field",
+            "rollback",
+            (message.to_owned(), hint.to_owned()),
+        );
+    }
+    Some(rollback)
+}
+
+fn cluster(mut fields: Fields<'_, '_>, common: Option<Rollback>) -> Option<Cluster> {
     let fields = &mut fields;
     if other_cloud(fields, &["cloudProvider", "provider", "cloudProviderType"]) {
         return None;
@@ -151,6 +177,7 @@ fn cluster(mut fields: Fields<'_, '_>) -> Option<Cluster> {
             .unwrap_or(0),
         ami_name: fields.text("amiName"),
         image_id: fields.text("imageId"),
+        rollback: rollback(fields).or(common).unwrap_or_default(),
     };
     names(fields, &cluster);
     together(fields, &cluster);

@@ -34,6 +34,8 @@ pub(crate) const CLUSTER: &str = "shop-staging-web";
 /// Where.
 pub(crate) const REGION: &str = "us-east-1";
 const ROOT: &str = "http://ci.example.com/jenkins/";
+/// A deploy worker acts on looks of five seconds at most; then its call is on its way.
+const READ_TO_ACT_MS: u64 = 5_500;
 const BALANCER: &str = "shop-staging";
 
 /// The cloud and Jenkins.
@@ -48,7 +50,11 @@ pub(crate) fn outside(setting: &Setting) -> Result<Outside, SeedError> {
         ..Seed::default()
     }
     .starting_at(START_MS)
-    .with_behaviour(Behaviour { lags: setting.lags.clone(), ..Behaviour::default() });
+    .with_behaviour(Behaviour {
+        lags: setting.lags.clone(),
+        read_to_act: READ_TO_ACT_MS,
+        ..Behaviour::default()
+    });
     for build in &setting.builds {
         seed = seed.with_package("shop-web", &version(build.number));
     }

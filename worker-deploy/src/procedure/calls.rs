@@ -64,6 +64,15 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         call: impl FnOnce() -> Reply<'f, T>,
     ) -> Result<Changed<T>, Halt> {
         self.guard_lock(doing).await?;
+        self.change_guarded(doing, call).await
+    }
+
+    /// As [`Self::change`], by somebody who has just seen that the cluster's lock is ours.
+    pub(super) async fn change_guarded<'f, T>(
+        &self,
+        doing: &str,
+        call: impl FnOnce() -> Reply<'f, T>,
+    ) -> Result<Changed<T>, Halt> {
         // The last thing before the call: everything else may have taken its time.
         match self.stance {
             Stance::Working => self.lease.may_mutate()?,
@@ -86,7 +95,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
     }
 
     /// A worker that was overtaken finds here that the cluster is another's.
-    async fn guard_lock(&self, doing: &str) -> Result<(), Halt> {
+    pub(super) async fn guard_lock(&self, doing: &str) -> Result<(), Halt> {
         let held = match self.held {
             Some(fence) => self.lease.lock_held(&self.resource()?, fence).await?,
             None => false,

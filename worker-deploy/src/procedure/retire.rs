@@ -27,6 +27,10 @@ use crate::{
     watch::Freshness,
 };
 
+/// What was seen longer ago is looked at again before anything is taken away because of it. A look is
+/// some describing calls, a second or two when nothing is wrong.
+const LOOK_AGE_MAX: Duration = Duration::from_secs(5);
+
 /// How what stays has looked lately.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
@@ -91,6 +95,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         let mut freshness = Freshness::Now;
         let mut done: Option<Action> = None;
         while let Some(victim) = record.victims().get(index).cloned() {
+            let looked = Instant::now();
             let world = self.world(record, &victim, trust, freshness).await?;
             match plan::retire::next(&victim, &rules, &world) {
                 Next::Finished => return Ok(()),
@@ -102,12 +107,13 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                 Next::Do(_) if freshness == Freshness::Shared => freshness = Freshness::Now,
                 Next::Do(action) => {
                     self.check_retire_time(&victim, "it takes too long", deadline_ms)?;
-                    if done.as_ref() == Some(&action) {
+                    if done.take().as_ref() == Some(&action) {
                         // Done, and not to be seen yet: no use in doing it again at once.
                         self.pause(self.room.config.poll_interval()).await?;
+                        continue;
                     }
                     debug!(server_group.name = %victim.name, ?action, "retiring");
-                    let outcome = self.act(&victim, &action, &rules).await?;
+                    let outcome = self.act(&victim, &action, &rules, looked).await?;
                     done = matches!(outcome, Changed::Done(())).then_some(action);
                 }
                 Next::Wait(why) => {
@@ -246,6 +252,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         victim: &Victim,
         action: &Action,
         rules: &Rules,
+        looked: Instant,
     ) -> Result<Changed<()>, Halt> {
         let (cloud, place, name) = (&self.room.cloud, &self.place, victim.name.as_str());
         let zero = wire::Capacity { min: 0, desired: 0, max: 0 };
@@ -261,7 +268,13 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                 Action::Delete => cloud.delete_group(place, name),
             }
         };
-        self.change(&format!("{} `{name}`", doing(action)), call).await
+        let doing = format!("{} `{name}`", doing(action));
+        self.guard_lock(&doing).await?;
+        // The world was read before the lock was looked at, and either may have taken its time.
+        if looked.elapsed() > LOOK_AGE_MAX {
+            return Ok(Changed::Look);
+        }
+        self.change_guarded(&doing, call).await
     }
 }
 

@@ -38,6 +38,13 @@ fn a_forgotten_builder_of_a_known_execution_is_ended() {
     passes(1220);
 }
 
+/// The look at the new group was older than its health when the old one was taken out of traffic: the
+/// question for the lock in between took its time.
+#[test]
+fn an_old_look_takes_nothing_away() {
+    passes(21_327);
+}
+
 fn passes(seed: u64) {
     let report = run_seed(seed, None, Trace::Dropped);
     assert_eq!(report.violations, [""; 0], "bowline-sim --seed {seed} --trace");

@@ -72,17 +72,29 @@ async fn child(
     execution: &ExecutionId,
     event_key: &str,
 ) -> Result<Option<ChildFact>, StoreError> {
-    if let Some(row) = store.execution_view(execution).await? {
-        let view = serde_json::from_str::<ExecutionView>(&row.view);
-        return Ok(Some(match view {
-            Ok(view) => ChildFact::of(&view),
-            Err(cause) => ChildFact::Refused { reason: format!("its view is unreadable: {cause}") },
-        }));
+    if let Some(fact) = seen(store, execution).await? {
+        return Ok(Some(fact));
     }
-    let event = store.event_get(event_key).await?;
-    Ok(event.and_then(|event| match event.state {
-        EventState::Pending { .. } => None,
-        EventState::Settled { outcome } => Some(ChildFact::Refused { reason: reason(&outcome) }),
+    let Some(event) = store.event_get(event_key).await? else { return Ok(None) };
+    match event.state {
+        EventState::Pending { .. } => Ok(None),
+        // It may have begun between the two looks.
+        EventState::Settled { outcome } => {
+            let seen = seen(store, execution).await?;
+            Ok(Some(seen.unwrap_or_else(|| ChildFact::Refused { reason: reason(&outcome) })))
+        }
+    }
+}
+
+/// A child as it stands; `None` when it is not there.
+async fn seen(
+    store: &SharedStore,
+    execution: &ExecutionId,
+) -> Result<Option<ChildFact>, StoreError> {
+    let row = store.execution_view(execution).await?;
+    Ok(row.map(|row| match serde_json::from_str::<ExecutionView>(&row.view) {
+        Ok(view) => ChildFact::of(&view),
+        Err(cause) => ChildFact::Refused { reason: format!("its view is unreadable: {cause}") },
     }))
 }
 

@@ -196,7 +196,25 @@ pub(crate) fn renamed(
     let (template, group) = write(request, &resolved, &name, maker)?;
     let mut abandoned = plan.abandoned.clone();
     abandoned.push(plan.template.name.clone());
-    Ok(Plan { name, template, group, refused, abandoned, ..plan.clone() })
+    let mut victims = plan.victims.clone();
+    match request.strategy {
+        DeployStrategy::None => {}
+        DeployStrategy::Highlander => {
+            let unseen = cluster.iter().filter(|group| is_unseen(group, plan, maker));
+            victims.extend(unseen.map(Victim::of));
+        }
+    }
+    Ok(Plan { name, template, group, victims, refused, abandoned, ..plan.clone() })
+}
+
+/// A group of ours that an earlier holder of the cluster's lock made, so late that it could not be seen yet
+/// when the plan was made. What others made since is theirs.
+fn is_unseen(group: &ServerGroup, plan: &Plan, maker: &Maker<'_>) -> bool {
+    let ours = group.tags.get(tags::MANAGED_BY).is_some_and(|by| by == tags::BOWLINE);
+    ours && belongs(group, &plan.name.moniker)
+        && group.lifecycle == GroupLifecycle::Active
+        && !is_made_by(group, maker.task)
+        && !plan.victims.iter().any(|victim| victim.identity.is(group))
 }
 
 fn belongs(group: &ServerGroup, moniker: &Moniker) -> bool {

@@ -47,7 +47,6 @@ pub(crate) const WANTED: &[(&str, &str)] = &[
     ("timeline", "stage_restarted"),
     ("timeline", "child_started"),
     ("timeline", "child_canceled"),
-    ("execution_commit", "no slot"),
     ("stranger", "takes the name"),
     ("stranger", "adds a group"),
     ("stranger", "replaces an old group"),

@@ -212,6 +212,15 @@ fn a_taken_name_moves_the_plan_to_the_next_number() {
     assert_ne!(next.template.client_token, plan.template.client_token);
     assert_eq!(next.abandoned, std::slice::from_ref(&plan.template.name));
     assert_eq!(next.victims, plan.victims, "the group that took the name is no victim");
+    // Unless it is one of ours that could not be seen when the plan was made.
+    let ours = (tags::MANAGED_BY.to_owned(), tags::BOWLINE.to_owned());
+    cluster.last_mut().unwrap().tags.extend([ours]);
+    let next = renamed(&plan, &request(), &cluster, &maker).unwrap();
+    let names: Vec<&str> = next.victims.iter().map(|victim| victim.name.as_str()).collect();
+    assert_eq!(names.last(), Some(&"shop-staging-web-v005"));
+    assert_eq!(names.len(), plan.victims.len() + 1);
+    let keeps = DeployRequest { strategy: DeployStrategy::None, ..request() };
+    assert_eq!(renamed(&plan, &keeps, &cluster, &maker).unwrap().victims, plan.victims);
     // Even if the view lags and does not show it yet.
     let blind = renamed(&plan, &request(), &old(), &maker).unwrap();
     assert_eq!(blind.group.name, "shop-staging-web-v006");

@@ -38,6 +38,21 @@ fn a_forgotten_builder_of_a_known_execution_is_ended() {
     passes(1220);
 }
 
+/// Two coordinators had news of a child: one looked for it just before the other created it, and then found
+/// its start acted on.
+#[test]
+fn a_child_that_begins_between_two_looks_is_there() {
+    passes(3541);
+    passes(3307);
+}
+
+/// A deploy was stopped right after it had made its group, which could not be seen yet when the next one
+/// made its plan.
+#[test]
+fn a_group_of_ours_that_could_not_be_seen_yet_is_retired_as_well() {
+    passes(1216);
+}
+
 /// The look at the new group was older than its health when the old one was taken out of traffic: the
 /// question for the lock in between took its time.
 #[test]

@@ -2,10 +2,10 @@
 
 use crate::{
     traces::check,
-    world::{World, pipeline},
+    world::{World, outcome_of, pipeline},
 };
 use engine::Input;
-use wire::Control;
+use wire::{Control, FailureKind};
 
 #[test]
 fn condition_decides_whether_a_stage_runs() {
@@ -147,6 +147,45 @@ fn window_holds_a_stage_back_in_a_part_of_its_own() {
     world.order(Control::SkipWait { stage }).unwrap();
     assert_eq!(world.stage("1<0").status().as_str(), "SKIPPED");
     assert_eq!(world.requests.len(), 1);
+}
+
+#[test]
+fn window_of_another_day_is_waited_for() {
+    // It is Thursday; the window opens on Wednesdays.
+    let words =
+        format!("1:bake@{}", NIGHT.replacen(r#"{"whitelist""#, r#"{"days":[4],"whitelist""#, 1));
+    check(
+        &words,
+        "wait 521998999
+         wait 1",
+        "start: RUNNING [1=RUNNING]
+         wait 521998999 - nothing to do
+         wait 1 > 1<1/1/1: RUNNING [1=RUNNING]",
+    );
+}
+
+#[test]
+fn window_that_opens_when_the_pipeline_fails_lets_nothing_run() {
+    let mut world = World::start(&pipeline(&format!("1:bake@{NIGHT} 2:bake")));
+    let task = world.task("2");
+    let failed = outcome_of(&world.requests[&task], false, FailureKind::User);
+    world.finish(&task, failed);
+    let stage = world.id("1");
+    let effects = world.order(Control::SkipWait { stage }).unwrap();
+    assert_eq!(world.statuses(), "TERMINAL [1=CANCELED 2=TERMINAL]");
+    assert_eq!(effects.dispatch, []);
+}
+
+#[test]
+fn judgment_is_waited_for_three_days() {
+    check(
+        "1:judge",
+        "wait 259199999
+         wait 1",
+        "start: RUNNING [1=RUNNING]
+         wait 259199999 - nothing to do
+         wait 1 > : TERMINAL [1=TERMINAL]",
+    );
 }
 
 #[test]

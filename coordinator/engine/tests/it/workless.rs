@@ -25,6 +25,29 @@ fn started(pipeline: &Pipeline, trigger: &Value) -> Document {
     engine::start(pipeline, origin, 1_000).0
 }
 
+#[test]
+fn an_execution_that_ends_wakes_the_one_that_waits_for_it() {
+    let parent = ExecutionId::of_event("manual/1", "p2");
+    let stage =
+        json!({ "refId": "1", "type": "checkPreconditions", "name": "None", "preconditions": [] });
+    for (trigger, wakes) in [
+        (json!({ "parentExecution": { "id": parent } }), vec![parent.clone()]),
+        (json!({ "parentExecution": { "id": 7 } }), vec![]),
+        (json!({}), vec![]),
+    ] {
+        let origin = Origin {
+            event_key: "child/1".to_owned(),
+            pipeline_id: "p1".to_owned(),
+            trigger: trigger.as_object().unwrap().clone(),
+            time_zone: None,
+        };
+        let (document, effects) =
+            engine::start(&definition(&json!({ "stages": [stage] })), origin, 1_000);
+        assert_eq!(document.status, ExecutionStatus::Succeeded);
+        assert_eq!(effects.notify, wakes, "{trigger}");
+    }
+}
+
 fn preconditions(list: &str) -> String {
     format!(r#"{{"preconditions":{list}}}"#)
 }

@@ -26,7 +26,7 @@ fn started(pipeline: &Pipeline, trigger: &Value) -> Document {
 }
 
 #[test]
-fn an_execution_that_ends_wakes_the_one_that_waits_for_it() {
+fn an_execution_that_ends_tells_its_story_and_wakes_the_one_that_waits_for_it() {
     let parent = ExecutionId::of_event("manual/1", "p2");
     let stage =
         json!({ "refId": "1", "type": "checkPreconditions", "name": "None", "preconditions": [] });
@@ -45,6 +45,13 @@ fn an_execution_that_ends_wakes_the_one_that_waits_for_it() {
             engine::start(&definition(&json!({ "stages": [stage] })), origin, 1_000);
         assert_eq!(document.status, ExecutionStatus::Succeeded);
         assert_eq!(effects.notify, wakes, "{trigger}");
+        let told = |event: &str| {
+            let of_stage = |line: &&engine::TimelineEvent| {
+                line.event == event && line.stage.as_deref() == Some("1")
+            };
+            effects.timeline.iter().filter(of_stage).count()
+        };
+        assert_eq!([told("stage_started"), told("stage_ended")], [1, 1]);
     }
 }
 

@@ -62,6 +62,20 @@ fn stage_that_runs_too_long_is_stopped_and_fails_by_its_choice() {
 }
 
 #[test]
+fn timeout_of_nothing_is_none() {
+    check(
+        r#"1:bake@{"stageTimeoutMs":0}"#,
+        "claim 1
+         wait 1000
+         ok 1",
+        "start: RUNNING [1=RUNNING]
+         claim 1 - nothing to do
+         wait 1000 - nothing to do
+         ok 1 > : SUCCEEDED [1=SUCCEEDED]",
+    );
+}
+
+#[test]
 fn stop_that_comes_too_late_changes_nothing() {
     check(
         r#"1:bake@{"stageTimeoutMs":5000}"#,
@@ -142,6 +156,7 @@ fn window_holds_a_stage_back_in_a_part_of_its_own() {
     let mut world = World::start(&pipeline(&words));
     let part = world.stage("1<0");
     assert_eq!(part.kind, "restrictExecutionDuringTimeWindow");
+    assert_eq!(part.name, "Restrict execution during time window");
     assert_eq!(part.context["opensAt"], 3_600_000);
     let stage = world.id("1");
     world.order(Control::SkipWait { stage }).unwrap();

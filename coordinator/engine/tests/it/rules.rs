@@ -192,18 +192,6 @@ fn window_that_opens_when_the_pipeline_fails_lets_nothing_run() {
 }
 
 #[test]
-fn judgment_is_waited_for_three_days() {
-    check(
-        "1:judge",
-        "wait 259199999
-         wait 1",
-        "start: RUNNING [1=RUNNING]
-         wait 259199999 - nothing to do
-         wait 1 > : TERMINAL [1=TERMINAL]",
-    );
-}
-
-#[test]
 fn time_in_a_window_counts_for_no_timeout() {
     let words = format!("1:bake@{}", NIGHT.replacen('{', r#"{"stageTimeoutMs":5000,"#, 1));
     check(

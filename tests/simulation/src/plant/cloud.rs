@@ -158,7 +158,7 @@ impl Process {
         for group in &mut groups {
             self.ground.planted(|planted| {
                 if let Some(tags) = planted.tried.get(&group.name) {
-                    group.tags.clone_from(tags);
+                    group.tags.extend(tags.clone());
                 }
                 if self.has(Bug::VictimByName) {
                     let now = (group.arn.clone(), group.created_ms);

@@ -86,38 +86,34 @@ async fn what_a_failed_deploy_made_goes_and_nothing_else() {
     assert_eq!((again.len(), cloud.state().ledger.len()), (0, ledger.len()));
 }
 
+/// How often the destruction was cut short when `cut` does it at its first, second … place; each time
+/// another worker continues it.
+async fn cut_everywhere(what: &str, cut: impl Fn(usize, &TestCloud, &mut TestLease)) -> usize {
+    for place in 1.. {
+        let (cloud, deployer, durable) = failed_deploy().await;
+        let mut short = lease(&durable);
+        cut(place, &cloud, &mut short);
+        let first = deployer.destroy(&destroy(), &short).await;
+        let Err(Stop::Lost) = first else {
+            assert_eq!(destroyed(first), [NEW]);
+            return place - 1;
+        };
+        assert_eq!(destroyed(deployer.destroy(&destroy(), &lease(&durable)).await), [NEW]);
+        assert_undone(&cloud, &format!("cut after {what} {place}"));
+    }
+    unreachable!("it ends")
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_crash_after_any_save_or_call_is_continued() {
-    let mut died = 0;
-    for save in 1.. {
-        let (cloud, deployer, durable) = failed_deploy().await;
-        let cut = TestLease { last_save: Some(save), ..lease(&durable) };
-        let first = deployer.destroy(&destroy(), &cut).await;
-        let Err(Stop::Lost) = first else {
-            assert_eq!(destroyed(first), [NEW]);
-            break;
-        };
-        died += 1;
-        assert_eq!(destroyed(deployer.destroy(&destroy(), &lease(&durable)).await), [NEW]);
-        assert_undone(&cloud, &format!("cut after save {save}"));
-    }
-    assert!(died >= 5, "{died} saves");
-    died = 0;
-    for call in 1.. {
-        let (cloud, deployer, durable) = failed_deploy().await;
-        let cut = lease(&durable);
-        let dead = Arc::clone(&cut.dead);
+    let saves = cut_everywhere("save", |save, _, lease| lease.last_save = Some(save)).await;
+    assert!(saves >= 5, "{saves} saves");
+    let calls = cut_everywhere("call", |call, cloud, lease| {
+        let dead = Arc::clone(&lease.dead);
         cloud.state().cut = Some((call, Cut(Arc::new(move || dead.store(true, SeqCst)))));
-        let first = deployer.destroy(&destroy(), &cut).await;
-        let Err(Stop::Lost) = first else {
-            assert_eq!(destroyed(first), [NEW]);
-            break;
-        };
-        died += 1;
-        assert_eq!(destroyed(deployer.destroy(&destroy(), &lease(&durable)).await), [NEW]);
-        assert_undone(&cloud, &format!("cut after call {call}"));
-    }
-    assert!(died >= 6, "{died} calls");
+    });
+    let calls = calls.await;
+    assert!(calls >= 6, "{calls} calls");
 }
 
 #[tokio::test(start_paused = true)]

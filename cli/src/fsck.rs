@@ -61,9 +61,11 @@ fn text(finding: &Finding) -> String {
 
 fn verdict(survey: &Survey) -> String {
     let Survey { rows, executions, findings, more } = survey;
-    let seen = format!("{rows} rows ({executions} executions)");
+    let counted =
+        |count: &u64, what: &str| format!("{count} {what}{}", if *count == 1 { "" } else { "s" });
+    let seen = format!("{} ({})", counted(rows, "row"), counted(executions, "execution"));
     match (findings.len(), more) {
-        (0, _) => format!("clean: {seen} were checked"),
+        (0, _) => format!("clean: {seen} {} checked", if *rows == 1 { "was" } else { "were" }),
         (1, 0) => format!("not clean: 1 finding in {seen}"),
         (found, 0) => format!("not clean: {found} findings in {seen}"),
         (found, more) => format!("not clean: {found} findings above, {more} more in {seen}"),
@@ -78,5 +80,7 @@ mod tests {
     fn the_verdict_says_how_much_was_looked_at() {
         let survey = Survey { rows: 31, executions: 4, ..Survey::default() };
         assert_eq!(verdict(&survey), "clean: 31 rows (4 executions) were checked");
+        let survey = Survey { rows: 1, executions: 1, ..Survey::default() };
+        assert_eq!(verdict(&survey), "clean: 1 row (1 execution) was checked");
     }
 }

@@ -2,7 +2,7 @@
 //! seconds down, so that a line per change is not a line per second.
 
 use jiff::Timestamp;
-use model::ExecutionStatus;
+use model::{ExecutionStatus, stages::JudgmentStage};
 use serde_json::Value;
 use wire::{ExecutionView, PauseView, StageView};
 
@@ -54,12 +54,7 @@ fn awaited(stage: &StageView) -> Option<String> {
 
 fn question(stage: &StageView) -> String {
     let asked = text(stage, "instructions").and_then(|text| text.lines().next());
-    let inputs = stage.context.get("judgmentInputs").and_then(Value::as_array);
-    let choices: Vec<&str> = inputs
-        .into_iter()
-        .flatten()
-        .filter_map(|input| input.get("value").unwrap_or(input).as_str())
-        .collect();
+    let choices = JudgmentStage::choices(&stage.context);
     let mut out = "waits for a judgment".to_owned();
     if let Some(asked) = asked.filter(|asked| !asked.trim().is_empty()) {
         out.extend([": ", asked.trim()]);

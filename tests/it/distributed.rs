@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use processes::{PURPOSE, eventually};
 use serde_json::{Value, json};
 
-use crate::world::{Cloud, Mode, PURPOSE, Size, World, answer, assert_shipped, get};
+use crate::world::{Cloud, Mode, Size, World, answer, assert_shipped, get};
 
 const LONG: Duration = Duration::from_mins(1);
 
@@ -44,7 +45,7 @@ async fn forged_build_starts_nothing(world: &World) {
     let told = world.notify(999, 1).await;
     assert!(told.iter().all(|status| *status == 202), "{told:?}");
     let url = format!("{}/api/v1/events", world.gateways[0]);
-    crate::world::eventually("the doubt is written down", LONG, || async {
+    eventually("the doubt is written down", LONG, || async {
         let events = get(&world.http, &url).await?.to_string();
         events.contains("Jenkins does not know this build").then_some(())
     })

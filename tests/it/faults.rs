@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use processes::eventually;
 use serde_json::Value;
 
 use crate::{
     distributed::old_group,
-    world::{Mode, Process, Size, World, assert_shipped, eventually},
+    world::{Mode, Size, World, assert_shipped},
 };
 
 /// Leases last three seconds here; a few of them may be lost one after the other.
@@ -42,7 +43,7 @@ async fn kill_after(world: &mut World, role: &str, call: &str) {
         }
         victims.len()
     };
-    world.processes.retain_mut(Process::running);
+    world.processes.retain_mut(|process| process.ended().is_none());
     for _ in 0..count {
         world.launch(role);
     }

@@ -1,11 +1,8 @@
 //! The house plan as a test: who may name whom, what is pure, what every room must have.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
+use processes::root;
 use serde_json::Value;
 
 /// Every package and those of ours it may name in `[dependencies]`.
@@ -26,6 +23,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("fake-jenkins", &["model", "runtime", "wire"]),
     ("fault-proxy", &["runtime"]),
     ("lab", &[]),
+    ("processes", &["model"]),
     (
         "cli",
         &[
@@ -115,10 +113,6 @@ const LINES_MAX: usize = 500;
 /// Names that say nothing about what is in a file.
 const BANNED_FILES: &[&str] =
     &["utils", "util", "helpers", "common", "manager", "service", "types", "misc", "base", "impl"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 fn metadata() -> Value {
     let args = ["metadata", "--no-deps", "--format-version=1", "--offline"];

@@ -19,10 +19,11 @@ use axum::{
     extract::State,
     http::{HeaderMap, Uri},
 };
+use processes::{PURPOSE, Process, eventually, free_port};
 use reqwest::Client;
 use serde_json::json;
 
-use crate::world::{Cloud, Mode, PURPOSE, Process, World, client, eventually, free_port};
+use crate::world::{Cloud, Mode, World, client};
 
 const REGION: &str = "us-east-1";
 

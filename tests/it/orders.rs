@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use processes::eventually;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     distributed::old_group,
-    world::{Mode, Size, World, answer, assert_shipped, eventually, pipeline},
+    world::{Mode, Size, World, answer, assert_shipped, shipping},
 };
 
 const LONG: Duration = Duration::from_mins(1);
@@ -64,7 +65,7 @@ async fn until(world: &World, id: &str, what: &str, is: impl Fn(&Value) -> bool)
 
 /// The canonical pipeline with a person between image and server group.
 fn asked() -> Value {
-    let mut definition = pipeline();
+    let mut definition = shipping();
     definition["name"] = json!("asked");
     definition["triggers"] = json!([]);
     let stages = definition["stages"].as_array_mut().unwrap();

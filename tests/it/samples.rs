@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use processes::WEBHOOK_TOKEN;
 use serde_json::Value;
 
 use crate::{
     distributed::old_group,
-    world::{Mode, WEBHOOK_TOKEN, World, answer},
+    world::{Mode, World, answer},
 };
 
 #[tokio::test]

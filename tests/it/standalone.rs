@@ -1,12 +1,13 @@
 //! What a stranger does first: the demo, kept running, looked at over HTTP.
 
+use processes::program;
 use std::{
     collections::BTreeSet,
     io::{BufRead as _, BufReader},
     process::{Command, Stdio},
 };
 
-use crate::world::{client, get, program};
+use crate::world::{client, get};
 
 #[tokio::test]
 async fn demo_ships_and_can_be_looked_at() {

@@ -2,110 +2,17 @@
 //! is on loopback, in a folder of its own, and ends with the test.
 
 use std::{
-    future::Future,
-    io::{BufRead as _, BufReader},
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Duration,
 };
 
+use processes::{
+    Process, Services, Settings, WEBHOOK_TOKEN, eventually, free_port, pipeline, program,
+};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
-/// Name of the base image in the fake's seed.
-const BASE_IMAGE: &str = "debian-12-amd64-20251112-2294";
-/// Purpose of the subnets that server groups go to.
-pub(crate) const PURPOSE: &str = "internal (vpc0)";
 pub(crate) const JOB: &str = "shop/package";
-pub(crate) const API_TOKEN: &str = "11fake0token";
-pub(crate) const WEBHOOK_TOKEN: &str = "a-webhook-token-for-tests";
-
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// A program of ours beside the test binary. `make test` builds them all before the tests run.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let path = test.parent().unwrap().parent().unwrap().join(name);
-    assert!(path.exists(), "{} is not built: run the tests through `make test`", path.display());
-    path
-}
-
-/// A process that is killed when the test ends.
-pub(crate) struct Process {
-    pub(crate) name: String,
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    pub(crate) fn spawn(dir: &Path, name: &str, command: &mut Command) -> Self {
-        let log = dir.join(format!("{name}.log"));
-        let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        command.stderr(Stdio::from(file)).stdin(Stdio::null());
-        let child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { name: name.to_owned(), child, log }
-    }
-
-    /// The first line a program prints.
-    pub(crate) fn first_line(&mut self) -> String {
-        let mut line = String::new();
-        let mut out = BufReader::new(self.child.stdout.take().unwrap());
-        out.read_line(&mut line).unwrap();
-        assert!(!line.is_empty(), "{} said nothing:\n{}", self.name, self.logged());
-        // The rest goes nowhere, and must not block the program.
-        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
-        line.trim().to_owned()
-    }
-
-    /// SIGKILL.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    pub(crate) fn running(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
-    pub(crate) fn logged(&self) -> String {
-        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(25)..].join("\n")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-        if std::thread::panicking() {
-            println!("--- the end of {}'s log\n{}", self.name, self.logged());
-        }
-    }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Asks again and again until there is an answer, and says what it waited for when there is none.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    at_most: Duration,
-    mut ask: impl FnMut() -> F,
-) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = ask().await {
-            return found;
-        }
-        assert!(start.elapsed() < at_most, "{what} did not happen within {at_most:?}");
-        tokio::time::sleep(Duration::from_millis(40)).await;
-    }
-}
 
 pub(crate) fn client() -> Client {
     drop(rustls::crypto::ring::default_provider().install_default());
@@ -118,43 +25,6 @@ pub(crate) async fn get(client: &Client, url: &str) -> Option<Value> {
         return None;
     }
     answer.json().await.ok()
-}
-
-/// A private RabbitMQ and Redis.
-pub(crate) struct Services {
-    dir: PathBuf,
-    pub(crate) amqp: String,
-    pub(crate) redis: String,
-}
-
-impl Services {
-    pub(crate) fn start(dir: &Path) -> Self {
-        let dir = dir.join("services");
-        let mut services = Self { dir, amqp: String::new(), redis: String::new() };
-        services.run("start");
-        let env = std::fs::read_to_string(services.dir.join("services.env")).unwrap();
-        for line in env.lines() {
-            match line.split_once('=') {
-                Some(("BOWLINE_TEST_AMQP", url)) => services.amqp = url.to_owned(),
-                Some(("BOWLINE_TEST_REDIS", url)) => services.redis = url.to_owned(),
-                Some(_) | None => {}
-            }
-        }
-        services
-    }
-
-    pub(crate) fn run(&self, verb: &str) {
-        let script = root().join("deploy/dev/services.sh");
-        let output = Command::new("bash").arg(script).arg(verb).arg(&self.dir).output().unwrap();
-        assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-}
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        let script = root().join("deploy/dev/services.sh");
-        drop(Command::new("bash").arg(script).arg("stop").arg(&self.dir).output());
-    }
 }
 
 /// How the programs run.
@@ -204,21 +74,16 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let services = match mode {
             Mode::Standalone => None,
-            Mode::Distributed(_) => Some(Services::start(dir.path())),
+            Mode::Distributed(_) => Some(Services::start(dir.path(), None, Vec::new())),
         };
         let (cloud, cloud_url, base_image) = match cloud {
             Cloud::At { url, base_image } => (None, url, base_image),
             Cloud::Fake(seed) => {
-                let (process, url) = fake_aws(dir.path(), &seed);
-                // The fake's ids depend on nothing but names.
-                let digest = model::digest(&format!("base\nus-east-1\n{BASE_IMAGE}"));
-                (Some(process), url, format!("ami-0{}", &digest[..16]))
+                let (process, url) = processes::fake_aws(dir.path(), &seed);
+                (Some(process), url, processes::base_image())
             }
         };
-        let mut command = Command::new(program("fake-jenkins"));
-        command.stdout(Stdio::piped());
-        let mut jenkins = Process::spawn(dir.path(), "fake-jenkins", &mut command);
-        let jenkins_url = jenkins.first_line();
+        let (jenkins, jenkins_url) = processes::fake_jenkins(dir.path());
         let mut world = Self {
             http: client(),
             gateways: Vec::new(),
@@ -251,7 +116,7 @@ impl World {
         for gateway in world.gateways.clone() {
             world.ready(&gateway).await;
         }
-        let pipeline = pipeline();
+        let pipeline = shipping();
         let answer = world
             .http
             .post(format!("{}/pipelines", world.gateways[0]))
@@ -301,38 +166,17 @@ impl World {
     }
 
     fn config(&self) -> String {
-        let places = self.services.as_ref().map_or_else(String::new, |services| {
-            format!("[store]\nurl = \"{}\"\n[bus]\nurl = \"{}\"", services.redis, services.amqp)
-        });
-        format!(
-            r#"
-{places}
-[jenkins.controllers.ci-main]
-url = "{jenkins}"
-user = "bowline"
-api_token = "{API_TOKEN}"
-webhook_token = "{WEBHOOK_TOKEN}"
-[aws.accounts.test]
-regions = ["us-east-1"]
-endpoint_url = "{cloud}"
-[worker]
-lease_ttl_ms = 3000
-beat_interval_ms = 500
-[bake]
-poll_interval_ms = 50
-repositories = ["deb http://packages.example.test/ stable main"]
-[[bake.base_images]]
-os = "bookworm"
-package_type = "deb"
-images = {{ us-east-1 = "{base}" }}
-[deploy]
-poll_interval_ms = 50
-disabled_seconds = 0
-"#,
-            jenkins = self.jenkins,
-            cloud = self.cloud,
-            base = self.base_image,
-        )
+        let services = self.services.as_ref();
+        let settings = Settings {
+            services: services.map(|services| (services.redis.as_str(), services.amqp.as_str())),
+            jenkins: &self.jenkins,
+            cloud: &self.cloud,
+            base_image: &self.base_image,
+            lease_ms: 3_000,
+            beat_ms: 500,
+            disabled_seconds: 0,
+        };
+        settings.to_string()
     }
 
     /// Jenkins finishes a build that archived version `1.0-h<number>` of the package.
@@ -441,39 +285,9 @@ disabled_seconds = 0
     }
 }
 
-fn fake_aws(dir: &Path, seed: &Value) -> (Process, String) {
-    let file = dir.join("seed.json");
-    std::fs::write(&file, seed.to_string()).unwrap();
-    let mut command = Command::new(program("fake-aws"));
-    command.args(["--listen", "127.0.0.1:0", "--seed"]).arg(&file).stdout(Stdio::piped());
-    let mut process = Process::spawn(dir, "fake-aws", &mut command);
-    let url = format!("http://{}", process.first_line());
-    (process, url)
-}
-
-/// A Jenkins build becomes an image, the image becomes the only server group.
-pub(crate) fn pipeline() -> Value {
-    json!({
-        "application": "shop",
-        "name": "ship",
-        "triggers": [{ "type": "jenkins", "enabled": true, "master": "ci-main",
-            "job": "shop/job/package" }],
-        "stages": [
-            { "refId": "1", "requisiteStageRefIds": [], "type": "bake", "name": "Bake",
-              "cloudProviderType": "aws", "regions": ["us-east-1"], "package": "shop-web",
-              "baseOs": "bookworm", "baseLabel": "release", "vmType": "hvm", "storeType": "ebs" },
-            { "refId": "2", "requisiteStageRefIds": ["1"], "type": "deploy", "name": "Deploy",
-              "clusters": [{
-                "account": "test", "application": "shop", "stack": "test",
-                "provider": "aws", "cloudProvider": "aws", "strategy": "highlander",
-                "capacity": { "min": 1, "max": 1, "desired": 1 },
-                "availabilityZones": { "us-east-1": ["us-east-1a", "us-east-1b"] },
-                "subnetType": PURPOSE, "instanceType": "t3.small",
-                "targetGroups": ["shop-test"], "loadBalancers": [],
-                "securityGroups": ["shop"], "healthCheckType": "EC2"
-              }] }
-        ]
-    })
+/// The pipeline of these stories.
+pub(crate) fn shipping() -> Value {
+    pipeline("ship", "shop/job/package", "test")
 }
 
 /// The end state everybody wants: baked, deployed, the old group gone.

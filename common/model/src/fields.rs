@@ -441,21 +441,14 @@ fn word_flag(word: &str) -> Option<bool> {
     }
 }
 
-/// A whole number, however it is written: `3`, `3.0`, `"3"`.
+/// A whole number, however it is written: `3`, `3.0`, `"3"`, `"3.0"`.
 fn whole(value: &Value) -> Option<i128> {
-    if let Some(text) = value.as_str() {
-        return text.trim().parse().ok();
-    }
-    if let Some(number) = value.as_i64() {
-        return Some(number.into());
-    }
-    if let Some(number) = value.as_u64() {
-        return Some(number.into());
-    }
-    // A float in JSON text: whole when nothing but zeros stands behind the point.
-    let text = value.as_number()?.to_string();
-    let (whole, rest) = text.split_once('.')?;
-    rest.bytes().all(|byte| byte == b'0').then(|| whole.parse().ok()).flatten()
+    let number = value.as_number().map(ToString::to_string);
+    let text = number.as_deref().or_else(|| value.as_str())?.trim();
+    // Whole when nothing but zeros stands behind the point.
+    let (whole, rest) = text.split_once('.').unwrap_or((text, "0"));
+    let zeros = !rest.is_empty() && rest.bytes().all(|byte| byte == b'0');
+    zeros.then(|| whole.parse().ok()).flatten()
 }
 
 #[cfg(test)]

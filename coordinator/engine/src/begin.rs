@@ -1,6 +1,6 @@
 //! The beginning of a stage: may it run, is it time, what does it do.
 
-use model::{ExecutionStatus, limits, pipeline::StageType};
+use model::{ExecutionStatus, limits, pipeline::StageType, stages::StageRules};
 use serde_json::{Map, Value};
 use wire::{Event, StartChild};
 
@@ -25,7 +25,9 @@ impl Step<'_> {
         let now_ms = self.now_ms;
         let Some(stage) = self.document.stages.get_mut(at) else { return };
         stage.started_ms = Some(now_ms);
-        if let Some(late_ms) = expiry_ms(&stage.config).filter(|late_ms| *late_ms < now_ms) {
+        let late = StageRules::of(&stage.config).start_time_expiry;
+        let late = late.filter(|late_ms| (1..now_ms).contains(late_ms));
+        if let Some(late_ms) = late {
             self.skip(at, &format!("it was not to begin after {late_ms} (`startTimeExpiry`)"));
             return;
         }
@@ -103,8 +105,8 @@ impl Step<'_> {
             let summary = Value::Object(evaluated.summary);
             stage.context.insert("expressionEvaluationSummary".to_owned(), summary);
         }
-        stage.timeout_ms = number(stage.config(), "stageTimeoutMs").filter(|limit| *limit > 0);
-        stage.back_off_ms = number(stage.config(), "backoffPeriodMs");
+        let rules = StageRules::of(stage.config());
+        (stage.timeout_ms, stage.back_off_ms) = (rules.timeout_ms, rules.backoff_period_ms);
         if let Some(failure) = evaluated.failed {
             self.fail(at, failure);
             return;
@@ -236,23 +238,6 @@ fn child_trigger(
     trigger.insert("parentPipelineStageId".to_owned(), stage);
     nesting::pass_on(document, child.until, &mut trigger);
     trigger
-}
-
-/// After this time it does not begin any more, in epoch milliseconds.
-pub(crate) fn expiry_ms(config: &Map<String, Value>) -> Option<u64> {
-    number(config, "startTimeExpiry").filter(|late_ms| *late_ms > 0)
-}
-
-/// A whole number, also as digits in a text or with a fraction that does not matter.
-pub(crate) fn number(config: &Map<String, Value>, key: &str) -> Option<u64> {
-    let value = config.get(key)?;
-    let text = match value {
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.trim().to_owned(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-    };
-    let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);
-    whole.parse().ok()
 }
 
 /// Whether a person may leave a stage of this type out while it runs. Source: Orca's `canManuallySkip`.

@@ -1,6 +1,6 @@
 //! Orders of people to one execution. Each is checked whole before anything changes.
 
-use model::{ExecutionStatus, StageId};
+use model::{ExecutionStatus, StageId, stages::JudgmentStage};
 use serde_json::{Value, json};
 use wire::{Control, Judgment, TaskFailure};
 
@@ -8,7 +8,6 @@ use crate::{
     begin::skippable,
     document::{Document, Pause, StageState, Work, user_failure},
     restart,
-    stage_types::judgment,
     step::{Rejection, Step},
 };
 
@@ -108,7 +107,7 @@ fn judge(
             stage.status()
         ));
     }
-    let choices = judgment::choices(stage);
+    let choices = JudgmentStage::choices(stage.config());
     if let Some(input) = input
         && !choices.is_empty()
         && !choices.iter().any(|choice| choice == input)

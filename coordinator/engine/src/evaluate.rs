@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use expression::{Evaluated, Facts, Limits, Scope, evaluate, mentions_expression};
+use model::stages::StageRules;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use wire::{FailureKind, TaskFailure};
@@ -129,10 +130,9 @@ fn finished(stage: &Stage, evaluated: Evaluated) -> EvaluatedConfig {
             Map::new()
         }
     };
-    let strict = config
-        .get("failOnFailedExpressions")
-        .or_else(|| stage.config.get("failOnFailedExpressions"));
-    let strict = strict.and_then(Value::as_bool).unwrap_or(false);
+    // What a type evaluates by itself is a part of the stage's configuration.
+    let strict =
+        [&config, &stage.config].map(|config| StageRules::of(config).fail_on_failed_expressions);
     let told: Vec<&str> = evaluated
         .summary
         .values()
@@ -140,7 +140,7 @@ fn finished(stage: &Stage, evaluated: Evaluated) -> EvaluatedConfig {
         .take(FAILURES_TOLD_MAX)
         .map(|entry| entry.description.as_str())
         .collect();
-    let failed = (strict && !told.is_empty()).then(|| TaskFailure {
+    let failed = (strict.contains(&true) && !told.is_empty()).then(|| TaskFailure {
         kind: FailureKind::User,
         message: format!("Failed Expression Evaluation: {}", told.join("; ")),
         detail: None,

@@ -1,5 +1,6 @@
 //! Where expressions enter the engine: whether a stage runs, and what its configuration says.
 
+use model::stages::StageRules;
 use serde_json::{Map, Value};
 use wire::TaskFailure;
 
@@ -35,18 +36,8 @@ pub(crate) fn condition(document: &Document, stage: &Stage, text: &str) -> Condi
 
 /// Judges `stageEnabled`. Source: Orca; without an expression, or with a blank one, the stage runs.
 pub(crate) fn enabled(document: &Document, stage: &Stage) -> Condition {
-    let said = stage.config.get("stageEnabled");
-    // `true` and `false` in place of the object are what people who write JSON by hand expect to work.
-    let said =
-        said.and_then(|said| if said.is_boolean() { Some(said) } else { said.get("expression") });
-    match said {
-        None | Some(Value::Null | Value::Bool(true)) => Condition::True,
-        Some(Value::String(text)) if text.trim().is_empty() => Condition::True,
-        Some(Value::String(text)) => condition(document, stage, text),
-        Some(other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))) => {
-            condition(document, stage, &other.to_string())
-        }
-    }
+    let text = StageRules::of(&stage.config).condition;
+    text.map_or(Condition::True, |text| condition(document, stage, &text))
 }
 
 /// The configuration of a stage that begins, but for what its type evaluates by itself.

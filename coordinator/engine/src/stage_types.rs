@@ -6,7 +6,6 @@
 pub(crate) mod bake;
 mod child;
 pub(crate) mod deploy;
-pub(crate) mod judgment;
 mod preconditions;
 mod variables;
 mod wait;
@@ -14,6 +13,7 @@ mod wait;
 use model::{
     ExecutionStatus, TaskKind,
     pipeline::{OnFailure, StageType},
+    stages::FieldProblem,
 };
 use serde_json::{Map, Value};
 use wire::TaskFailure;
@@ -100,6 +100,16 @@ pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailu
         // `start` refuses a pipeline with other types before anything runs.
         None => Err(user_failure(format!("stage type `{}` cannot run here", stage.kind), None)),
     }
+}
+
+/// Why a stage whose fields cannot be read does not begin.
+pub(crate) fn unreadable(problems: &[FieldProblem]) -> TaskFailure {
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("`{}`: {}", problem.pointer, problem.message))
+        .collect();
+    let hint = problems.iter().find_map(|problem| problem.hint.clone());
+    user_failure(format!("the stage cannot be planned: {}", lines.join("; ")), hint)
 }
 
 /// The field whose expressions a type evaluates by itself, when it has one.

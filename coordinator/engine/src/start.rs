@@ -8,12 +8,12 @@ use model::{
 use serde_json::{Map, Value};
 
 use crate::{
-    advance, begin,
+    advance,
     document::{Document, Stage},
     effects::Effects,
     facts::{Facts, Policy},
     nesting,
-    stage_types::bake,
+    stage_types::unreadable,
     step::Step,
     trigger,
 };
@@ -108,7 +108,7 @@ pub(crate) fn blank(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> Documen
         trigger: origin.trigger,
         policy: Policy::of(pipeline),
         queue: None,
-        start_expiry_ms: begin::expiry_ms(&pipeline.body),
+        start_expiry_ms: pipeline.start_time_expiry.filter(|late_ms| *late_ms > 0),
         time_zone: origin.time_zone,
         pause: None,
         stages,
@@ -128,7 +128,7 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
         let obstacle = match StageType::of(&stage.kind) {
             Some(kind) => {
                 let problems = stages::obstacles(kind, &stage.config);
-                (!problems.is_empty()).then(|| bake::fields(&problems).message)
+                (!problems.is_empty()).then(|| unreadable(&problems).message)
             }
             None => Some(format!(
                 "stage type `{}` is not known here; {} are",

@@ -3,15 +3,22 @@
 //! Source: Orca; days count from Sunday = 1, an end is inclusive to the minute, a window over midnight is
 //! two, no hours mean the whole day, no days mean every day.
 
-use jiff::{Span, Timestamp, Zoned, civil::Date, tz::TimeZoneDatabase};
-use model::derived_id;
-use serde_json::{Map, Value};
+use jiff::{
+    Span, Timestamp, Zoned,
+    civil::{Date, Time},
+    tz::TimeZoneDatabase,
+};
+use model::{
+    derived_id,
+    stages::{ExecutionWindow, Jitter, TimeOfDay},
+};
+use serde_json::Value;
 use wire::TaskFailure;
 
 use crate::{
-    begin::number,
     document::{Document, Stage, user_failure},
-    work::says_yes,
+    expressions,
+    stage_types::unreadable,
 };
 
 /// The zone when nobody says one. Source: Orca.
@@ -28,12 +35,8 @@ pub(crate) enum Opening {
     At(u64),
 }
 
-/// From minute to minute of a day, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Hours {
-    from: (i8, i8),
-    to: (i8, i8),
-}
+/// The last minute of a day.
+const LAST_MINUTE: u16 = 24 * 60 - 1;
 
 /// When the stage may run, seen from `now_ms`.
 ///
@@ -45,18 +48,18 @@ pub(crate) fn opening(
     stage: &Stage,
     now_ms: u64,
 ) -> Result<Opening, TaskFailure> {
-    if !stage.config.get("restrictExecutionDuringTimeWindow").is_some_and(says_yes) {
+    if !stage.config.contains_key("restrictExecutionDuringTimeWindow") {
         return Ok(Opening::Now);
     }
-    let nothing = Map::new();
-    let window = stage.config.get("restrictedExecutionWindow").and_then(Value::as_object);
-    let window = window.unwrap_or(&nothing);
+    let config = expressions::evaluated_config(document, stage).config;
+    let window = ExecutionWindow::read(&config).map_err(|problems| unreadable(&problems))?;
+    let Some(window) = window else { return Ok(Opening::Now) };
     let zone = document.time_zone.as_deref().unwrap_or(DEFAULT_ZONE);
-    let opens_ms = next_opening(window, zone, now_ms)?;
+    let opens_ms = next_opening(&window, zone, now_ms)?;
     if opens_ms <= now_ms {
         return Ok(Opening::Now);
     }
-    Ok(Opening::At(opens_ms.saturating_add(jitter_ms(document, stage, window))))
+    Ok(Opening::At(opens_ms.saturating_add(jitter_ms(document, stage, window.jitter))))
 }
 
 /// Whether windows can be judged in a zone of this name.
@@ -64,24 +67,24 @@ pub fn knows_time_zone(name: &str) -> bool {
     TimeZoneDatabase::bundled().get(name).is_ok()
 }
 
-fn next_opening(window: &Map<String, Value>, zone: &str, now_ms: u64) -> Result<u64, TaskFailure> {
+fn next_opening(window: &ExecutionWindow, zone: &str, now_ms: u64) -> Result<u64, TaskFailure> {
     let cannot = |cause: &dyn std::fmt::Display| {
         user_failure(format!("its time window cannot be judged: {cause}"), None)
     };
-    let hours = hours(window)?;
-    let days = days(window)?;
+    let (hours, days) = (hours(&window.whitelist), &window.days);
     let zone = TimeZoneDatabase::bundled().get(zone).map_err(|cause| cannot(&cause))?;
     let millis = i64::try_from(now_ms).map_err(|cause| cannot(&cause))?;
     let now = Timestamp::from_millisecond(millis).map_err(|cause| cannot(&cause))?.to_zoned(zone);
     for ahead in 0..=DAYS_AHEAD {
         let date =
             now.date().checked_add(Span::new().days(ahead)).map_err(|cause| cannot(&cause))?;
-        if !days.is_empty() && !days.contains(&date.weekday().to_sunday_one_offset()) {
+        let day = date.weekday().to_sunday_one_offset().unsigned_abs();
+        if !days.is_empty() && !days.contains(&day) {
             continue;
         }
         for one in &hours {
-            let opens = at(date, one.from, &now).map_err(|cause| cannot(&cause))?;
-            let shuts = at(date, one.to, &now)
+            let opens = at(date, one.start, &now).map_err(|cause| cannot(&cause))?;
+            let shuts = at(date, one.end, &now)
                 .and_then(|last| last.checked_add(Span::new().minutes(1)))
                 .map_err(|cause| cannot(&cause))?;
             if now < shuts {
@@ -93,78 +96,36 @@ fn next_opening(window: &Map<String, Value>, zone: &str, now_ms: u64) -> Result<
     Err(cannot(&"no day and hour fit it"))
 }
 
-fn at(date: Date, (hour, minute): (i8, i8), now: &Zoned) -> Result<Zoned, jiff::Error> {
-    date.at(hour, minute, 0, 0).to_zoned(now.time_zone().clone())
+fn at(date: Date, minute: u16, now: &Zoned) -> Result<Zoned, jiff::Error> {
+    let time = Time::midnight().checked_add(Span::new().minutes(minute))?;
+    date.to_datetime(time).to_zoned(now.time_zone().clone())
 }
 
-/// The hours of a day, the earliest first.
-fn hours(window: &Map<String, Value>) -> Result<Vec<Hours>, TaskFailure> {
-    let list = window.get("whitelist").and_then(Value::as_array);
-    let mut found = Vec::new();
-    for entry in list.into_iter().flatten() {
-        let (from, to) = entry
-            .as_object()
-            .and_then(|entry| {
-                Some((minute(entry, "startHour", "startMin")?, minute(entry, "endHour", "endMin")?))
-            })
-            .ok_or_else(|| {
-                user_failure(
-                    format!("its time window cannot be judged: {entry} is no time of day"),
-                    Some("write startHour, startMin, endHour and endMin as numbers".to_owned()),
-                )
-            })?;
-        if from <= to {
-            found.push(Hours { from, to });
+/// The times of a day, the earliest first; one over midnight is two.
+fn hours(times: &[TimeOfDay]) -> Vec<TimeOfDay> {
+    let whole_day = TimeOfDay { start: 0, end: LAST_MINUTE };
+    let mut found: Vec<TimeOfDay> = Vec::new();
+    for &one in times {
+        if one.start <= one.end {
+            found.push(one);
         } else {
-            found.push(Hours { from, to: (23, 59) });
-            found.push(Hours { from: (0, 0), to });
+            found.push(TimeOfDay { end: LAST_MINUTE, ..one });
+            found.push(TimeOfDay { start: 0, ..one });
         }
     }
     if found.is_empty() {
-        found.push(Hours { from: (0, 0), to: (23, 59) });
+        found.push(whole_day);
     }
     found.sort_unstable();
-    Ok(found)
-}
-
-/// A time of day; 24:00 is the last minute of the day.
-fn minute(entry: &Map<String, Value>, hour: &str, minute: &str) -> Option<(i8, i8)> {
-    let hour = number(entry, hour)?;
-    let minute = number(entry, minute).unwrap_or(0);
-    if (hour, minute) == (24, 0) {
-        return Some((23, 59));
-    }
-    if hour > 23 || minute > 59 {
-        return None;
-    }
-    Some((i8::try_from(hour).ok()?, i8::try_from(minute).ok()?))
-}
-
-fn days(window: &Map<String, Value>) -> Result<Vec<i8>, TaskFailure> {
-    let list = window.get("days").and_then(Value::as_array);
-    let day = |day: &Value| {
-        let number = day.as_i64().and_then(|day| i8::try_from(day).ok());
-        number.filter(|day| (1..=7).contains(day)).ok_or_else(|| {
-            user_failure(
-                format!("its time window cannot be judged: {day} is no day of the week"),
-                Some("write days as numbers from 1 (Sunday) to 7 (Saturday)".to_owned()),
-            )
-        })
-    };
-    list.into_iter().flatten().map(day).collect()
+    found
 }
 
 /// A delay behind the opening, so that not everything that waited begins in the same second: the same for
 /// the same stage of the same execution.
-fn jitter_ms(document: &Document, stage: &Stage, window: &Map<String, Value>) -> u64 {
-    let Some(jitter) = window.get("jitter").and_then(Value::as_object) else { return 0 };
-    let says = |key: &str| jitter.get(key).is_some_and(says_yes);
+fn jitter_ms(document: &Document, stage: &Stage, jitter: Option<Jitter>) -> u64 {
     let by_hand = document.trigger.get("type").and_then(Value::as_str) == Some("manual");
-    if !says("enabled") || (by_hand && says("skipManual")) {
-        return 0;
-    }
-    let least = number(jitter, "minDelay").unwrap_or(0);
-    let most = number(jitter, "maxDelay").unwrap_or(0).max(least);
+    let Some(jitter) = jitter.filter(|jitter| !(by_hand && jitter.skip_manual)) else { return 0 };
+    let (least, most) = (u64::from(jitter.min_delay), u64::from(jitter.max_delay));
     let seed = derived_id(&["jitter", document.id.as_str(), stage.id.as_str()]);
     let seed = seed.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     let seconds = least + seed % (most - least).saturating_add(1);
@@ -173,6 +134,8 @@ fn jitter_ms(document: &Document, stage: &Stage, window: &Map<String, Value>) ->
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -181,7 +144,11 @@ mod tests {
     fn seen(window: &Value, zone: &str, now: &str) -> String {
         let now: Zoned = format!("{now}[{zone}]").parse().unwrap();
         let now_ms = u64::try_from(now.timestamp().as_millisecond()).unwrap();
-        match next_opening(window.as_object().unwrap(), zone, now_ms) {
+        let config = json!({ "restrictExecutionDuringTimeWindow": true, "restrictedExecutionWindow": window });
+        let read = ExecutionWindow::read(config.as_object().unwrap());
+        let read = read.map(|window| window.expect("it is restricted"));
+        let opening = read.map_err(|problems| unreadable(&problems));
+        match opening.and_then(|window| next_opening(&window, zone, now_ms)) {
             Ok(opens_ms) if opens_ms <= now_ms => "open".to_owned(),
             Ok(opens_ms) => {
                 let opens = Timestamp::from_millisecond(i64::try_from(opens_ms).unwrap()).unwrap();
@@ -247,15 +214,22 @@ mod tests {
         let zone = "UTC";
         let now = "2026-11-23T00:00:00";
         for (window, told) in [
-            (json!({ "days": [0] }), "0 is no day of the week"),
-            (json!({ "days": ["Monday"] }), "\"Monday\" is no day of the week"),
-            (json!({ "whitelist": [{ "startHour": 25 }] }), "is no time of day"),
-            (json!({ "whitelist": ["9-17"] }), "\"9-17\" is no time of day"),
+            (
+                json!({ "days": [0] }),
+                "`/restrictedExecutionWindow/days/0`: 0 is not a day of the week",
+            ),
+            (json!({ "days": ["Monday"] }), "\"Monday\" is not a day of the week"),
+            (
+                json!({ "whitelist": [{ "startHour": 25, "endHour": 9 }] }),
+                "`startHour` is 25, out of range",
+            ),
+            (json!({ "whitelist": ["9-17"] }), "entry 0 of `whitelist` is \"9-17\", not an object"),
         ] {
             let found = seen(&window, zone, now);
             assert!(found.contains(told), "{found}");
         }
-        let failure = next_opening(&Map::new(), "Mars/Olympus", 0).unwrap_err();
+        let always = ExecutionWindow { whitelist: Vec::new(), days: BTreeSet::new(), jitter: None };
+        let failure = next_opening(&always, "Mars/Olympus", 0).unwrap_err();
         assert!(failure.message.contains("Mars/Olympus"), "{}", failure.message);
     }
 }

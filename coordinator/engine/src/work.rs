@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind, limits, pipeline::OnFailure};
-use serde_json::Value;
+use model::{
+    ExecutionId, ExecutionStatus, TaskId, TaskKind, limits, pipeline::OnFailure, stages::StageRules,
+};
 use wire::{FailureKind, TaskFailure, TaskOutcome};
 
 use crate::{
@@ -285,8 +286,11 @@ pub(crate) fn judged(stage: &Stage, status: ExecutionStatus) -> ExecutionStatus 
     if !stage.timed_out || status != ExecutionStatus::Canceled {
         return status;
     }
-    let forgiven = stage.config().get("markSuccessfulOnTimeout").is_some_and(says_yes);
-    if forgiven { ExecutionStatus::Succeeded } else { ExecutionStatus::Terminal }
+    if StageRules::of(stage.config()).mark_successful_on_timeout {
+        ExecutionStatus::Succeeded
+    } else {
+        ExecutionStatus::Terminal
+    }
 }
 
 /// As [`judged`]; that it had too little time becomes why it failed.
@@ -308,15 +312,6 @@ fn out_of_time(stage: &Stage) -> TaskFailure {
             .parent
             .is_none()
             .then(|| "`stageTimeoutMs` of the stage says how long it may take".to_owned()),
-    }
-}
-
-/// True, or the word as text, as Spinnaker takes it.
-pub(crate) fn says_yes(value: &Value) -> bool {
-    match value {
-        Value::Bool(flag) => *flag,
-        Value::String(text) => text.trim().eq_ignore_ascii_case("true"),
-        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => false,
     }
 }
 

@@ -10,8 +10,7 @@ use lapin::{
     },
     types::{AMQPValue, FieldTable},
 };
-
-use crate::measure::eventually;
+use processes::eventually;
 
 /// A connection of its own, straight to the broker.
 pub(crate) struct Stranger {

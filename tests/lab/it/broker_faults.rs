@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use model::{ExecutionId, StageId, TaskId};
+use processes::eventually;
 use serde_json::{Map, Value, json};
 use wire::{ResultMessage, TaskMessage, TaskOutcome};
 
 use crate::{
     amqp::Stranger,
-    measure::{Dice, dose, eventually, figure, figure_times, left_to_the_soak},
+    measure::{Dice, dose, figure, figure_times, left_to_the_soak},
     redis_faults::recovered,
     story::stage,
     world::{Plan, Role, World},
@@ -103,7 +104,7 @@ async fn queue_with_other_arguments_is_named_and_waited_out() {
     })
     .await;
     let newcomer = world.launch(Role::Deployer);
-    let (code, _) = eventually("the newcomer ends", LONG, || {
+    let code = eventually("the newcomer ends", LONG, || {
         let ended = newcomer.ended();
         async move { ended }
     })

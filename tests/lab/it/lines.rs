@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use fault_proxy::{Counts, Flow, Order, Proxy, Way};
+use processes::eventually;
 
 use crate::{
-    measure::{dose, eventually, figure, left_to_the_soak, soaking},
+    measure::{dose, figure, left_to_the_soak, soaking},
     story::Build,
     world::{Lines, Plan, Role, Wires, World},
 };

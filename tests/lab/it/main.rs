@@ -14,13 +14,11 @@ mod lines;
 #[cfg(test)]
 mod measure;
 #[cfg(test)]
-mod process;
-#[cfg(test)]
 mod processes;
 #[cfg(test)]
-mod redis_faults;
+mod redis_client;
 #[cfg(test)]
-mod services;
+mod redis_faults;
 #[cfg(test)]
 mod story;
 #[cfg(test)]

@@ -1,9 +1,6 @@
 //! What the lab prints, and how long it goes on.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 /// What to do so often or for so long: less in every run, more when `BOWLINE_SOAK` is set.
 pub(crate) fn dose<T>(short: T, soak: T) -> T {
@@ -39,22 +36,6 @@ pub(crate) fn figure_times(what: &str, times: &mut [Duration]) {
     let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64();
     let count = times.len();
     println!("lab: {what}: p50 {:.2} s, worst {:.2} s, {count} times", at(50), at(100));
-}
-
-/// Asks again and again until there is an answer; how long that took is told as well.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    at_most: Duration,
-    mut ask: impl FnMut() -> F,
-) -> (T, Duration) {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = ask().await {
-            return (found, start.elapsed());
-        }
-        assert!(start.elapsed() < at_most, "{what} did not happen within {at_most:?}");
-        tokio::time::sleep(Duration::from_millis(40)).await;
-    }
 }
 
 /// Numbers that look random and are the same for the same seed (`SplitMix64`).

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use fault_proxy::{Flow, Order, Way};
+use processes::{eventually, how_soon};
 use serde_json::json;
 
 use crate::{
-    measure::{Dice, dose, eventually, figure, figure_times, left_to_the_soak},
+    measure::{Dice, dose, figure, figure_times, left_to_the_soak},
     story::{is_over, stage},
     world::{Lines, Plan, Role, World},
 };
@@ -238,14 +239,13 @@ async fn worker_frozen_for_longer_than_its_lease_says_nothing_that_counts() {
 
 /// Which worker of a role has started a task.
 async fn holder(world: &mut World, role: Role) -> usize {
-    let (holder, _) = eventually("a worker has the task", LONG, || {
+    eventually("a worker has the task", LONG, || {
         let mut all = world.of(role).into_iter();
         let holder =
             all.position(|process| process.said("task started") > process.said("task ended"));
         async move { holder }
     })
-    .await;
-    holder
+    .await
 }
 
 /// Recovery after the kill of a worker: until another has started its task. Known by: SIGKILL ended it
@@ -258,7 +258,7 @@ async fn another_worker_takes_over_when_the_lease_is_over() {
     let build = world.ship(0).await;
     let holder = holder(&mut world, Role::Baker).await;
     assert!(world.of(Role::Baker)[holder].kill(), "a SIGKILL ended it");
-    let ((), took) = eventually("the other has started", LONG, || {
+    let took = how_soon("the other has started", LONG, || {
         let other = world.of(Role::Baker)[1 - holder].said("task started");
         async move { (other > 0).then_some(()) }
     })
@@ -278,14 +278,14 @@ async fn drained_worker_hands_over_in_two_seconds() {
     let build = world.ship(0).await;
     let holder = holder(&mut world, Role::Baker).await;
     world.of(Role::Baker)[holder].ask_to_stop();
-    let ((), took) = eventually("the other has started", LONG, || {
+    let took = how_soon("the other has started", LONG, || {
         let other = world.of(Role::Baker)[1 - holder].said("task started");
         async move { (other > 0).then_some(()) }
     })
     .await;
     figure("recovery, worker drained", format!("{:.2} s", took.as_secs_f64()));
     assert!(took < Duration::from_secs(2), "{took:?}");
-    let (code, _) = eventually("it ends", LONG, || {
+    let code = eventually("it ends", LONG, || {
         let ended = world.of(Role::Baker)[holder].ended();
         async move { ended }
     })
@@ -309,7 +309,7 @@ async fn storm_of_drains_and_starts_loses_nothing() {
             process.ask_to_stop();
         }
         for index in 0..world.processes.len() {
-            let (code, _) = eventually("a process ends", Duration::from_secs(30), || {
+            let code = eventually("a process ends", Duration::from_secs(30), || {
                 let ended = world.processes[index].1.ended();
                 async move { ended }
             })

@@ -8,10 +8,11 @@ use std::{
 };
 
 use futures::future::join_all;
+use processes::{Services, eventually, root};
 
 use crate::{
-    measure::{Dice, dose, eventually, figure, figure_times},
-    services::Services,
+    measure::{Dice, dose, figure, figure_times},
+    redis_client::{redis, redis_text},
     world::{Plan, Role, World},
 };
 
@@ -66,7 +67,7 @@ impl Shim {
     fn compile() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let library = dir.path().join("powerloss.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shim/powerloss.c");
+        let source = root().join("tests/lab/shim/powerloss.c");
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o"])
             .args([&library, &source])
@@ -156,7 +157,7 @@ async fn power_cut_takes_what_was_not_synced() {
     let shim = Shim::compile();
     let dir = tempfile::tempdir().unwrap();
     let services = Services::start(dir.path(), None, shim.environment.clone());
-    services.redis(&["CONFIG", "SET", "appendfsync", "no"]).await.unwrap();
+    redis(&services, &["CONFIG", "SET", "appendfsync", "no"]).await.unwrap();
     let (acknowledged, lost) = cut_under_writers(&shim, &services, 0).await;
     let missing = missing(&services, &acknowledged).await;
     assert!(lost > 0 && missing > 0, "{lost} bytes, {missing} writes");
@@ -231,13 +232,13 @@ async fn redis_without_memory_is_waited_out() {
     let mut world = Plan::default().start().await;
     let build = world.ship(0).await;
     world.called("RunInstances", 0).await;
-    world.services.redis(&["CONFIG", "SET", "maxmemory", "1mb"]).await.unwrap();
+    redis(&world.services, &["CONFIG", "SET", "maxmemory", "1mb"]).await.unwrap();
     let late = world.finish_build(0).await;
     assert_eq!(world.tell(late, "FINALIZED", 1).await, [503]);
     tokio::time::sleep(dose(Duration::from_secs(3), Duration::from_secs(30))).await;
-    let refused = world.services.redis_text(&["INFO", "errorstats"]).await;
+    let refused = redis_text(&world.services, &["INFO", "errorstats"]).await;
     assert!(refused.contains("errorstat_OOM"), "{refused}");
-    world.services.redis(&["CONFIG", "SET", "maxmemory", "0"]).await.unwrap();
+    redis(&world.services, &["CONFIG", "SET", "maxmemory", "0"]).await.unwrap();
     world.accepted(late).await;
     assert_eq!(world.tend(), 0, "ours wait for it");
     world.assert_shipped(&[build, late], LONG).await;
@@ -250,25 +251,25 @@ async fn functions_that_vanish_come_back_and_foreign_ones_are_refused() {
     let mut world = Plan::default().start().await;
     let mut builds = vec![world.ship(0).await];
     world.called("RunInstances", 0).await;
-    world.services.redis(&["SCRIPT", "FLUSH"]).await.unwrap();
+    redis(&world.services, &["SCRIPT", "FLUSH"]).await.unwrap();
     let listed = library(&world.services).await.expect("the library is there");
-    world.services.redis(&["FUNCTION", "FLUSH"]).await.unwrap();
+    redis(&world.services, &["FUNCTION", "FLUSH"]).await.unwrap();
     eventually("somebody loads it again", LONG, || library(&world.services)).await;
     builds.push(world.ship(0).await);
     world.settle(&builds, LONG).await;
 
     let print = listed.split('\'').find(is_fingerprint).unwrap();
     let foreign = listed.replace(print, &model::digest("another build"));
-    world.services.redis(&["FUNCTION", "LOAD", "REPLACE", &foreign]).await.unwrap();
+    redis(&world.services, &["FUNCTION", "LOAD", "REPLACE", &foreign]).await.unwrap();
     let newcomer = world.launch(Role::Coordinator);
-    let (code, _) = eventually("the newcomer ends", LONG, || {
+    let code = eventually("the newcomer ends", LONG, || {
         let ended = newcomer.ended();
         async move { ended }
     })
     .await;
     assert_eq!(code.code(), Some(1));
     assert_eq!(newcomer.said("another build of this program runs on it"), 1, "{}", newcomer.log());
-    world.services.redis(&["FUNCTION", "LOAD", "REPLACE", &listed]).await.unwrap();
+    redis(&world.services, &["FUNCTION", "LOAD", "REPLACE", &listed]).await.unwrap();
     assert_eq!(world.tend(), 1, "the newcomer, and nobody else");
     builds.push(world.ship(0).await);
     world.assert_shipped(&builds, LONG).await;
@@ -281,7 +282,7 @@ fn is_fingerprint(text: &&str) -> bool {
 /// The text of our library, if it is loaded.
 async fn library(services: &Services) -> Option<String> {
     let words = ["FUNCTION", "LIST", "LIBRARYNAME", "bowline_v*", "WITHCODE"];
-    let reply = services.redis(&words).await.unwrap();
+    let reply = redis(services, &words).await.unwrap();
     let found: Vec<BTreeMap<String, redis::Value>> = redis::from_redis_value(reply).unwrap();
     let code = found.into_iter().next()?.remove("library_code")?;
     redis::from_redis_value(code).ok()

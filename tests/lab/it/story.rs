@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use processes::{WEBHOOK_TOKEN, eventually, how_soon, program};
 use serde_json::{Value, json};
 
-use crate::{
-    measure::eventually,
-    process::program,
-    world::{WEBHOOK_TOKEN, World},
-};
+use crate::world::World;
 
 /// A finished Jenkins build of one of the jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,16 +86,15 @@ impl World {
 
     /// The execution of a build, once it exists.
     pub(crate) async fn execution(&self, build: Build) -> Value {
-        let (found, _) = eventually("the execution", Duration::from_secs(40), || async {
+        eventually("the execution", Duration::from_secs(40), || async {
             self.executions().await?.remove(&build)?.pop()
         })
-        .await;
-        found
+        .await
     }
 
     /// Waits until each build has exactly one execution, and all of them have ended.
     pub(crate) async fn settle(&self, builds: &[Build], at_most: Duration) -> Vec<Value> {
-        let (ended, _) = eventually("the end of every execution", at_most, || async {
+        let ended = eventually("the end of every execution", at_most, || async {
             let found = self.executions().await?;
             let over = |build: &Build| found.get(build).is_some_and(|all| all.iter().all(is_over));
             if builds.iter().all(over) {
@@ -157,12 +153,11 @@ impl World {
 
     /// Waits until a call was seen more often than so many times; how long that took.
     pub(crate) async fn called(&self, call: &str, more_than: usize) -> Duration {
-        let ((), took) = eventually(call, Duration::from_mins(2), || async {
+        how_soon(call, Duration::from_mins(2), || async {
             let seen = self.ledger().await.iter().filter(|line| line["call"] == call).count();
             (seen > more_than).then_some(())
         })
-        .await;
-        took
+        .await
     }
 
     /// The cloud's only region as it is.

@@ -2,29 +2,19 @@
 //! where a test wants them.
 
 use std::{
-    net::TcpListener,
     path::PathBuf,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use fault_proxy::Proxy;
+use processes::{
+    PURPOSE, Process, Services, Settings, base_image, eventually, fake_aws, fake_jenkins,
+    free_port, pipeline, program,
+};
 use reqwest::Client;
 use runtime::Tasks;
 use serde_json::{Value, json};
-
-use crate::{
-    measure::eventually,
-    process::{Process, program},
-    services::Services,
-};
-
-/// Name of the base image in the fake's seed.
-const BASE_IMAGE: &str = "debian-12-amd64-20251112-2294";
-const API_TOKEN: &str = "11fake0token";
-pub(crate) const WEBHOOK_TOKEN: &str = "a-webhook-token-for-tests";
-/// Purpose of the subnets that server groups go to.
-pub(crate) const PURPOSE: &str = "internal (vpc0)";
 
 /// Our programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,16 +124,8 @@ impl Plan {
         drop(rustls::crypto::ring::default_provider().install_default());
         let dir = tempfile::tempdir().unwrap();
         let services = Services::start(dir.path(), self.broker, self.environment.clone());
-        let seed = dir.path().join("seed.json");
-        std::fs::write(&seed, self.seed().to_string()).unwrap();
-        let mut command = Command::new(program("fake-aws"));
-        command.args(["--listen", "127.0.0.1:0", "--seed"]).arg(seed).stdout(Stdio::piped());
-        let mut fake_aws = Process::spawn(dir.path(), "fake-aws", &mut command);
-        let cloud = format!("http://{}", fake_aws.first_line());
-        let mut command = Command::new(program("fake-jenkins"));
-        command.stdout(Stdio::piped());
-        let mut fake_jenkins = Process::spawn(dir.path(), "fake-jenkins", &mut command);
-        let jenkins = fake_jenkins.first_line();
+        let (fake_aws, cloud) = fake_aws(dir.path(), &self.seed());
+        let (fake_jenkins, jenkins) = fake_jenkins(dir.path());
         let wires = match self.lines {
             Lines::Direct => None,
             Lines::Proxied => Some(wires(&services, &cloud).await),
@@ -172,7 +154,8 @@ impl Plan {
         }
         world.ready().await;
         for cluster in 0..self.clusters {
-            let id = world.save(&pipeline(cluster)).await;
+            let (name, job) = (format!("ship-{cluster}"), format!("shop-{cluster}"));
+            let id = world.save(&pipeline(&name, &job, &format!("s{cluster}"))).await;
             world.pipelines.push(id);
         }
         world
@@ -209,42 +192,16 @@ impl Plan {
                 *url = url.replace(&behind, &proxy.address().to_string());
             }
         }
-        // The fake's ids depend on nothing but names.
-        let base = model::digest(&format!("base\nus-east-1\n{BASE_IMAGE}"));
-        format!(
-            r#"
-[store]
-url = "{redis}"
-[bus]
-url = "{amqp}"
-[jenkins.controllers.ci-main]
-url = "{jenkins}"
-user = "bowline"
-api_token = "{API_TOKEN}"
-webhook_token = "{WEBHOOK_TOKEN}"
-[aws.accounts.test]
-regions = ["us-east-1"]
-endpoint_url = "{cloud}"
-[worker]
-lease_ttl_ms = {lease}
-beat_interval_ms = {beat}
-[bake]
-poll_interval_ms = 50
-repositories = ["deb http://packages.example.test/ stable main"]
-[[bake.base_images]]
-os = "bookworm"
-package_type = "deb"
-images = {{ us-east-1 = "ami-0{base}" }}
-[deploy]
-poll_interval_ms = 50
-disabled_seconds = {disabled}
-"#,
-            jenkins = world.jenkins,
-            lease = self.lease_ms,
-            beat = (self.lease_ms / 5).min(15_000),
-            base = &base[..16],
-            disabled = self.disabled_seconds,
-        )
+        let settings = Settings {
+            services: Some((&redis, &amqp)),
+            jenkins: &world.jenkins,
+            cloud: &cloud,
+            base_image: &base_image(),
+            lease_ms: self.lease_ms,
+            beat_ms: (self.lease_ms / 5).min(15_000),
+            disabled_seconds: self.disabled_seconds,
+        };
+        settings.to_string()
     }
 }
 
@@ -257,32 +214,6 @@ async fn wires(services: &Services, cloud: &str) -> Wires {
         aws: Proxy::start(any, Services::address(cloud), &tasks).await.unwrap(),
         tasks,
     }
-}
-
-/// A Jenkins build becomes an image, the image becomes the only server group of its cluster.
-fn pipeline(cluster: usize) -> Value {
-    let target = format!("shop-s{cluster}");
-    json!({
-        "application": "shop",
-        "name": format!("ship-{cluster}"),
-        "triggers": [{ "type": "jenkins", "enabled": true, "master": "ci-main",
-            "job": format!("shop-{cluster}") }],
-        "stages": [
-            { "refId": "1", "requisiteStageRefIds": [], "type": "bake", "name": "Bake",
-              "cloudProviderType": "aws", "regions": ["us-east-1"], "package": "shop-web",
-              "baseOs": "bookworm", "baseLabel": "release", "vmType": "hvm", "storeType": "ebs" },
-            { "refId": "2", "requisiteStageRefIds": ["1"], "type": "deploy", "name": "Deploy",
-              "clusters": [{
-                "account": "test", "application": "shop", "stack": format!("s{cluster}"),
-                "provider": "aws", "cloudProvider": "aws", "strategy": "highlander",
-                "capacity": { "min": 1, "max": 1, "desired": 1 },
-                "availabilityZones": { "us-east-1": ["us-east-1a", "us-east-1b"] },
-                "subnetType": PURPOSE, "instanceType": "t3.small",
-                "targetGroups": [target], "loadBalancers": [],
-                "securityGroups": ["shop"], "healthCheckType": "EC2"
-              }] }
-        ]
-    })
 }
 
 impl World {
@@ -420,8 +351,4 @@ impl World {
     pub(crate) fn wires(&self) -> &Wires {
         self.wires.as_ref().expect("this world has proxies")
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -158,7 +158,10 @@ fn explain(seed: u64, bug: Option<Bug>) {
 /// The commit of the sources beside this program, as far as Git can tell.
 fn commit() -> String {
     let mut git = Command::new("git");
-    git.args(["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty", "--abbrev=40"]);
+    // Checkouts may share a folder of build results: where it runs counts.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    git.arg("-C").arg(here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()));
+    git.args(["describe", "--always", "--dirty", "--abbrev=40"]);
     match git.output() {
         Ok(said) if said.status.success() => {
             format!("commit {}", String::from_utf8_lossy(&said.stdout).trim())

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use model::{ExecutionId, ExecutionStatus, StageId};
+use model::{ExecutionId, ExecutionStatus, StageId, stages::JudgmentStage};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use store::ExecutionRow;
@@ -186,10 +186,10 @@ impl Shown {
             let due = Stage::waits_for_judgment;
             return Err(self.nothing_due(judged, "no-judgment-due", "a judgment", due));
         }
-        let offered = inputs(judged);
+        let offered = JudgmentStage::choices(&judged.context);
         if let Some(wanted) = &input
             && !offered.is_empty()
-            && !offered.contains(&wanted.as_str())
+            && !offered.contains(wanted)
         {
             let text = format!(
                 "`{wanted}` is not among the choices of stage {}: {}",
@@ -256,16 +256,6 @@ impl Shown {
 pub(super) fn over(id: &ExecutionId, status: ExecutionStatus) -> Problem {
     let text = format!("execution `{id}` is over, with status {status}");
     Problem::conflict("execution-complete", text)
-}
-
-/// `judgmentInputs` as the stage has it; Spinnaker writes objects, people also plain texts.
-fn inputs(stage: &Stage) -> Vec<&str> {
-    let offered = stage.context.get("judgmentInputs").and_then(Value::as_array);
-    offered
-        .into_iter()
-        .flatten()
-        .filter_map(|one| one.get("value").unwrap_or(one).as_str())
-        .collect()
 }
 
 fn label(stage: &Stage) -> String {

@@ -13,7 +13,8 @@ fn codes(
 
 #[test]
 fn numbers_and_flags_are_read_as_people_write_them() {
-    let value = json!({"a": 3, "b": "4", "c": 5.0, "d": "true", "e": false, "f": "", "g": null});
+    let value = json!({"a": 3, "b": "4", "c": 5.0, "d": "true", "e": false, "f": "", "g": null,
+        "h": " 6.00 "});
     let told = codes(&value, |fields| {
         assert_eq!(fields.number("a", 10), Some(3));
         assert_eq!(fields.number("b", 10), Some(4));
@@ -22,6 +23,7 @@ fn numbers_and_flags_are_read_as_people_write_them() {
         assert_eq!(fields.flag("e"), Some(false));
         assert_eq!(fields.flag("f"), None);
         assert_eq!(fields.number("g", 10), None);
+        assert_eq!(fields.number("h", 10), Some(6));
     });
     assert!(told.is_empty(), "{told:?}");
 }

@@ -28,6 +28,11 @@ impl JudgmentStage {
         runnable(Self::inspect(config))
     }
 
+    /// The choices that a stage offers; empty when any word, or none, will do.
+    pub fn choices(config: &Map<String, Value>) -> Vec<String> {
+        inputs(&mut Fields::new(String::new(), config, &mut Findings::default()))
+    }
+
     /// Reads as much as can be read, and tells everything that is odd.
     pub fn inspect(config: &Map<String, Value>) -> (Option<Self>, Vec<FieldProblem>) {
         let mut found = Findings::default();

@@ -73,8 +73,18 @@ impl StageRules {
         runnable(Self::inspect(config))
     }
 
+    /// What can be read; what cannot is as if nobody had said it.
+    pub fn of(config: &Map<String, Value>) -> Self {
+        Self::look(config).0
+    }
+
     /// Reads as much as can be read, and tells everything that is odd.
     pub fn inspect(config: &Map<String, Value>) -> (Option<Self>, Vec<FieldProblem>) {
+        let (rules, problems) = Self::look(config);
+        (Some(rules), problems)
+    }
+
+    fn look(config: &Map<String, Value>) -> (Self, Vec<FieldProblem>) {
         let mut found = Findings::default();
         let mut fields = Fields::new(String::new(), config, &mut found);
         let rules = Self {
@@ -92,7 +102,19 @@ impl StageRules {
             drop(fields.text(key));
         }
         drop(fields.objects("notifications"));
-        (Some(rules), found.into_list())
+        (rules, found.into_list())
+    }
+}
+
+impl ExecutionWindow {
+    /// Reads the window of a stage that is to run; `None` when it may run at any time.
+    ///
+    /// # Errors
+    /// Everything in it that is in the way, with pointers relative to the stage.
+    pub fn read(config: &Map<String, Value>) -> Result<Option<Self>, Vec<FieldProblem>> {
+        let mut found = Findings::default();
+        let window = window(&mut Fields::new(String::new(), config, &mut found));
+        runnable((Some(window), found.into_list()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the plan of a stage comes to, in words for people and scripts.
 
-use model::{ExecutionStatus, TaskKind, pipeline::StageType};
+use model::{ExecutionStatus, TaskKind, pipeline::StageType, stages::JudgmentStage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use wire::{
@@ -9,7 +9,7 @@ use wire::{
 
 use crate::{
     document::{Stage, Until},
-    stage_types::{Child, Part, Plan, judgment},
+    stage_types::{Child, Part, Plan},
 };
 
 /// One thing a stage does.
@@ -139,7 +139,7 @@ fn judge(stage: &Stage) -> Action {
     let instructions = stage.config().get("instructions").and_then(Value::as_str);
     Action::Judge {
         instructions: instructions.map(str::to_owned),
-        inputs: judgment::choices(stage),
+        inputs: JudgmentStage::choices(stage.config()),
     }
 }
 

@@ -14,11 +14,11 @@ use wire::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec, TaskFailu
 use crate::{
     build,
     document::{Document, Stage, user_failure},
-    stage_types::{Part, Plan},
+    stage_types::{Part, Plan, unreadable},
 };
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
-    let bake = BakeStage::read(stage.config()).map_err(|problems| fields(&problems))?;
+    let bake = BakeStage::read(stage.config()).map_err(|problems| unreadable(&problems))?;
     let packages = packages(document, &bake)?;
     let regions = regions(document, stage, &bake);
     let parts = regions.iter().map(|region| part(document, &bake, &packages, region));
@@ -140,15 +140,6 @@ fn commit_of(scm: &[Value]) -> Option<String> {
     };
     let chosen = scm.iter().find(branch).or_else(|| scm.first())?;
     chosen.get("sha1").and_then(Value::as_str).map(str::to_owned)
-}
-
-pub(crate) fn fields(problems: &[model::stages::FieldProblem]) -> TaskFailure {
-    let lines: Vec<String> = problems
-        .iter()
-        .map(|problem| format!("`{}`: {}", problem.pointer, problem.message))
-        .collect();
-    let hint = problems.iter().find_map(|problem| problem.hint.clone());
-    user_failure(format!("the stage cannot be planned: {}", lines.join("; ")), hint)
 }
 
 /// Outputs of one region's bake, under the names Spinnaker's stages use.

@@ -6,11 +6,11 @@ use wire::TaskFailure;
 use crate::{
     document::{Document, Stage, Until, user_failure},
     nesting,
-    stage_types::{Child, Plan, bake},
+    stage_types::{Child, Plan, unreadable},
 };
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
-    let read = PipelineStage::read(stage.config()).map_err(|problems| bake::fields(&problems))?;
+    let read = PipelineStage::read(stage.config()).map_err(|problems| unreadable(&problems))?;
     let depth = nesting::depth(&document.trigger);
     if depth >= limits::PIPELINE_DEPTH_MAX {
         return Err(user_failure(

@@ -13,7 +13,7 @@ use wire::{
 use crate::{
     build,
     document::{Document, Stage, user_failure},
-    stage_types::{Part, Plan, bake},
+    stage_types::{Part, Plan, unreadable},
 };
 
 /// Type of the part that deploys to one region.
@@ -22,7 +22,7 @@ const KIND: &str = "createServerGroup";
 const PLACE: [&str; 5] = ["account", "region", "application", "stack", "freeFormDetails"];
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
-    let deploy = DeployStage::read(stage.config()).map_err(|problems| bake::fields(&problems))?;
+    let deploy = DeployStage::read(stage.config()).map_err(|problems| unreadable(&problems))?;
     let mut parts = Vec::new();
     for cluster in &deploy.clusters {
         for region in &cluster.regions {

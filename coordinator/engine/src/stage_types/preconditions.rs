@@ -12,12 +12,12 @@ use crate::{
     document::{Document, Stage, user_failure},
     evaluate,
     expressions::{self, Condition},
-    stage_types::{Part, Plan, bake},
+    stage_types::{Part, Plan, unreadable},
 };
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
     let evaluated = evaluated(document, stage)?;
-    let read = PreconditionsStage::read(&evaluated).map_err(|problems| bake::fields(&problems))?;
+    let read = PreconditionsStage::read(&evaluated).map_err(|problems| unreadable(&problems))?;
     let configs = evaluated.get("preconditions").and_then(Value::as_array);
     let configs = configs.into_iter().flatten().filter_map(Value::as_object);
     let parts = read.preconditions.iter().zip(configs).map(|(precondition, config)| {

@@ -8,12 +8,12 @@ use wire::TaskFailure;
 use crate::{
     document::{Document, Stage},
     evaluate,
-    stage_types::{Plan, bake},
+    stage_types::{Plan, unreadable},
 };
 
 /// Source: Orca's `EvaluateVariablesStage`; a variable that cannot be evaluated keeps its text.
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
-    let read = VariablesStage::read(&stage.config).map_err(|problems| bake::fields(&problems))?;
+    let read = VariablesStage::read(&stage.config).map_err(|problems| unreadable(&problems))?;
     let mut outputs = Map::new();
     let mut shown = Vec::new();
     let mut summary = Map::new();

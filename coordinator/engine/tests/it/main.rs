@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod builds;
 #[cfg(test)]
+mod children;
+#[cfg(test)]
 mod dry_run;
 #[cfg(test)]
 mod expressions;

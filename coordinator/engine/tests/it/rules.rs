@@ -209,6 +209,26 @@ fn time_in_a_window_counts_for_no_timeout() {
 }
 
 #[test]
+fn window_says_by_an_expression_whether_and_when_it_opens() {
+    let words = |restricted: &str, hour: &str| {
+        let rest = r#""startMin":0,"endHour":3,"endMin":0}]}}"#;
+        format!(
+            r#"1:judge@{{"restrictExecutionDuringTimeWindow":"${{{restricted}}}","restrictedExecutionWindow":{{"whitelist":[{{"startHour":"{hour}",{rest}"#
+        )
+    };
+    let begun = |words: &str| World::start(&pipeline(words));
+    // The first look is at one second past midnight.
+    assert_eq!(begun(&words("2>1", "${1+1}")).stage("1<0").context["opensAt"], 7_200_000);
+    let open = begun(&words("1>2", "${1+1}"));
+    assert_eq!(open.document.stages.len(), 1);
+    let failed = begun(&words("2>1", "${nobody.knows}"));
+    let failure = failed.stage("1").failure.clone().unwrap();
+    let told = "`/restrictedExecutionWindow/whitelist/0/startHour`";
+    assert!(failure.message.contains(told), "{failure:?}");
+    assert_eq!(failed.statuses(), "TERMINAL [1=TERMINAL]");
+}
+
+#[test]
 fn canceled_window_lets_nothing_run() {
     check(
         &format!("1:bake@{NIGHT}"),
@@ -252,7 +272,7 @@ fn jitter_spreads_what_waits_and_is_the_same_each_time() {
 #[test]
 fn execution_past_its_expiry_does_not_begin() {
     let mut definition = pipeline("1:bake");
-    definition.body.insert("startTimeExpiry".to_owned(), 999.into());
+    definition.start_time_expiry = Some(999);
     let world = World::start(&definition);
     assert_eq!(world.statuses(), "CANCELED [1=NOT_STARTED]");
 }

@@ -127,7 +127,7 @@ fn waiter_can_be_canceled_and_not_be_paused() {
 #[test]
 fn waiter_past_its_expiry_is_canceled() {
     let mut definition = limited(true);
-    definition.body.insert("startTimeExpiry".to_owned(), 5_000.into());
+    definition.start_time_expiry = Some(5_000);
     let mut world = World::start(&definition);
     look(&mut world, &[1], &[5]).unwrap();
     world.now_ms = 5_000;

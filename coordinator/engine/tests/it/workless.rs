@@ -1,9 +1,9 @@
 //! Stages that need no worker of their own, and what a start asks for: preconditions, variables,
 //! other pipelines, parameters, artifacts.
 
-use engine::{ChildFact, Document, Input, Origin, Rejection, StageState, Work};
+use engine::{Document, Input, Origin};
 use model::{ExecutionId, ExecutionStatus, pipeline::Pipeline};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wire::{DeployTask, Event, FailureKind, TaskFailure, TaskOutcome};
 
 use crate::world::{World, pipeline};
@@ -280,52 +280,6 @@ fn another_pipeline_is_started_by_reference() {
         (&trigger["pipelineDepth"], &trigger["waitingPipelines"]),
         (&json!(1), &json!(["p1"]))
     );
-}
-
-fn awaited(world: &World) -> ExecutionId {
-    let state = &world.stage("1").state;
-    let StageState::Running(Work::Child { execution, .. }) = state else { panic!("{state:?}") };
-    execution.clone()
-}
-
-#[test]
-fn a_child_gives_its_outputs_and_its_end_to_the_stage() {
-    let known = |status: ExecutionStatus| ChildFact::Known {
-        name: "other".to_owned(),
-        status,
-        reason: None,
-        outputs: Map::from_iter([("version".to_owned(), json!("7"))]),
-    };
-    // Whether it is waited for, where the child stands, how the stage ends.
-    for (waits, status, end) in [
-        (true, ExecutionStatus::Running, "RUNNING [1=RUNNING]"),
-        (true, ExecutionStatus::Succeeded, "SUCCEEDED [1=SUCCEEDED]"),
-        (true, ExecutionStatus::Terminal, "TERMINAL [1=TERMINAL]"),
-        (true, ExecutionStatus::Canceled, "CANCELED [1=CANCELED]"),
-        (false, ExecutionStatus::Running, "SUCCEEDED [1=SUCCEEDED]"),
-    ] {
-        let words = format!(r#"1:pipeline@{{"pipeline":"p2","waitForCompletion":{waits}}}"#);
-        let mut world = World::start(&pipeline(&words));
-        let child = awaited(&world);
-        world.children.insert(child, known(status));
-        match world.step(&Input::Look) {
-            Ok(_) => {}
-            Err(Rejection::NothingToDo) => assert_eq!(status, ExecutionStatus::Running),
-            Err(other) => panic!("{other}"),
-        }
-        assert_eq!(world.statuses(), end, "{waits} {status}");
-        if world.complete() {
-            assert_eq!(world.stage("1").outputs["version"], "7");
-        }
-    }
-    let mut world = World::start(&pipeline(r#"1:pipeline@{"pipeline":"p2"}"#));
-    let child = awaited(&world);
-    world
-        .children
-        .insert(child, ChildFact::Refused { reason: "there is no pipeline `p2`".to_owned() });
-    world.step(&Input::Look).unwrap();
-    let told = &world.stage("1").failure.as_ref().unwrap().message;
-    assert_eq!(told, "the pipeline could not be started: there is no pipeline `p2`");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! One program of ours as a process: signalled, frozen, read.
 
 use std::{
+    env,
     io::{BufRead as _, BufReader},
+    net::TcpListener,
     os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -11,22 +13,39 @@ use std::{
 const SIGKILL: i32 = 9;
 
 /// A process that is killed when it is dropped.
-pub(crate) struct Process {
-    pub(crate) name: String,
+#[derive(Debug)]
+pub struct Process {
+    /// What the test calls it, and its log.
+    pub name: String,
     child: Child,
     log: PathBuf,
 }
 
+/// The root of the checkout. A folder of build results may be shared by several, so what counts is where the
+/// test runs, not where it was built.
+pub fn root() -> PathBuf {
+    let here = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let root = here.ancestors().find(|folder| folder.join("Cargo.lock").exists());
+    root.unwrap_or_else(|| panic!("{} is in no checkout", here.display())).to_owned()
+}
+
+/// A port nobody listens on yet.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// A program of ours beside the test binary. `make test` builds them all before the tests run.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
+pub fn program(name: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join(name);
     assert!(path.exists(), "{} is not built: run the tests through `make test`", path.display());
     path
 }
 
 impl Process {
-    pub(crate) fn spawn(dir: &Path, name: &str, command: &mut Command) -> Self {
+    /// Starts it; what it writes to standard error goes to `<name>.log` in the folder.
+    pub fn spawn(dir: &Path, name: &str, command: &mut Command) -> Self {
         let log = dir.join(format!("{name}.log"));
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
         command.stderr(Stdio::from(file)).stdin(Stdio::null());
@@ -35,7 +54,7 @@ impl Process {
     }
 
     /// The first line a program prints.
-    pub(crate) fn first_line(&mut self) -> String {
+    pub fn first_line(&mut self) -> String {
         let mut line = String::new();
         let mut out = BufReader::new(self.child.stdout.take().unwrap());
         out.read_line(&mut line).unwrap();
@@ -53,18 +72,18 @@ impl Process {
     }
 
     /// SIGKILL; true when that is what ended it.
-    pub(crate) fn kill(&mut self) -> bool {
+    pub fn kill(&mut self) -> bool {
         self.child.kill().unwrap();
         self.child.wait().unwrap().signal() == Some(SIGKILL)
     }
 
     /// SIGTERM, without waiting.
-    pub(crate) fn ask_to_stop(&self) {
+    pub fn ask_to_stop(&self) {
         self.signal("TERM");
     }
 
     /// SIGSTOP; returns when the kernel says that it stands still.
-    pub(crate) fn freeze(&self) {
+    pub fn freeze(&self) {
         self.signal("STOP");
         let stat = format!("/proc/{}/stat", self.child.id());
         let begun = Instant::now();
@@ -79,31 +98,38 @@ impl Process {
     }
 
     /// SIGCONT.
-    pub(crate) fn thaw(&self) {
+    pub fn thaw(&self) {
         self.signal("CONT");
     }
 
     /// How it ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    pub(crate) fn log(&self) -> String {
+    /// What it wrote.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Lines of the log that hold these words.
-    pub(crate) fn said(&self, words: &str) -> usize {
+    pub fn said(&self, words: &str) -> usize {
         self.log().lines().filter(|line| line.contains(words)).count()
     }
 
-    fn log_end(&self) -> String {
-        let text = self.log();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(25)..].join("\n")
+    /// The end of what it wrote.
+    pub fn log_end(&self) -> String {
+        end_of(&self.log(), 25)
     }
 }
 
+/// The last lines of a text.
+pub(crate) fn end_of(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all.into_iter().rev().take(lines).rev().collect::<Vec<_>>().join("\n")
+}
+
+#[expect(clippy::print_stdout, reason = "a test that fails shows the end of each log")]
 impl Drop for Process {
     fn drop(&mut self) {
         drop(self.child.kill());

@@ -6,23 +6,23 @@ use std::{
     process::Command,
 };
 
+use crate::process::{end_of, root};
+
 /// Both services, in a folder of their own.
-pub(crate) struct Services {
+#[derive(Debug)]
+pub struct Services {
     dir: PathBuf,
     /// What the environment of the services holds beside ours.
     environment: Vec<(String, String)>,
-    pub(crate) amqp: String,
-    pub(crate) redis: String,
-}
-
-/// The root of the checkout.
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().parent().unwrap().to_owned()
+    /// Where RabbitMQ answers.
+    pub amqp: String,
+    /// Where Redis answers.
+    pub redis: String,
 }
 
 impl Services {
     /// Starts both. `broker_settings` is an Erlang list of the application `rabbit`.
-    pub(crate) fn start(
+    pub fn start(
         dir: &Path,
         broker_settings: Option<&str>,
         environment: Vec<(String, String)>,
@@ -38,8 +38,8 @@ impl Services {
         let env = std::fs::read_to_string(services.dir.join("services.env")).unwrap();
         for line in env.lines() {
             match line.split_once('=') {
-                Some(("BOWLINE_TEST_AMQP", url)) => services.amqp = url.to_owned(),
-                Some(("BOWLINE_TEST_REDIS", url)) => services.redis = url.to_owned(),
+                Some(("BOWLINE_TEST_AMQP", url)) => url.clone_into(&mut services.amqp),
+                Some(("BOWLINE_TEST_REDIS", url)) => url.clone_into(&mut services.redis),
                 Some(_) | None => {}
             }
         }
@@ -47,7 +47,7 @@ impl Services {
     }
 
     /// Runs a verb of `services.sh`.
-    pub(crate) fn run(&self, verb: &str) {
+    pub fn run(&self, verb: &str) {
         let output = self.script(verb).output().unwrap();
         assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -60,13 +60,13 @@ impl Services {
     }
 
     /// As [`Self::run`], without holding up the rest of the test.
-    pub(crate) async fn running(&self, verb: &str) {
+    pub async fn running(&self, verb: &str) {
         let output = tokio::process::Command::from(self.script(verb)).output().await.unwrap();
         assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Starts a verb and does not wait for it.
-    pub(crate) fn begin(&self, verb: &str) -> tokio::process::Child {
+    pub fn begin(&self, verb: &str) -> tokio::process::Child {
         let mut command = tokio::process::Command::from(self.script(verb));
         // Nobody reads what it says.
         command.stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null());
@@ -75,22 +75,22 @@ impl Services {
 
     /// The process of a service (`broker` or `redis`) with the time it began: another pair is
     /// another process.
-    pub(crate) fn pid(&self, service: &str) -> String {
+    pub fn pid(&self, service: &str) -> String {
         std::fs::read_to_string(self.dir.join(format!("{service}.pid"))).unwrap_or_default()
     }
 
     /// What a service wrote.
-    pub(crate) fn log(&self, service: &str) -> String {
+    pub fn log(&self, service: &str) -> String {
         std::fs::read_to_string(self.dir.join(format!("{service}.log"))).unwrap_or_default()
     }
 
     /// Redis' files.
-    pub(crate) fn redis_files(&self) -> PathBuf {
+    pub fn redis_files(&self) -> PathBuf {
         self.dir.join("redis")
     }
 
     /// Runs `rabbitmqctl` against the private broker.
-    pub(crate) async fn rabbitmqctl(&self, arguments: &[&str]) {
+    pub async fn rabbitmqctl(&self, arguments: &[&str]) {
         let settings = std::fs::read_to_string(self.dir.join("settings")).unwrap();
         let setting = |name: &str| {
             let line = settings.lines().find_map(|line| line.strip_prefix(name));
@@ -112,39 +112,21 @@ impl Services {
         assert!(output.status.success(), "rabbitmqctl {arguments:?}: {words}");
     }
 
-    /// One command to Redis.
-    pub(crate) async fn redis(&self, words: &[&str]) -> redis::RedisResult<redis::Value> {
-        let client = redis::Client::open(self.redis.as_str()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await?;
-        let mut command = redis::cmd(words[0]);
-        for word in &words[1..] {
-            command.arg(word);
-        }
-        command.query_async(&mut connection).await
-    }
-
-    /// The same, for its text.
-    pub(crate) async fn redis_text(&self, words: &[&str]) -> String {
-        let value = self.redis(words).await.unwrap();
-        redis::from_redis_value(value).unwrap()
-    }
-
     /// Where the service of a url answers.
-    pub(crate) fn address(url: &str) -> SocketAddr {
+    pub fn address(url: &str) -> SocketAddr {
         let (_, rest) = url.split_once("://").unwrap();
         let host = rest.rsplit('@').next().unwrap().split('/').next().unwrap();
         host.parse().unwrap()
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a test that fails shows the end of each log")]
 impl Drop for Services {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for service in ["broker", "redis"] {
                 let log = self.log(service);
-                let lines: Vec<&str> = log.lines().collect();
-                let end = lines[lines.len().saturating_sub(10)..].join("\n");
-                println!("--- the end of {service}'s log\n{end}");
+                println!("--- the end of {service}'s log\n{}", end_of(&log, 10));
             }
         }
         drop(self.script("stop").output());

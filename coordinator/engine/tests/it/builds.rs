@@ -98,6 +98,45 @@ fn constraints_are_found_in_properties() {
     assert!(constraints_met(trigger, &BTreeMap::new()).is_err());
 }
 
+#[test]
+fn revisions_are_read_wherever_the_git_plugin_puts_them() {
+    let mut json = finished();
+    json["actions"] = json!([
+        { "lastBuiltRevision": { "branch": [{ "name": "origin/main", "SHA1": "3f2a1bc" }] },
+          "build": { "revision": { "branch": [{ "name": "origin/main", "SHA1": "3f2a1bc" }] } } },
+        { "build": { "revision": { "branch": [{ "name": "refs/remotes/origin/topic", "SHA1": "77aa" }] } } },
+    ]);
+    let trigger = trigger_of_build(&build(&json).unwrap(), None, &BTreeMap::new());
+    assert_eq!(
+        trigger["buildInfo"]["scm"],
+        json!([
+            { "name": "origin/main", "branch": "main", "sha1": "3f2a1bc" },
+            { "name": "refs/remotes/origin/topic", "branch": "topic", "sha1": "77aa" },
+        ])
+    );
+}
+
+#[test]
+fn execution_of_a_build_carries_what_its_trigger_asks_for() {
+    let mut asked = trigger();
+    asked["propertyFile"] = "build.properties".into();
+    asked["expectedArtifactIds"] = json!(["package"]);
+    let found = build(&finished()).unwrap();
+    let properties = BTreeMap::from([("VERSION".to_owned(), "1.4.2".to_owned())]);
+    let of = |asked: &Value| {
+        let pipeline = pipeline(asked);
+        let Match::Trigger(trigger) = match_build(&found, &pipeline) else { panic!("no match") };
+        Value::Object(trigger_of_build(&found, Some(trigger), &properties))
+    };
+    let carried = of(&asked);
+    assert_eq!(carried["propertyFile"], "build.properties");
+    assert_eq!(carried["expectedArtifactIds"], json!(["package"]));
+    assert_eq!(carried["properties"], json!({ "VERSION": "1.4.2" }));
+    assert_eq!((&carried["buildNumber"], &carried["job"]), (&json!(118), &json!("shop/package")));
+    let plain = of(&trigger());
+    assert_eq!((plain.get("propertyFile"), plain.get("expectedArtifactIds")), (None, None));
+}
+
 fn planned(json: &Value) -> engine::Document {
     let build = build(json).unwrap();
     let trigger = trigger_of_build(&build, None, &BTreeMap::new());

@@ -3,7 +3,7 @@
 use engine::{ChildFact, Input, Rejection, StageState, Work};
 use model::{ExecutionId, ExecutionStatus};
 use serde_json::{Map, json};
-use wire::Event;
+use wire::{Control, Event};
 
 use crate::world::{World, pipeline};
 
@@ -125,4 +125,23 @@ fn a_child_that_runs_for_longer_than_its_stage_may_is_canceled() {
     assert_eq!(world.statuses(), "TERMINAL [1=TERMINAL]");
     let failure = world.stage("1").failure.as_ref().unwrap();
     assert_eq!(failure.message, "it did not end within 5s");
+}
+
+#[test]
+fn a_stage_that_is_restarted_starts_another_child() {
+    let started = |events: &[(String, Event)]| match events {
+        [(_, Event::StartChild(start))] => (start.attempt, start.execution()),
+        other => panic!("{other:?}"),
+    };
+    let mut world = parent("", ExecutionStatus::Terminal, None);
+    let first = awaited(&world);
+    world.step(&Input::Look).unwrap();
+    let stage = world.id("1");
+    let effects = world.order(Control::RestartStage { stage: stage.clone() }).unwrap();
+    assert_eq!(started(&effects.events), (2, awaited(&world)));
+    assert_ne!(awaited(&world), first);
+    tell(&mut world, ExecutionStatus::Terminal, None);
+    world.step(&Input::Look).unwrap();
+    let effects = world.order(Control::RestartStage { stage }).unwrap();
+    assert_eq!(started(&effects.events), (3, awaited(&world)));
 }

@@ -339,6 +339,38 @@ fn only_types_that_allow_it_are_skipped() {
 }
 
 #[test]
+fn who_cut_a_wait_short_is_shown() {
+    let mut world = World::start(&pipeline("1:wait"));
+    world.now_ms = 2_000;
+    let stage = world.id("1");
+    world.order(Control::SkipWait { stage }).unwrap();
+    let context = &world.stage("1").context;
+    assert_eq!(context["skipRemainingWait"], true);
+    assert_eq!(context["skipped"], serde_json::json!({ "by": "eve", "at": 2_000 }));
+}
+
+#[test]
+fn stage_that_is_skipped_takes_its_window_with_it_if_that_is_not_over() {
+    let words = r#"1:wait@{"restrictExecutionDuringTimeWindow":true,"restrictedExecutionWindow":{"whitelist":[{"startHour":1,"endHour":2}]}}"#;
+    let skipped = |cut_short: bool| {
+        let mut world = World::start(&pipeline(words));
+        let stage = world.id("1");
+        if cut_short {
+            world.order(Control::SkipWait { stage: stage.clone() }).unwrap();
+        }
+        world.order(Control::SkipStage { stage }).unwrap();
+        assert_eq!(world.statuses(), "SUCCEEDED [1=SKIPPED]");
+        assert_eq!(world.stage("1").context["manualSkip"], true);
+        assert_eq!(world.stage("1").context["skipReason"], "skipped by eve");
+        let window = world.stage("1<0");
+        assert_eq!(window.status(), ExecutionStatus::Skipped);
+        window.context.get("skipReason").cloned()
+    };
+    assert_eq!(skipped(false), Some("skipped with its stage by eve".into()));
+    assert_eq!(skipped(true), None);
+}
+
+#[test]
 fn paused_stages_are_shown_as_paused_unless_a_worker_has_them() {
     let mut world = World::start(&pipeline("1:bake 2:judge"));
     world.order(Control::Pause).unwrap();

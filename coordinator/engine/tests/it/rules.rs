@@ -288,3 +288,16 @@ fn fields_with_expressions_are_read_when_the_stage_begins() {
     world.step(&Input::Look).unwrap();
     assert_eq!(world.stage("2<1").name, "Bake in us-west-2");
 }
+
+#[test]
+fn parts_of_a_stage_say_what_makes_them_this_one_and_when_they_began() {
+    let world = World::start(&pipeline("1:bake2"));
+    for (part, region) in [("1<1", "us-east-1"), ("1<2", "us-west-2")] {
+        let part = world.stage(part);
+        assert_eq!(
+            (&part.config["region"], &part.config["baseOs"]),
+            (&region.into(), &"bookworm".into())
+        );
+        assert_eq!(part.started_ms, Some(1_000));
+    }
+}

@@ -1,6 +1,6 @@
 //! `[coordinator]` and `[retention]`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use runtime::Settings;
 use serde::Deserialize;
@@ -18,6 +18,9 @@ pub struct Config {
     /// Due events, messages and wakes in hand at once, each; what does not fit stays in the store
     /// and comes again.
     pub in_hand_max: usize,
+    /// Between two rounds in which Jenkins is asked for builds that nobody told of, in milliseconds; 0 turns it
+    /// off.
+    pub poll_interval_ms: u64,
     /// The zone of the hours in which stages may run, an IANA name such as `Europe/Berlin`; Spinnaker's
     /// `America/Los_Angeles` when absent.
     pub time_zone: Option<String>,
@@ -40,13 +43,22 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Between two rounds of polling; `None` when there are none.
+    pub(crate) fn poll_pause(&self) -> Option<Duration> {
+        (self.poll_interval_ms > 0).then(|| Duration::from_millis(self.poll_interval_ms))
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
+        // Half a minute of grace and half a minute between rounds: an untold build is found within a minute.
         // 32 results keep the store's group commit full; 1,024 due rows are a few hundred KiB.
         Self {
             admin_listen: None,
             results_prefetch: 32,
             in_hand_max: 1_024,
+            poll_interval_ms: 30_000,
             time_zone: None,
             retention: RetentionConfig::default(),
         }

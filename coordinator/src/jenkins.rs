@@ -5,7 +5,10 @@ mod fetch;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use engine::Build;
+use engine::{
+    Build,
+    watch::{self, LISTED_TREE, Listed},
+};
 use fetch::{ANSWER_BYTES_MAX, Http};
 pub use fetch::{Credentials, Fetch, FetchError, Fetched};
 use model::jenkins::JobName;
@@ -67,6 +70,36 @@ impl Jenkins {
     /// Another way to reach the configured controllers: a pretend one in the same process.
     pub fn through(config: JenkinsConfig, fetch: Arc<dyn Fetch>) -> Self {
         Self { controllers: config.controllers, fetch }
+    }
+
+    /// Whether there is any controller.
+    pub(crate) fn is_configured(&self) -> bool {
+        !self.controllers.is_empty()
+    }
+
+    /// Whether a controller of this name is configured.
+    pub(crate) fn knows(&self, controller: &str) -> bool {
+        self.controllers.contains_key(controller)
+    }
+
+    /// So many builds of a job, the newest first, behind the first `skip`. `Ok(None)` when there is no such
+    /// job.
+    pub(crate) async fn builds(
+        &self,
+        controller: &str,
+        job: &JobName,
+        (skip, count): (usize, usize),
+    ) -> Result<Option<Vec<Listed>>, JenkinsError> {
+        let what = format!("builds of {controller}/{job}");
+        let (path, end) = (job.url_path(), skip + count);
+        let path = format!("{path}/api/json?tree=allBuilds[{LISTED_TREE}]{{{skip},{end}}}");
+        let Some(body) = self.get(controller, &path, &what).await? else { return Ok(None) };
+        let unreadable = |detail: String| JenkinsError::Unreadable { what: what.clone(), detail };
+        let json: Value =
+            serde_json::from_slice(&body).map_err(|cause| unreadable(cause.to_string()))?;
+        let builds = json.get("allBuilds").and_then(Value::as_array);
+        let builds = builds.ok_or_else(|| unreadable("`allBuilds` is missing".to_owned()))?;
+        Ok(Some(watch::listed(builds)))
     }
 
     /// Asks about one build.

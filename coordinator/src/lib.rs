@@ -9,6 +9,7 @@ mod facts;
 mod hands;
 mod intake;
 mod jenkins;
+mod poller;
 mod pulse;
 mod relay;
 mod results;
@@ -78,6 +79,10 @@ pub async fn run_asking(
     let (events, due_events) = pulse::Line::new(config.in_hand_max);
     let (messages, due_messages) = pulse::Line::new(config.in_hand_max);
     let (wakes, due_wakes) = pulse::Line::new(config.in_hand_max);
+    if let Some(pause) = config.poll_pause().filter(|_| jenkins.is_configured()) {
+        let polls = poller::run(Arc::clone(&store), jenkins.clone(), pause, tasks.stop().clone());
+        tasks.spawn(polls);
+    }
     let intake = Intake::new(Arc::clone(&store), jenkins, executions.clone(), config.time_zone);
     tasks.spawn(intake.run(due_events, tasks.stop().clone()));
     tasks.spawn(Relay::new(Arc::clone(&store), bus).run(due_messages, tasks.stop().clone()));

@@ -106,6 +106,7 @@ async fn accept(
         number: build.number,
         started_ms: None,
         reported_ms,
+        found: false,
     };
     let key = report.key();
     tracing::debug!(build.job = report.job, build.number = report.number, "build reported");

@@ -39,7 +39,7 @@ pub enum Event {
     StartChild(StartChild),
 }
 
-/// A finished build as a webhook tells it.
+/// A finished build as a webhook tells it, or as it was found in Jenkins' list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedBuild {
     /// Configured name of the controller (Spinnaker's "master").
@@ -52,6 +52,9 @@ pub struct ReportedBuild {
     pub started_ms: Option<u64>,
     /// When it was reported.
     pub reported_ms: u64,
+    /// Nobody told of it: it was found. It starts only what waited for it when it ended.
+    #[serde(default)]
+    pub found: bool,
 }
 
 impl ReportedBuild {
@@ -59,8 +62,15 @@ impl ReportedBuild {
     /// `FINALIZED` body calls its timestamp is the time of sending), so a number that is used again
     /// after a job was recreated looks the same; therefore reports are the same only within ten
     /// minutes. Two reports of one build that fall on both sides of such a border still make one
-    /// execution: its id comes from what Jenkins confirms, start time included.
+    /// execution: its id comes from what Jenkins confirms, start time included. A build that was found has
+    /// its start time, and is found once.
     pub fn key(&self) -> String {
+        if let (true, Some(started_ms)) = (self.found, self.started_ms) {
+            return format!(
+                "jenkins/{}/{}/{}/{started_ms}/found",
+                self.controller, self.job, self.number
+            );
+        }
         let window = self.reported_ms / 600_000;
         format!("jenkins/{}/{}/{}/{window}", self.controller, self.job, self.number)
     }

@@ -95,8 +95,19 @@ impl Build {
 
     /// What makes it this build and no other, however often and by whomever it is told.
     pub fn event_key(&self) -> String {
-        format!("jenkins/{}/{}/{}/{}/done", self.controller, self.job, self.number, self.started_ms)
+        event_key(&self.controller, &self.job, self.number, self.started_ms)
     }
+
+    /// When it ended, in epoch milliseconds.
+    pub fn ended_ms(&self) -> u64 {
+        let duration = self.info.get("duration").and_then(Value::as_u64).unwrap_or(0);
+        self.started_ms.saturating_add(duration)
+    }
+}
+
+/// What makes a build this one and no other.
+pub(crate) fn event_key(controller: &str, job: &JobName, number: u64, started_ms: u64) -> String {
+    format!("jenkins/{controller}/{job}/{number}/{started_ms}/done")
 }
 
 fn artifact(json: &Value) -> Option<BuildArtifact> {

@@ -29,6 +29,7 @@ mod step;
 mod survey;
 mod trigger;
 mod view;
+pub mod watch;
 mod window;
 mod work;
 

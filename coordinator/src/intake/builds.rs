@@ -38,7 +38,7 @@ impl Intake {
             |why: &str| json!({ "result": "unverified", "reason": why, "started": [] });
         let patience = u64::try_from(limits::CONFIRM_TIMEOUT.as_millis()).unwrap_or(0);
         match answer {
-            Ok(Answer::Finished(build)) => self.expand(&build, age_ms, now_ms).await,
+            Ok(Answer::Finished(build)) => self.expand(&build, report.found, age_ms, now_ms).await,
             Ok(not_yet @ (Answer::NotFound | Answer::Unfinished)) => {
                 let why = match not_yet {
                     Answer::NotFound => "Jenkins does not know this build",
@@ -69,11 +69,17 @@ impl Intake {
     async fn expand(
         &self,
         build: &Build,
+        found: bool,
         age_ms: u64,
         now_ms: u64,
     ) -> Result<Outcome, IntakeError> {
         let (mut started, mut missed, mut later) = (Vec::new(), Vec::new(), None);
         for row in self.store.pipeline_list(None).await? {
+            if found && build.ended_ms() < row.updated_ms {
+                missed.push(json!({ "pipeline": row.name, "application": row.application,
+                    "reason": "the build was over before this definition was saved" }));
+                continue;
+            }
             let reason = match self.expand_into(build, &row, now_ms).await {
                 Ok(id) => {
                     started.push(json!({ "pipeline": row.name,

@@ -22,6 +22,7 @@ fn report(number: u64) -> ReportedBuild {
         number,
         started_ms: None,
         reported_ms: START_MS,
+        found: false,
     }
 }
 

@@ -20,6 +20,8 @@ mod orders;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod polls;
+#[cfg(test)]
 mod protocol;
 #[cfg(test)]
 mod retention;

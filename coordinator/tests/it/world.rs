@@ -79,9 +79,10 @@ impl World {
         self.watched.ring();
     }
 
-    /// Starts a coordinator on what is watched.
+    /// Starts a coordinator on what is watched. It does not poll Jenkins, so that what it asks is known.
     pub(crate) async fn coordinate(&self, jenkins: JenkinsConfig) -> Tasks {
-        self.coordinate_with(Config::default(), jenkins).await
+        let config = Config { poll_interval_ms: 0, ..Config::default() };
+        self.coordinate_with(config, jenkins).await
     }
 
     /// Starts a coordinator with these settings on what is watched.

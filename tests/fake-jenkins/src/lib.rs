@@ -147,6 +147,11 @@ impl FakeJenkins {
         self.shared.lock().order(fault);
     }
 
+    /// Forgets everything that was to go wrong.
+    pub fn forget_faults(&self) {
+        self.shared.lock().forget_faults();
+    }
+
     /// What was asked of the API so far, oldest first.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests().to_vec()

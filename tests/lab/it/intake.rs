@@ -1,6 +1,6 @@
 //! Builds told too often, or to gateways that are gone: F21, F22.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
@@ -89,4 +89,29 @@ async fn builds_told_again_when_the_gateway_is_back_are_executed_once() {
         world.accepted(*build).await;
     }
     world.assert_shipped(&builds, LONG).await;
+}
+
+/// F22, the only gateway is gone, and nobody tells of a build again: coordinators find them in Jenkins, also
+/// those of a time in which none of our programs ran. Known by: nobody answered.
+#[tokio::test]
+async fn builds_nobody_tells_of_again_are_found_and_executed_once() {
+    let mut world = Plan { clusters: 4, ..Plan::default() }.start().await;
+    let mut builds = Vec::new();
+    for number in 0..dose(4, 50) {
+        // First the gateway goes, half way the coordinators do as well.
+        let gone = [(0, Role::Gateway), (dose(2, 25), Role::Coordinator)];
+        for (_, role) in gone.into_iter().filter(|(when, _)| *when == number) {
+            for process in world.of(role) {
+                assert!(process.kill(), "a SIGKILL ended it");
+            }
+        }
+        let build = world.finish_build(number % 4).await;
+        assert_eq!(world.tell(build, "FINALIZED", 1).await, [0], "nobody is there");
+        builds.push(build);
+    }
+    let begun = Instant::now();
+    world.tend();
+    world.ready().await;
+    world.assert_shipped(&builds, LONG).await;
+    figure("F22 untold builds, to the end of the last execution", format!("{:?}", begun.elapsed()));
 }

@@ -25,6 +25,8 @@ pub(crate) const WANTED: &[(&str, &str)] = &[
     ("get_build", "404"),
     ("get_build", "5xx"),
     ("get_build", "no answer"),
+    ("list_builds", "no answer"),
+    ("untold", "found"),
     ("publish_task", "no confirm"),
     ("publish_parked", "done"),
     ("ack", "no"),

@@ -163,7 +163,11 @@ async fn run(process: &Arc<Process>) {
         Role::Coordinator => {
             let fetch = Arc::new(JenkinsPort(Arc::clone(process)));
             let jenkins = Jenkins::through(scene::jenkins_config(), fetch);
-            let settings = coordinator::Config::default();
+            let mut settings = coordinator::Config::default();
+            // Elsewhere what is asked of Jenkins is what builds that were told need.
+            if !process.ground.polls() {
+                settings.poll_interval_ms = 0;
+            }
             if coordinator::run_asking(settings, jenkins, store, bus, tasks).await.is_err() {
                 process.kill(1_000);
             }

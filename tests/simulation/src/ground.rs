@@ -36,6 +36,7 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(11);
 pub(crate) struct Ground {
     seed: u64,
     bug: Option<Bug>,
+    polls: bool,
     origin: Instant,
     store: SharedStore,
     embedded: Arc<EmbeddedStore>,
@@ -109,7 +110,7 @@ impl Ground {
         outside: Outside,
         keep_trace: Trace,
     ) -> Result<Arc<Self>, StoreError> {
-        let &Setting { seed, bug, stranger, .. } = setting;
+        let &Setting { seed, bug, stranger, untold: polls, .. } = setting;
         let origin = Instant::now();
         let embedded = Arc::new(EmbeddedStore::in_memory(Arc::new(move || {
             START_MS.saturating_add(millis(origin.elapsed()))
@@ -137,6 +138,7 @@ impl Ground {
         Ok(Arc::new(Self {
             seed,
             bug,
+            polls,
             origin,
             store,
             embedded,
@@ -156,6 +158,11 @@ impl Ground {
 
     pub(crate) const fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// Whether coordinators look for builds that nobody tells of.
+    pub(crate) const fn polls(&self) -> bool {
+        self.polls
     }
 
     pub(crate) const fn bug(&self) -> Option<Bug> {

@@ -46,8 +46,8 @@ impl Fetch for JenkinsPort {
                 }
                 .boxed()
             };
-            let fetched =
-                self.0.point(Call { face: Face::Jenkins, name: "get_build" }, act).await?;
+            let name = if url.contains("allBuilds") { "list_builds" } else { "get_build" };
+            let fetched = self.0.point(Call { face: Face::Jenkins, name }, act).await?;
             Ok(self.0.planted_answer(url, fetched))
         }
         .boxed()

@@ -90,6 +90,7 @@ bugs! {
     TakenIsMade "taken-is-made": "A group counts as made because its name is taken.";
     PlansAgain "plans-again": "Which groups go is decided anew when they go.";
     VictimByName "victim-by-name": "An old group is known by its name alone.";
+    PassesRunning "passes-running": "A build in a list counts as dealt with while it is still going on.";
     BuildByNumber "build-by-number": "A build is known by its number alone.";
 }
 
@@ -104,6 +105,8 @@ pub(crate) struct Planted {
     tokens: BTreeMap<String, String>,
     /// Tags of groups that somebody tried to create, by name.
     tried: BTreeMap<String, BTreeMap<String, String>>,
+    /// Builds that were going on when they were listed.
+    passed: BTreeSet<u64>,
     /// ARN and time of the first group seen under a name.
     seen: BTreeMap<String, (String, u64)>,
 }
@@ -400,6 +403,18 @@ impl Process {
                 "actions": [],
             });
             return coordinator::Fetched { status: 200, body: body.to_string().into_bytes() };
+        }
+        if self.has(Bug::PassesRunning)
+            && let Ok(mut list) = serde_json::from_slice::<Value>(&fetched.body)
+            && let Some(builds) = list.get_mut("allBuilds").and_then(Value::as_array_mut)
+        {
+            self.ground.planted(|planted| {
+                let going_on = builds.iter().filter(|build| build["building"] == true);
+                planted.passed.extend(going_on.filter_map(|build| build["number"].as_u64()));
+                let passed = |build: &Value| build["number"].as_u64();
+                builds.retain(|build| passed(build).is_none_or(|n| !planted.passed.contains(&n)));
+            });
+            return coordinator::Fetched { body: list.to_string().into_bytes(), ..fetched };
         }
         if fetched.status == 404 && self.has(Bug::TrustsUnfinished) {
             let body = br#"{"number":1,"result":"FAILURE","building":false,"timestamp":1}"#;

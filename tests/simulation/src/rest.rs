@@ -119,7 +119,8 @@ fn one_execution_each(
     };
     for build in &setting.builds {
         let lives = [false, true].map(|again| heard.contains_key(&(build.number, again)));
-        let wanted = lives.into_iter().filter(|heard| *heard).count();
+        let told = lives.into_iter().filter(|heard| *heard).count();
+        let wanted = if setting.untold { 1 } else { told };
         for pipeline in 0..setting.pipelines {
             let id = scene::pipeline_id(pipeline);
             let mine =
@@ -146,6 +147,9 @@ async fn events(ground: &Ground, setting: &Setting, wrong: &mut Vec<String>) {
             wrong.push(format!("I33: event {} has no outcome", event.key));
             continue;
         };
+        if event.key.ends_with("/found") {
+            ground.count("untold", "found");
+        }
         let forged = setting.forged.iter().any(|number| event.key.contains(&format!("/{number}/")));
         if forged && !outcome.contains("unverified") {
             wrong.push(format!("I4: a forged event came to {outcome}"));

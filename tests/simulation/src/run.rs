@@ -125,6 +125,8 @@ enum Act {
     /// Jenkins tells the so-manieth gateway of a build, and repeats itself until it was heard, or
     /// not.
     Tell { build: Told, gateway: usize, insists: bool },
+    /// Jenkins ends a build, and nobody tells.
+    End { number: u64, after_ms: u64 },
     /// The job is made anew and its builds are counted from the start: the first number comes again.
     Recreate,
     /// A person cancels the first execution.
@@ -159,6 +161,11 @@ impl<'a> Play<'a> {
                 let act = Act::Tell { build, gateway, insists: gateway == 0 };
                 script.push((at(*ms), act));
             }
+        }
+        for (build, after_ms) in
+            setting.builds.iter().zip(scene::UNTOLD_MS).filter(|_| setting.untold)
+        {
+            script.push((at(after_ms), Act::End { number: build.number, after_ms }));
         }
         for number in &setting.forged {
             let build = (*number, false);
@@ -239,7 +246,12 @@ impl<'a> Play<'a> {
 
     async fn rests(&self) -> bool {
         let heard = |told| self.heard.borrow().contains_key(&told);
-        let told = self.setting.builds.iter().all(|build| heard((build.number, false)));
+        let told = if self.setting.untold {
+            let found = self.ground.judge(|oracle| oracle.executions_but(scene::CHILD).len());
+            found >= self.setting.executions()
+        } else {
+            self.setting.builds.iter().all(|build| heard((build.number, false)))
+        };
         self.script.is_empty()
             && told
             && self.people.iter().all(Person::rests)
@@ -257,6 +269,10 @@ impl<'a> Play<'a> {
             self.script.pop();
             match act {
                 Act::Tell { build, gateway, insists } => self.tell(build, gateway, insists),
+                Act::End { number, after_ms } => {
+                    self.ground.note(&format!("build {number} ends"));
+                    self.ground.jenkins().add_build(scene::untold(number, after_ms));
+                }
                 Act::Recreate => self.recreate(),
                 Act::Cancel => self.cancel(),
                 Act::Poison => self.poison(),

@@ -33,6 +33,10 @@ pub(crate) const HOOK_TOKEN: &str = "hook-token";
 pub(crate) const CLUSTER: &str = "shop-staging-web";
 /// Where.
 pub(crate) const REGION: &str = "us-east-1";
+/// When builds that nobody tells of start, and when they end, milliseconds after the run's start: whoever looks
+/// at a list sees the first one going on behind the second.
+const UNTOLD_START_MS: u64 = START_MS - 60_000;
+pub(crate) const UNTOLD_MS: [u64; 2] = [150_000, 20_000];
 const ROOT: &str = "http://ci.example.com/jenkins/";
 /// A deploy worker acts on looks of five seconds at most; then its call is on its way.
 const READ_TO_ACT_MS: u64 = 5_500;
@@ -75,10 +79,20 @@ pub(crate) fn outside(setting: &Setting) -> Result<Outside, SeedError> {
         aws.world().script_fate(FateRule { package: None, times: 1, fate: setting.fate });
     }
     let jenkins = fake_jenkins::InProcess::new(ROOT, options());
-    for plan in &setting.builds {
+    for plan in setting.builds.iter().filter(|_| !setting.untold) {
         jenkins.add_build(build(plan.number, START_MS - 120_000 + plan.number));
     }
+    for (plan, _) in setting.builds.iter().zip(UNTOLD_MS).filter(|_| setting.untold) {
+        let going_on = build(plan.number, UNTOLD_START_MS);
+        jenkins.add_build(Build { result: None, building: true, ..going_on });
+    }
     Ok(Outside { cloud: InProcess::new(aws), jenkins })
+}
+
+/// A build that nobody tells of, once it has ended so many milliseconds after the run's start.
+pub(crate) fn untold(number: u64, ended_ms: u64) -> Build {
+    let duration_ms = START_MS + ended_ms - UNTOLD_START_MS;
+    Build { duration_ms, ..build(number, UNTOLD_START_MS) }
 }
 
 /// A good build with a package.

@@ -48,6 +48,8 @@ pub struct Setting {
     pub poison_ms: Vec<u64>,
     /// When the job is made anew and the first build's number comes again, milliseconds after the start.
     pub recreated_ms: Option<u64>,
+    /// Nobody tells of the builds; coordinators look for them. The first one is over long after the second.
+    pub untold: bool,
     /// Who else works on the cluster by hand.
     pub stranger: Option<Stranger>,
     /// What the first pipeline says beside bake and deploy.
@@ -75,7 +77,7 @@ pub struct BuildPlan {
     /// Its number.
     pub number: u64,
     /// When it is told of, milliseconds after the start, each time at the next gateway. The first
-    /// sender repeats itself until somebody says that it was heard.
+    /// sender repeats itself until somebody says that it was heard. Empty when nobody tells.
     pub told_ms: Vec<u64>,
 }
 
@@ -110,6 +112,7 @@ impl Setting {
             fate: Fate::Normal,
             poison_ms: Vec::new(),
             recreated_ms: None,
+            untold: false,
             stranger: None,
             feature: Feature::Plain,
             bug: None,
@@ -187,6 +190,7 @@ impl Setting {
             },
             poison_ms: if rng.chance(150) { vec![rng.below(100_000)] } else { Vec::new() },
             recreated_ms: None,
+            untold: false,
             stranger: None,
             feature,
             bug: None,
@@ -205,6 +209,10 @@ impl Setting {
             1 => self.stranger = Some(Stranger::AddsGroup),
             2 => self.stranger = Some(Stranger::ReplacesVictim),
             3 => self.recreated_ms = Some(RECREATED_MS),
+            4 | 5 => {
+                let number = |nth: u64| BuildPlan { number: 118 + nth, told_ms: Vec::new() };
+                (self.untold, self.builds) = (true, vec![number(0), number(1)]);
+            }
             _ => {}
         }
         if self.stranger.is_some() {

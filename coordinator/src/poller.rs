@@ -5,7 +5,7 @@
 //! questions and nothing else.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -47,7 +47,13 @@ pub(crate) async fn run(
     pause: Duration,
     stop: CancellationToken,
 ) {
-    let mut poller = Poller { store, jenkins, definitions: BTreeMap::new(), jobs: BTreeMap::new() };
+    let mut poller = Poller {
+        store,
+        jenkins,
+        definitions: BTreeMap::new(),
+        jobs: BTreeMap::new(),
+        down: BTreeSet::new(),
+    };
     let rounds = async {
         loop {
             if let Err(error) = poller.round().await {
@@ -68,6 +74,8 @@ struct Poller {
     definitions: BTreeMap<String, (u64, Vec<(String, JobName)>)>,
     /// What is known of each job's list, by controller and job.
     jobs: BTreeMap<(String, JobName), Known>,
+    /// Controllers that did not answer the last time; told when it changes.
+    down: BTreeSet<String>,
 }
 
 /// What is known of a job.
@@ -92,11 +100,22 @@ impl Poller {
                 .record(took);
             let up = gauge!("bowline_jenkins_up", "controller" => controller.clone());
             match polled {
-                Ok(()) => up.set(1.0),
+                Ok(()) => {
+                    up.set(1.0);
+                    if self.down.remove(&controller) {
+                        info!(controller, "Jenkins answers again");
+                    }
+                }
                 // The others may well answer.
                 Err(PollError::Jenkins(error)) => {
                     up.set(0.0);
-                    warn!(controller, error = %Chain(&error), "builds nobody told of are not found");
+                    if self.down.insert(controller.clone()) {
+                        let error = Chain(&error).to_string();
+                        warn!(
+                            controller,
+                            error, "builds nobody told of are not found until Jenkins answers"
+                        );
+                    }
                 }
                 Err(error @ (PollError::Store(_) | PollError::Json(_))) => return Err(error),
             }

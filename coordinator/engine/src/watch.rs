@@ -18,9 +18,10 @@ use crate::build::event_key;
 
 /// A build is left to its webhook for so long after its end, in milliseconds.
 pub const GRACE_MS: u64 = 30_000;
-/// A build that ended longer ago starts nothing any more, in milliseconds: a week, so that a weekend without
-/// any of our programs loses nothing. Executions are kept for longer by default, and what was removed is
-/// remembered for longer still.
+/// A build that ended longer ago starts nothing any more, in milliseconds.
+///
+/// A week, so that a weekend without any of our programs loses nothing. Executions are kept for longer by
+/// default, and what was removed is remembered for longer still.
 pub const LOOK_BACK_MS: u64 = 7 * 24 * 3_600_000;
 
 /// The pipelines that wait for builds of a job, with the time since when.

@@ -130,6 +130,27 @@ fn conditions_windows_and_what_is_not_known_are_told_apart() {
 }
 
 #[test]
+fn a_failure_that_is_certain_ends_the_plan_and_one_that_is_not_leaves_it_open() {
+    let waits = |ref_id: &str, more: Value| {
+        let mut stage = json!({"refId": ref_id, "type": "wait", "waitTime": 7});
+        stage.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        stage
+    };
+    let unclear = json!({"type": "expression", "expression": "nobody.knows == 1"});
+    let first = waits("1", json!({"stageEnabled": unclear}));
+    let plan = planned(&json!({"stages": [first, waits("2", json!({}))]}), &json!({}));
+    assert_eq!(outcomes(&plan), [("1", Outcome::Fails), ("2", Outcome::NotReached)]);
+    assert_eq!((plan.stages[0].actions.len(), plan.stages[1].actions.len()), (0, 0));
+
+    // The first one may bring what the second one asks for.
+    let later = waits("2", json!({"requisiteStageRefIds": ["1"], "stageEnabled": unclear}));
+    let plan = planned(&json!({"stages": [waits("1", json!({})), later]}), &json!({}));
+    assert_eq!(outcomes(&plan), [("1", Outcome::Runs), ("2", Outcome::Open)]);
+    assert!(plan.stages[1].reason.as_ref().unwrap().contains("nobody.knows"), "{plan:?}");
+    assert_eq!(plan.stages[1].actions, [Action::Wait { time_ms: 7_000 }]);
+}
+
+#[test]
 fn what_would_not_start_says_why_and_runs_nothing() {
     let definition = json!({
         "disabled": true, "parameterConfig": [{"name": "why", "required": true}],

@@ -175,6 +175,24 @@ fn restart_inside_a_running_execution_leaves_other_branches_alone() {
 }
 
 #[test]
+fn failure_after_the_restart_of_another_stage_still_stops_the_work() {
+    check(
+        "1:bake!branch 2:bake",
+        "fail 1
+         restart 1
+         claim 1
+         fail 2
+         canceled 1",
+        "start: RUNNING [1=RUNNING 2=RUNNING]
+         fail 1 > : RUNNING [1=STOPPED 2=RUNNING]
+         restart 1 > 1<1/2/1: RUNNING [1=RUNNING 2=RUNNING]
+         claim 1 - nothing to do
+         fail 2 >  stop: RUNNING [1=RUNNING 2=TERMINAL]
+         canceled 1 > : TERMINAL [1=CANCELED 2=TERMINAL]",
+    );
+}
+
+#[test]
 fn restart_keeps_the_old_run_in_sight_and_takes_a_slot() {
     let mut world = World::start(&pipeline("1:deploy"));
     assert_eq!(world.statuses(), "TERMINAL [1=TERMINAL]");

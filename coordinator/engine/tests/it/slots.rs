@@ -153,3 +153,30 @@ fn restart_of_a_finished_execution_waits_when_another_one_runs() {
     assert_eq!(effects.slot, Some(SlotChange::Take { limit: Some(1) }));
     assert_eq!(world.statuses(), "RUNNING [1=RUNNING]");
 }
+
+#[test]
+fn restart_of_a_finished_execution_goes_at_once_when_there_is_room_and_nobody_waits() {
+    let one = SlotChange::Take { limit: Some(1) };
+    let two = SlotChange::Take { limit: Some(2) };
+    let any = SlotChange::Take { limit: None };
+    // How many may run, who runs, who waits, what becomes of the restarted one.
+    for (limit, holders, waiting, change, status) in [
+        (Some(1), &[][..], &[][..], one, "RUNNING [1=RUNNING]"),
+        (Some(1), &[], &[8], SlotChange::Wait, "NOT_STARTED [1=NOT_STARTED]"),
+        (Some(2), &[8], &[], two, "RUNNING [1=RUNNING]"),
+        (Some(2), &[8, 9], &[], SlotChange::Wait, "NOT_STARTED [1=NOT_STARTED]"),
+        (None, &[8, 9], &[], any.clone(), "RUNNING [1=RUNNING]"),
+        (None, &[], &[8], any, "RUNNING [1=RUNNING]"),
+    ] {
+        let mut world = World::start(&limited(true));
+        look(&mut world, &[5], &[]).unwrap();
+        world.step(&Input::Cancel { user: "bob".to_owned(), reason: None }).unwrap();
+        world.policy = Some(Policy { limit, keep_waiting: true });
+        let (holders, waiting) = (places(&world, holders), places(&world, waiting));
+        world.slot = Some(SlotFact { own: SlotState::None, holders, waiting });
+        let stage = world.id("1");
+        let effects = world.order(Control::RestartStage { stage }).unwrap();
+        let found = (effects.slot, world.statuses());
+        assert_eq!(found, (Some(change), status.to_owned()));
+    }
+}

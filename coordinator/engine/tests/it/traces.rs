@@ -289,6 +289,26 @@ fn deploy_takes_the_image_of_the_nearest_bake_for_its_region() {
 }
 
 #[test]
+fn bake_also_bakes_for_the_regions_of_the_deploys_behind_it() {
+    for (words, regions) in [
+        ("1:bake 2:judge<1 3:rolls2<2", &["us-east-1", "us-west-2"][..]),
+        (r#"1:bake@{"skipRegionDetection":true} 2:judge<1 3:rolls2<2"#, &["us-east-1"]),
+        (r#"1:bake@{"regions":["global"]} 2:rolls2<1"#, &["global"]),
+        (
+            r#"1:bake@{"regions":["eu-west-1","us-west-2"]} 2:rolls2<1 3:rolls2<2"#,
+            &["eu-west-1", "us-west-2", "us-east-1"],
+        ),
+        // It does not wait for the bake.
+        ("1:bake 2:rolls2", &["us-east-1"]),
+    ] {
+        let world = World::start(&pipeline(words));
+        let parts = world.document.children(&world.stage("1").id);
+        let baked: Vec<&str> = parts.map(|part| part.config["region"].as_str().unwrap()).collect();
+        assert_eq!(baked, regions, "{words}");
+    }
+}
+
+#[test]
 fn deploy_without_an_image_says_what_to_do() {
     let world = World::start(&pipeline("2:deploy"));
     assert_eq!(world.statuses(), "TERMINAL [2=TERMINAL]");

@@ -37,6 +37,12 @@ fn look(world: &mut World, holders: &[u64], waiting: &[u64]) -> Result<Effects, 
     world.step(&Input::Look)
 }
 
+/// What the timeline says of its waiting.
+fn said(effects: &Effects) -> Vec<&str> {
+    let lines = effects.timeline.iter().filter(|line| line.event == "execution_waits");
+    lines.filter_map(|line| line.detail.as_deref()).collect()
+}
+
 #[test]
 fn new_execution_of_a_limited_pipeline_waits_for_its_look() {
     let mut world = World::start(&limited(true));
@@ -53,7 +59,8 @@ fn new_execution_of_a_limited_pipeline_waits_for_its_look() {
 #[test]
 fn waiter_says_its_place_and_whom_it_waits_for() {
     let mut world = World::start(&limited(true));
-    look(&mut world, &[1], &[3, 5]).unwrap();
+    let effects = look(&mut world, &[1], &[3, 5]).unwrap();
+    assert_eq!(said(&effects), ["place 2, waiting for other-1"]);
     let view = engine::view(&world.document);
     let queue = view.queue.unwrap();
     assert_eq!((queue.position, queue.waiting_for), (2, vec![other(1)]));
@@ -61,6 +68,10 @@ fn waiter_says_its_place_and_whom_it_waits_for() {
     assert!(look(&mut world, &[1], &[3, 5]).is_err(), "nothing changed");
     look(&mut world, &[3], &[5]).unwrap();
     assert_eq!(engine::view(&world.document).queue.unwrap().position, 1);
+    // Five are named, however many run.
+    let effects = look(&mut world, &[1, 2, 3, 6, 7, 8], &[5]).unwrap();
+    let five = "place 1, waiting for other-1, other-2, other-3, other-6, other-7";
+    assert_eq!(said(&effects), [five]);
 }
 
 #[test]

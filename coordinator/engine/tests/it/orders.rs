@@ -67,6 +67,17 @@ fn cancel_ends_a_pause_and_stops_the_work() {
 }
 
 #[test]
+fn who_canceled_and_why_stands_in_the_timeline() {
+    for (reason, told) in [(None, "by eve"), (Some("wrong image"), "by eve: wrong image")] {
+        let mut world = World::start(&pipeline("1:judge"));
+        let reason = reason.map(str::to_owned);
+        let effects = world.step(&Input::Cancel { user: "eve".to_owned(), reason }).unwrap();
+        let line = effects.timeline.iter().find(|line| line.event == "cancel_requested").unwrap();
+        assert_eq!(line.detail.as_deref(), Some(told));
+    }
+}
+
+#[test]
 fn time_of_a_pause_counts_for_no_timeout() {
     check(
         r#"1:bake@{"stageTimeoutMs":10000}"#,

@@ -308,6 +308,60 @@ fn bake_also_bakes_for_the_regions_of_the_deploys_behind_it() {
     }
 }
 
+/// Bakes everything there is to bake, each image named by its stage and region, says yes to a judgment `2`, and
+/// tells which image stage `9` deploys.
+fn deployed_image(words: &str) -> String {
+    let mut world = World::start(&pipeline(words));
+    for _ in 0..9 {
+        let Some((task, dispatch)) =
+            world.requests.iter().find(|(_, dispatch)| dispatch.kind == TaskKind::Bake)
+        else {
+            break;
+        };
+        let of = |stage: &&engine::Stage| stage.id == task.stage;
+        let part = &world.document.stages.iter().find(of).unwrap().ref_id;
+        let mut outcome = outcome_of(dispatch, true, FailureKind::User);
+        if let TaskOutcome::Succeeded { result } = &mut outcome {
+            let image = format!("{}-{}", &part[..1], result["region"].as_str().unwrap());
+            result.insert("image_id".to_owned(), image.into());
+        }
+        let task = task.clone();
+        world.finish(&task, outcome);
+        world.step(&Input::Look).unwrap();
+    }
+    if world.document.by_ref("2").is_some_and(|stage| stage.kind == "manualJudgment") {
+        let (stage, decision) = (world.id("2"), Judgment::Continue);
+        world.order(Control::Judge { stage, decision, input: None }).unwrap();
+    }
+    match &world.stage("9").failure {
+        Some(failure) => failure.message.clone(),
+        None => {
+            let task = world.task("9");
+            let request: DeployRequest =
+                serde_json::from_str(&world.requests[&task].request).unwrap();
+            request.image
+        }
+    }
+}
+
+#[test]
+fn deploy_takes_an_image_of_its_region_from_the_nearest_stage_that_has_one() {
+    let west = r#"@{"regions":["us-west-2"],"skipRegionDetection":true}"#;
+    let global = r#"@{"regions":["global"]}"#;
+    for (words, image) in [
+        ("1:bake2 9:deploy<1".to_owned(), "1-us-east-1"),
+        ("1:bake 2:bake<1 9:deploy<2".to_owned(), "2-us-east-1"),
+        ("1:bake 2:bake<1 9:deploy<1,2".to_owned(), "1-us-east-1"),
+        (format!("1:bake 2:bake{west}<1 9:deploy<2"), "1-us-east-1"),
+        (format!("1:bake{global} 9:deploy<1"), "1-global"),
+        // It does not build on the bake.
+        ("1:bake 2:judge 9:deploy<2".to_owned(), "1-us-east-1"),
+        (format!("1:bake{west} 9:deploy<1"), "no image for us-east-1 was found for stage `9`"),
+    ] {
+        assert_eq!(deployed_image(&words), image, "{words}");
+    }
+}
+
 #[test]
 fn deploy_without_an_image_says_what_to_do() {
     let world = World::start(&pipeline("2:deploy"));

@@ -159,6 +159,7 @@ fn bake_pins_exactly_what_the_build_archived() {
     let request: BakeRequest = serde_json::from_str(request).unwrap();
     assert_eq!(request.packages[0].name, "shop-web");
     assert_eq!(request.packages[0].version.as_deref(), Some("1.4.2-h118.3f2a1bc"));
+    assert_eq!(document.stages[1].config["package"], "shop-web=1.4.2-h118.3f2a1bc");
     let link = request.build.unwrap();
     assert_eq!((link.number, link.commit.as_deref()), (118, Some("3f2a1bc")));
 }

@@ -176,7 +176,7 @@ fn restart_of_a_finished_execution_goes_at_once_when_there_is_room_and_nobody_wa
         (Some(1), &[], &[8], SlotChange::Wait, "NOT_STARTED [1=NOT_STARTED]"),
         (Some(2), &[8], &[], two, "RUNNING [1=RUNNING]"),
         (Some(2), &[8, 9], &[], SlotChange::Wait, "NOT_STARTED [1=NOT_STARTED]"),
-        (None, &[8, 9], &[], any.clone(), "RUNNING [1=RUNNING]"),
+        (None, &[8, 9], &[], any, "RUNNING [1=RUNNING]"),
         (None, &[], &[8], any, "RUNNING [1=RUNNING]"),
     ] {
         let mut world = World::start(&limited(true));

@@ -333,15 +333,12 @@ fn deployed_image(words: &str) -> String {
         let (stage, decision) = (world.id("2"), Judgment::Continue);
         world.order(Control::Judge { stage, decision, input: None }).unwrap();
     }
-    match &world.stage("9").failure {
-        Some(failure) => failure.message.clone(),
-        None => {
-            let task = world.task("9");
-            let request: DeployRequest =
-                serde_json::from_str(&world.requests[&task].request).unwrap();
-            request.image
-        }
+    if let Some(failure) = &world.stage("9").failure {
+        return failure.message.clone();
     }
+    let request = &world.requests[&world.task("9")].request;
+    let request: DeployRequest = serde_json::from_str(request).unwrap();
+    request.image
 }
 
 #[test]

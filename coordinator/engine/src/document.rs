@@ -352,20 +352,13 @@ impl Document {
         }
     }
 
-    /// Stages this one builds on, nearest first, each once. A synthetic stage builds on the stage it is a
-    /// part of and on what that one builds on.
+    /// Stages of the definition that this one of it builds on, nearest first, each once.
     pub fn ancestors<'a>(&'a self, stage: &'a Stage) -> Vec<&'a Stage> {
         let by_ref: BTreeMap<&str, &Stage> =
             self.top_level().map(|stage| (stage.ref_id.as_str(), stage)).collect();
         let mut found: Vec<&Stage> = Vec::new();
-        let mut owner = stage;
-        while let Some(parent) = &owner.parent {
-            let Some(above) = self.stages.iter().find(|above| above.id == *parent) else { break };
-            found.push(above);
-            owner = above;
-        }
         let mut seen = BTreeSet::new();
-        let mut next: Vec<&str> = owner.requires.iter().map(String::as_str).collect();
+        let mut next: Vec<&str> = stage.requires.iter().map(String::as_str).collect();
         while !next.is_empty() {
             let mut after = Vec::new();
             for ref_id in next {

@@ -95,11 +95,11 @@ fn facts(document: &Document, stage: &Stage) -> Facts {
     let mut digest = Sha256::new();
     digest.update(stage.id.as_str());
     digest.update(began_ms.unwrap_or_default().to_be_bytes());
-    let seed = digest.finalize().iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+    let seed = digest.finalize().first_chunk().copied().map(u64::from_be_bytes);
     let user = document.trigger.get("user").and_then(Value::as_str);
     Facts {
         now_ms: began_ms.and_then(|ms| i64::try_from(ms).ok()),
-        seed: Some(seed),
+        seed,
         user: user.map(str::to_owned),
         current_stage: Some(stage.id.as_str().to_owned()),
         ..Facts::default()

@@ -136,9 +136,11 @@ fn jitter_ms(document: &Document, stage: &Stage, jitter: Option<Jitter>) -> u64 
 mod tests {
     use std::collections::BTreeSet;
 
+    use model::pipeline::Pipeline;
     use serde_json::json;
 
     use super::*;
+    use crate::start::{self, Origin};
 
     /// The opening seen from a moment, both as text in the zone.
     fn seen(window: &Value, zone: &str, now: &str) -> String {
@@ -207,6 +209,45 @@ mod tests {
             json!({ "whitelist": [{ "startHour": 2, "startMin": 30, "endHour": 4, "endMin": 0 }] });
         // In Berlin the 28th of March 2027 has no hour from two to three.
         assert_eq!(seen(&early, "Europe/Berlin", "2027-03-28T01:00:00"), "Sun 03:30");
+    }
+
+    /// The delays, in seconds, of many executions of one type.
+    fn delays(kind: &str, jitter: Option<Jitter>) -> Vec<u64> {
+        let text = r#"{"application":"shop","name":"ship","stages":[{"refId":"1","type":"wait"}]}"#;
+        let pipeline = Pipeline::parse(text).pipeline.unwrap();
+        let trigger = json!({ "type": kind }).as_object().cloned().unwrap();
+        let delay = |number: u32| {
+            let origin = Origin {
+                event_key: format!("{kind}/{number}"),
+                pipeline_id: "p1".to_owned(),
+                trigger: trigger.clone(),
+                time_zone: None,
+            };
+            let document = start::blank(&pipeline, origin, 0);
+            jitter_ms(&document, &document.stages[0], jitter)
+        };
+        let found: BTreeSet<u64> = (0..100).map(delay).collect();
+        found.into_iter().map(|delay_ms| delay_ms / 1_000).collect()
+    }
+
+    #[test]
+    fn jitter_keeps_to_its_bounds_and_may_spare_who_starts_by_hand() {
+        let jitter =
+            |min_delay, max_delay, skip_manual| Some(Jitter { min_delay, max_delay, skip_manual });
+        assert_eq!(delays("cron", jitter(10, 12, false)), [10, 11, 12]);
+        assert_eq!(delays("cron", jitter(5, 5, false)), [5]);
+        assert_eq!(delays("cron", jitter(10, 12, true)), [10, 11, 12]);
+        assert_eq!(delays("manual", jitter(10, 12, false)), [10, 11, 12]);
+        assert_eq!(delays("manual", jitter(10, 12, true)), [0]);
+        assert_eq!(delays("cron", None), [0]);
+    }
+
+    #[test]
+    fn zones_are_known_by_their_names() {
+        assert!(knows_time_zone("Europe/Berlin"));
+        assert!(knows_time_zone("UTC"));
+        assert!(!knows_time_zone("Mars/Olympus"));
+        assert!(!knows_time_zone(""));
     }
 
     #[test]

@@ -130,6 +130,81 @@ fn conditions_windows_and_what_is_not_known_are_told_apart() {
 }
 
 #[test]
+fn a_failure_that_is_certain_ends_the_plan_and_one_that_is_not_leaves_it_open() {
+    let waits = |ref_id: &str, more: Value| {
+        let mut stage = json!({"refId": ref_id, "type": "wait", "waitTime": 7});
+        stage.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        stage
+    };
+    let unclear = json!({"type": "expression", "expression": "nobody.knows == 1"});
+    let first = waits("1", json!({"stageEnabled": unclear}));
+    let plan = planned(&json!({"stages": [first, waits("2", json!({}))]}), &json!({}));
+    assert_eq!(outcomes(&plan), [("1", Outcome::Fails), ("2", Outcome::NotReached)]);
+    assert_eq!((plan.stages[0].actions.len(), plan.stages[1].actions.len()), (0, 0));
+
+    // The first one may bring what the second one asks for.
+    let later = waits("2", json!({"requisiteStageRefIds": ["1"], "stageEnabled": unclear}));
+    let plan = planned(&json!({"stages": [waits("1", json!({})), later]}), &json!({}));
+    assert_eq!(outcomes(&plan), [("1", Outcome::Runs), ("2", Outcome::Open)]);
+    assert!(plan.stages[1].reason.as_ref().unwrap().contains("nobody.knows"), "{plan:?}");
+    assert_eq!(plan.stages[1].actions, [Action::Wait { time_ms: 7_000 }]);
+}
+
+#[test]
+fn a_bake_takes_an_image_there_is_only_if_every_version_is_known_and_nobody_wants_a_new_one() {
+    let build = json!({"buildInfo": {"artifacts": [{"fileName": "shop-web_1.2_all.deb"}]}});
+    for (rebake, trigger, expected) in [
+        (false, &build, true),
+        (true, &build, false),
+        (false, &json!({}), false),
+        (true, &json!({}), false),
+    ] {
+        let stage = json!({"refId": "1", "type": "bake", "package": "shop-web", "baseOs": "bookworm",
+            "regions": ["us-east-1"], "rebake": rebake});
+        let plan = planned(&json!({"stages": [stage]}), trigger);
+        let Action::Bake { reuses, .. } = &plan.stages[0].actions[0] else { panic!("{plan:?}") };
+        assert_eq!(*reuses, expected, "{rebake} {trigger}");
+    }
+}
+
+#[test]
+fn each_precondition_is_told_with_whether_it_holds() {
+    let check = |text: &str| json!({"type": "expression", "context": {"expression": text}});
+    let stage = json!({"refId": "1", "type": "checkPreconditions",
+        "preconditions": [check("1 == 1"), check("1 == 2")]});
+    let plan = planned(&json!({"stages": [stage]}), &json!({}));
+    let told = |holds: bool, reason: Option<&str>| Action::Check {
+        name: "Check precondition (expression)".to_owned(),
+        holds,
+        reason: reason.map(str::to_owned),
+    };
+    let why = "the precondition is false: 1 == 2";
+    assert_eq!(plan.stages[0].actions, [told(true, None), told(false, Some(why))]);
+    assert_eq!(
+        (plan.stages[0].outcome, plan.stages[0].reason.as_deref()),
+        (Outcome::Fails, Some(why))
+    );
+}
+
+#[test]
+fn an_expression_that_stays_as_it_is_says_why_wherever_it_stands() {
+    let stage = json!({"refId": "1", "type": "manualJudgment", "instructions": "plain",
+        "a/b": ["${ 1 + 1 }", "${ nobody.knows }"], "c~d": {"e": "${ nobody.knows }"}});
+    let plan = planned(&json!({"stages": [stage]}), &json!({}));
+    let told: Vec<_> = plan.stages[0]
+        .expressions
+        .iter()
+        .map(|found| (found.pointer.as_str(), found.value.clone(), found.problem.is_some()))
+        .collect();
+    assert_eq!(
+        told,
+        [("/a~1b/0", Some(json!(2)), false), ("/a~1b/1", None, true), ("/c~0d/e", None, true),]
+    );
+    let problem = plan.stages[0].expressions[1].problem.as_ref().unwrap();
+    assert!(problem.contains("nobody"), "{problem}");
+}
+
+#[test]
 fn what_would_not_start_says_why_and_runs_nothing() {
     let definition = json!({
         "disabled": true, "parameterConfig": [{"name": "why", "required": true}],

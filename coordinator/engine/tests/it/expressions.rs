@@ -182,3 +182,26 @@ fn random_ids_differ_from_expression_to_expression_and_stay_when_the_step_is_rep
     assert_eq!(first["a"].as_str().unwrap().len(), 36);
     assert_eq!(first["day"], "2023-11-14");
 }
+
+#[test]
+fn random_ids_differ_from_stage_to_stage() {
+    let own = json!({ "a": "${T(java.util.UUID).randomUUID()}" });
+    let stages = json!([judgment("1", &own), judgment("2", &own), judgment("3", &own)]);
+    let document = started(&stages, json!({}));
+    let [first, second, third] =
+        ["ask 1", "ask 2", "ask 3"].map(|name| config(&document, name)["a"].clone());
+    assert_ne!(first, second);
+    assert_ne!(first, third);
+    assert_ne!(second, third);
+}
+
+#[test]
+fn an_expression_sees_who_started_the_execution_and_which_stage_it_stands_in() {
+    let own = json!({ "instructions": "${#currentUser()} is asked by ${#currentStage().name}" });
+    let stages = json!([judgment("1", &own), judgment("2", &own)]);
+    let by_eve = started(&stages, json!({ "user": "eve" }));
+    assert_eq!(config(&by_eve, "ask 1")["instructions"], "eve is asked by ask 1");
+    assert_eq!(config(&by_eve, "ask 2")["instructions"], "eve is asked by ask 2");
+    let by_nobody = started(&stages, json!({}));
+    assert_eq!(config(&by_nobody, "ask 1")["instructions"], "anonymous is asked by ask 1");
+}

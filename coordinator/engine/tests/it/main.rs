@@ -27,6 +27,10 @@ mod survey;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
+mod views;
+#[cfg(test)]
+mod wakes;
+#[cfg(test)]
 mod workless;
 #[cfg(test)]
 mod world;

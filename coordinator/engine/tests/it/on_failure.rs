@@ -277,6 +277,32 @@ fn only_what_the_failed_part_made_is_named() {
 }
 
 #[test]
+fn what_was_made_well_or_stopped_for_another_part_is_left_alone() {
+    check(
+        "1:rolls2",
+        "claim 1<2
+         fail 1<1
+         canceled 1<2",
+        "start: RUNNING [1=RUNNING]
+         claim 1<2 - nothing to do
+         fail 1<1 >  stop: RUNNING [1=RUNNING]
+         canceled 1<2 > 1>1/1/1: RUNNING [1=RUNNING]",
+    );
+    check(
+        r#"1:rolls2@{"stageTimeoutMs":10000}"#,
+        "ok 1<1
+         claim 1<2
+         wait 10000
+         canceled 1<2",
+        "start: RUNNING [1=RUNNING]
+         ok 1<1 > : RUNNING [1=RUNNING]
+         claim 1<2 - nothing to do
+         wait 10000 >  stop: RUNNING [1=RUNNING]
+         canceled 1<2 > 1>1/1/1: RUNNING [1=RUNNING]",
+    );
+}
+
+#[test]
 fn it_is_shown_behind_the_parts_and_how_it_ends_is_its_own_affair() {
     let mut world = failed_in_one_region();
     let shown = |world: &World| -> Vec<Value> {

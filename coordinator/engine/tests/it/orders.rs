@@ -67,6 +67,17 @@ fn cancel_ends_a_pause_and_stops_the_work() {
 }
 
 #[test]
+fn who_canceled_and_why_stands_in_the_timeline() {
+    for (reason, told) in [(None, "by eve"), (Some("wrong image"), "by eve: wrong image")] {
+        let mut world = World::start(&pipeline("1:judge"));
+        let reason = reason.map(str::to_owned);
+        let effects = world.step(&Input::Cancel { user: "eve".to_owned(), reason }).unwrap();
+        let line = effects.timeline.iter().find(|line| line.event == "cancel_requested").unwrap();
+        assert_eq!(line.detail.as_deref(), Some(told));
+    }
+}
+
+#[test]
 fn time_of_a_pause_counts_for_no_timeout() {
     check(
         r#"1:bake@{"stageTimeoutMs":10000}"#,
@@ -171,6 +182,24 @@ fn restart_inside_a_running_execution_leaves_other_branches_alone() {
          fail 1 > : RUNNING [1=STOPPED 2=RUNNING 3=NOT_STARTED]
          restart 1 > 1<1/2/1: RUNNING [1=RUNNING 2=RUNNING 3=NOT_STARTED]
          ok 1 > 3<1/1/1: RUNNING [1=SUCCEEDED 2=RUNNING 3=RUNNING]",
+    );
+}
+
+#[test]
+fn failure_after_the_restart_of_another_stage_still_stops_the_work() {
+    check(
+        "1:bake!branch 2:bake",
+        "fail 1
+         restart 1
+         claim 1
+         fail 2
+         canceled 1",
+        "start: RUNNING [1=RUNNING 2=RUNNING]
+         fail 1 > : RUNNING [1=STOPPED 2=RUNNING]
+         restart 1 > 1<1/2/1: RUNNING [1=RUNNING 2=RUNNING]
+         claim 1 - nothing to do
+         fail 2 >  stop: RUNNING [1=RUNNING 2=TERMINAL]
+         canceled 1 > : TERMINAL [1=CANCELED 2=TERMINAL]",
     );
 }
 

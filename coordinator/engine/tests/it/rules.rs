@@ -275,6 +275,9 @@ fn execution_past_its_expiry_does_not_begin() {
     definition.start_time_expiry = Some(999);
     let world = World::start(&definition);
     assert_eq!(world.statuses(), "CANCELED [1=NOT_STARTED]");
+    // As editors write it where there is none.
+    definition.start_time_expiry = Some(0);
+    assert_eq!(World::start(&definition).statuses(), "RUNNING [1=RUNNING]");
 }
 
 #[test]

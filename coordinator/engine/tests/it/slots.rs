@@ -37,6 +37,12 @@ fn look(world: &mut World, holders: &[u64], waiting: &[u64]) -> Result<Effects, 
     world.step(&Input::Look)
 }
 
+/// What the timeline says of its waiting.
+fn said(effects: &Effects) -> Vec<&str> {
+    let lines = effects.timeline.iter().filter(|line| line.event == "execution_waits");
+    lines.filter_map(|line| line.detail.as_deref()).collect()
+}
+
 #[test]
 fn new_execution_of_a_limited_pipeline_waits_for_its_look() {
     let mut world = World::start(&limited(true));
@@ -53,7 +59,8 @@ fn new_execution_of_a_limited_pipeline_waits_for_its_look() {
 #[test]
 fn waiter_says_its_place_and_whom_it_waits_for() {
     let mut world = World::start(&limited(true));
-    look(&mut world, &[1], &[3, 5]).unwrap();
+    let effects = look(&mut world, &[1], &[3, 5]).unwrap();
+    assert_eq!(said(&effects), ["place 2, waiting for other-1"]);
     let view = engine::view(&world.document);
     let queue = view.queue.unwrap();
     assert_eq!((queue.position, queue.waiting_for), (2, vec![other(1)]));
@@ -61,6 +68,10 @@ fn waiter_says_its_place_and_whom_it_waits_for() {
     assert!(look(&mut world, &[1], &[3, 5]).is_err(), "nothing changed");
     look(&mut world, &[3], &[5]).unwrap();
     assert_eq!(engine::view(&world.document).queue.unwrap().position, 1);
+    // Five are named, however many run.
+    let effects = look(&mut world, &[1, 2, 3, 6, 7, 8], &[5]).unwrap();
+    let five = "place 1, waiting for other-1, other-2, other-3, other-6, other-7";
+    assert_eq!(said(&effects), [five]);
 }
 
 #[test]
@@ -152,4 +163,31 @@ fn restart_of_a_finished_execution_waits_when_another_one_runs() {
     let effects = look(&mut world, &[], &[5]).unwrap();
     assert_eq!(effects.slot, Some(SlotChange::Take { limit: Some(1) }));
     assert_eq!(world.statuses(), "RUNNING [1=RUNNING]");
+}
+
+#[test]
+fn restart_of_a_finished_execution_goes_at_once_when_there_is_room_and_nobody_waits() {
+    let one = SlotChange::Take { limit: Some(1) };
+    let two = SlotChange::Take { limit: Some(2) };
+    let any = SlotChange::Take { limit: None };
+    // How many may run, who runs, who waits, what becomes of the restarted one.
+    for (limit, holders, waiting, change, status) in [
+        (Some(1), &[][..], &[][..], one, "RUNNING [1=RUNNING]"),
+        (Some(1), &[], &[8], SlotChange::Wait, "NOT_STARTED [1=NOT_STARTED]"),
+        (Some(2), &[8], &[], two, "RUNNING [1=RUNNING]"),
+        (Some(2), &[8, 9], &[], SlotChange::Wait, "NOT_STARTED [1=NOT_STARTED]"),
+        (None, &[8, 9], &[], any, "RUNNING [1=RUNNING]"),
+        (None, &[], &[8], any, "RUNNING [1=RUNNING]"),
+    ] {
+        let mut world = World::start(&limited(true));
+        look(&mut world, &[5], &[]).unwrap();
+        world.step(&Input::Cancel { user: "bob".to_owned(), reason: None }).unwrap();
+        world.policy = Some(Policy { limit, keep_waiting: true });
+        let (holders, waiting) = (places(&world, holders), places(&world, waiting));
+        world.slot = Some(SlotFact { own: SlotState::None, holders, waiting });
+        let stage = world.id("1");
+        let effects = world.order(Control::RestartStage { stage }).unwrap();
+        let found = (effects.slot, world.statuses());
+        assert_eq!(found, (Some(change), status.to_owned()));
+    }
 }

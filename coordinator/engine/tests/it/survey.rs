@@ -1,13 +1,16 @@
 //! The questions of a dry run: what is asked, and what of the answers stands in the plan.
 
-use engine::{Action, Document, Effects, Facts, Input, Lease, RunPlan};
+use engine::{Action, Document, Effects, Facts, Input, Lease, Outcome, RunPlan};
 use model::{ExecutionStatus, TaskKind};
 use serde_json::{Value, json};
 use wire::{
     BakeOutlook, Capacity, DeployOutlook, FailureKind, GroupOutlook, TaskFailure, TaskOutcome,
 };
 
-use crate::dry_run::{NOW_MS, planned};
+use crate::{
+    dry_run::{NOW_MS, planned},
+    world::{World, pipeline},
+};
 
 const KEY: &str = "plan/1";
 const NOBODY_BAKES: &str =
@@ -107,6 +110,16 @@ fn each_bake_and_each_deploy_is_a_question_to_its_worker() {
         (&json!(false), &json!("shop-web-0.9"))
     );
 
+    let shown: Vec<(&str, &str)> =
+        document.stages.iter().map(|stage| (stage.kind.as_str(), stage.name.as_str())).collect();
+    assert_eq!(
+        shown,
+        [
+            ("outlook", "Image in us-east-1"),
+            ("outlook", "Server groups of shop-test in test/us-east-1"),
+            ("outlook", "Server groups of shop-test in test/us-west-2"),
+        ]
+    );
     assert_eq!(document.id, engine::survey_of(KEY));
     assert!(engine::is_survey(&document));
     assert_eq!(
@@ -138,6 +151,23 @@ fn what_nobody_can_say_anything_about_is_not_asked() {
         assert_eq!(plan.stages[0].actions.len(), actions, "{plan:#?}");
         assert_eq!(engine::survey(&plan, KEY, NOW_MS), None, "{definition}");
     }
+}
+
+#[test]
+fn stages_that_do_not_run_are_not_asked_about() {
+    for outcome in [Outcome::Skipped, Outcome::Fails, Outcome::NotReached] {
+        let mut plan = ship();
+        plan.stages[0].outcome = outcome;
+        let (document, _) = engine::survey(&plan, KEY, NOW_MS).unwrap();
+        assert_eq!(document.stages.len(), 2, "{outcome:?}");
+        plan.stages[2].outcome = outcome;
+        assert_eq!(engine::survey(&plan, KEY, NOW_MS), None, "{outcome:?}");
+        engine::leave_unknown(&mut plan, "it was too late");
+        assert_eq!(known(&plan), [(None, None), (None, None), (None, None)]);
+    }
+    let mut plan = ship();
+    plan.stages[0].outcome = Outcome::Open;
+    assert_eq!(engine::survey(&plan, KEY, NOW_MS).unwrap().0.stages.len(), 3);
 }
 
 #[test]
@@ -237,6 +267,17 @@ fn an_answer_of_another_version_is_told_as_unreadable() {
 }
 
 #[test]
+fn an_image_for_an_answer_is_kept_as_it_came_and_is_none() {
+    let (mut document, effects) = asked();
+    let image = json!({ "region": "us-east-1", "image_id": "ami-1", "image_name": "shop-web-1",
+        "base_image_id": "ami-base", "reused": false, "bake_key": "k", "generation": 1 });
+    look(&mut document, &facts(&effects, &[Some(answer(&image)), None, None]), 400);
+    assert_eq!(Value::Object(document.stages[0].outputs.clone()), image);
+    let plan = engine::surveyed(&document).unwrap();
+    assert!(known(&plan)[0].1.unwrap().contains("is unreadable"), "{:?}", known(&plan)[0]);
+}
+
+#[test]
 fn a_plan_whose_questions_are_not_asked_says_why() {
     let mut plan = ship();
     engine::leave_unknown(&mut plan, "it was too late");
@@ -249,4 +290,7 @@ fn what_is_no_survey_has_no_plan() {
     let (mut document, _) = asked();
     document.trigger.clear();
     assert_eq!(engine::surveyed(&document), None);
+    let run = World::start(&pipeline("1:judge")).document;
+    assert!(!engine::is_survey(&run));
+    assert_eq!(engine::surveyed(&run), None);
 }

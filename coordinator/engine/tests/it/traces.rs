@@ -289,6 +289,77 @@ fn deploy_takes_the_image_of_the_nearest_bake_for_its_region() {
 }
 
 #[test]
+fn bake_also_bakes_for_the_regions_of_the_deploys_behind_it() {
+    for (words, regions) in [
+        ("1:bake 2:judge<1 3:rolls2<2", &["us-east-1", "us-west-2"][..]),
+        (r#"1:bake@{"skipRegionDetection":true} 2:judge<1 3:rolls2<2"#, &["us-east-1"]),
+        (r#"1:bake@{"regions":["global"]} 2:rolls2<1"#, &["global"]),
+        (
+            r#"1:bake@{"regions":["eu-west-1","us-west-2"]} 2:rolls2<1 3:rolls2<2"#,
+            &["eu-west-1", "us-west-2", "us-east-1"],
+        ),
+        // It does not wait for the bake.
+        ("1:bake 2:rolls2", &["us-east-1"]),
+    ] {
+        let world = World::start(&pipeline(words));
+        let parts = world.document.children(&world.stage("1").id);
+        let baked: Vec<&str> = parts.map(|part| part.config["region"].as_str().unwrap()).collect();
+        assert_eq!(baked, regions, "{words}");
+    }
+}
+
+/// Bakes everything there is to bake, each image named by its stage and region, says yes to a judgment `2`, and
+/// tells which image stage `9` deploys.
+fn deployed_image(words: &str) -> String {
+    let mut world = World::start(&pipeline(words));
+    for _ in 0..9 {
+        let Some((task, dispatch)) =
+            world.requests.iter().find(|(_, dispatch)| dispatch.kind == TaskKind::Bake)
+        else {
+            break;
+        };
+        let of = |stage: &&engine::Stage| stage.id == task.stage;
+        let part = &world.document.stages.iter().find(of).unwrap().ref_id;
+        let mut outcome = outcome_of(dispatch, true, FailureKind::User);
+        if let TaskOutcome::Succeeded { result } = &mut outcome {
+            let image = format!("{}-{}", &part[..1], result["region"].as_str().unwrap());
+            result.insert("image_id".to_owned(), image.into());
+        }
+        let task = task.clone();
+        world.finish(&task, outcome);
+        world.step(&Input::Look).unwrap();
+    }
+    if world.document.by_ref("2").is_some_and(|stage| stage.kind == "manualJudgment") {
+        let (stage, decision) = (world.id("2"), Judgment::Continue);
+        world.order(Control::Judge { stage, decision, input: None }).unwrap();
+    }
+    if let Some(failure) = &world.stage("9").failure {
+        return failure.message.clone();
+    }
+    let request = &world.requests[&world.task("9")].request;
+    let request: DeployRequest = serde_json::from_str(request).unwrap();
+    request.image
+}
+
+#[test]
+fn deploy_takes_an_image_of_its_region_from_the_nearest_stage_that_has_one() {
+    let west = r#"@{"regions":["us-west-2"],"skipRegionDetection":true}"#;
+    let global = r#"@{"regions":["global"]}"#;
+    for (words, image) in [
+        ("1:bake2 9:deploy<1".to_owned(), "1-us-east-1"),
+        ("1:bake 2:bake<1 9:deploy<2".to_owned(), "2-us-east-1"),
+        ("1:bake 2:bake<1 9:deploy<1,2".to_owned(), "1-us-east-1"),
+        (format!("1:bake 2:bake{west}<1 9:deploy<2"), "1-us-east-1"),
+        (format!("1:bake{global} 9:deploy<1"), "1-global"),
+        // It does not build on the bake.
+        ("1:bake 2:judge 9:deploy<2".to_owned(), "1-us-east-1"),
+        (format!("1:bake{west} 9:deploy<1"), "no image for us-east-1 was found for stage `9`"),
+    ] {
+        assert_eq!(deployed_image(&words), image, "{words}");
+    }
+}
+
+#[test]
 fn deploy_without_an_image_says_what_to_do() {
     let world = World::start(&pipeline("2:deploy"));
     assert_eq!(world.statuses(), "TERMINAL [2=TERMINAL]");
@@ -302,6 +373,7 @@ fn unknown_stage_type_fails_before_anything_runs() {
     let world = World::start(&pipeline("1:bake 2:teleport<1"));
     assert_eq!(world.statuses(), "TERMINAL [1=NOT_STARTED 2=NOT_STARTED]");
     let reason = world.document.startup_failure.as_ref().unwrap();
-    assert!(reason.contains("stage `2`: stage type `teleport`"), "{reason}");
+    let told = "stage `2`: stage type `teleport` is not known here; bake, deploy, wait, manualJudgment, checkPreconditions, evaluateVariables and pipeline are";
+    assert_eq!(*reason, format!("failed on startup: {told}"));
     assert!(world.requests.is_empty());
 }

@@ -18,6 +18,18 @@ fn build(number: u64, ended_s: u64) -> Build {
     Build { started_ms, ..Build::successful(JOB, number) }
 }
 
+/// What a webhook tells of build 118.
+fn told() -> ReportedBuild {
+    ReportedBuild {
+        controller: "ci-main".to_owned(),
+        job: JOB.to_owned(),
+        number: 118,
+        started_ms: None,
+        reported_ms: START_MS + 60_000,
+        found: false,
+    }
+}
+
 async fn poll(world: &World, jenkins: JenkinsConfig) -> Tasks {
     let config = Config { poll_interval_ms: 20, ..Config::default() };
     world.coordinate_with(config, jenkins).await
@@ -73,9 +85,14 @@ async fn a_build_nobody_tells_of_is_found_half_a_minute_after_its_end() {
     let events = world.store.event_list(10).await.unwrap();
     let keys: Vec<&str> = events.iter().map(|event| event.key.as_str()).collect();
     assert_eq!(keys, [format!("jenkins/ci-main/{JOB}/118/{START_MS}/found")]);
-    assert_eq!(started(&world.outcome(keys[0]).await).len(), 1);
+    let found = started(&world.outcome(keys[0]).await);
+    assert_eq!(found.len(), 1);
     round(&jenkins).await;
     assert_eq!(world.store.event_list(10).await.unwrap().len(), 1, "it is found once");
+    // Its webhook was only late.
+    let key = world.report(told()).await;
+    assert_eq!(started(&world.outcome(&key).await), found);
+    assert_eq!(builds_run(&world).await, [118]);
     stop(coordinator).await;
 }
 
@@ -85,15 +102,7 @@ async fn a_build_that_was_told_is_not_reported_again() {
     jenkins.add_build(build(118, 60));
     world.pass(Duration::from_mins(2));
     let coordinator = world.coordinate(config.clone()).await;
-    let told = ReportedBuild {
-        controller: "ci-main".to_owned(),
-        job: JOB.to_owned(),
-        number: 118,
-        started_ms: None,
-        reported_ms: START_MS + 60_000,
-        found: false,
-    };
-    let key = world.report(told).await;
+    let key = world.report(told()).await;
     assert_eq!(started(&world.outcome(&key).await).len(), 1);
     stop(coordinator).await;
     let coordinator = poll(&world, config).await;

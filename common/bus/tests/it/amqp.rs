@@ -49,9 +49,11 @@ async fn only_the_unroutable_of_many_concurrent_messages_fail() {
             .filter(|(_, sent)| sent.is_err())
             .map(|(number, _)| number)
             .collect();
-        assert_eq!(failed, [7, 17, 27, 37, 47, 57, 67, 77, 87, 97]);
+        // The first that comes back has the queue declared again: those sent later may find it.
+        let unroutable = [7, 17, 27, 37, 47, 57, 67, 77, 87, 97];
+        assert!(!failed.is_empty() && unroutable.starts_with(&failed), "{failed:?}");
         ready(&bus, Queue::Parked, 90).await;
-        publish_in_the_end(&bus, "healed").await;
+        ready(&bus, TASKS, 10 - u32::try_from(failed.len()).unwrap()).await;
     })
     .await;
 }

@@ -168,6 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn jobs_of_enabled_triggers_of_enabled_pipelines_are_watched() {
+        let trigger = |enabled: bool, job: &str| json!({ "type": "jenkins", "enabled": enabled, "master": "ci", "job": job });
+        let jobs = |disabled: bool| {
+            let text = json!({ "application": "shop", "name": "ship", "disabled": disabled,
+                "triggers": [trigger(true, "shop/job/package"), trigger(false, "shop/other"),
+                    trigger(true, "shop/package"), { "type": "cron", "enabled": true }],
+                "stages": [{ "refId": "1", "type": "wait" }] });
+            watched_jobs(&Pipeline::parse(&text.to_string()).pipeline.unwrap())
+        };
+        let only = BTreeSet::from([("ci".to_owned(), JobName::parse("shop/package"))]);
+        assert_eq!(jobs(false), only);
+        assert_eq!(jobs(true), BTreeSet::new());
+    }
+
+    #[test]
     fn lists_are_read_whatever_stands_in_them() {
         let builds = json!([
             { "number": 5, "timestamp": 5_000, "duration": 0, "building": true, "result": "SUCCESS" },
@@ -219,6 +234,8 @@ mod tests {
         assert!(!memory.reads_on(&[], NOW_MS));
         let week_ago = good(8, NOW_MS - 7 * 24 * 3_600_000);
         assert!(!memory.reads_on(&[good(9, old_ms), week_ago], NOW_MS), "the last one is too old");
+        let just_so = good(8, NOW_MS - 7 * 24 * 3_600_000 + 1_000);
+        assert!(memory.reads_on(&[good(9, old_ms), just_so], NOW_MS), "it started a week ago");
         memory.keep(&page, NOW_MS);
         assert!(!memory.reads_on(&[good(10, old_ms), good(9, old_ms)], NOW_MS));
         assert!(memory.knows(&good(9, old_ms)));

@@ -177,6 +177,35 @@ pub(crate) fn tell_of_rollback(lost: u64) {
 mod tests {
     use super::*;
 
+    #[test]
+    fn times_and_spans_end_where_both_stores_are_exact() {
+        assert_eq!(instant(9_007_199_254_740_991), 9_007_199_254_740_991);
+        assert_eq!(instant(9_007_199_254_740_992), 9_007_199_254_740_991);
+        assert_eq!(instant(1_700_000_000_000), 1_700_000_000_000);
+        assert_eq!((span(604_800_000), span(604_800_001)), (604_800_000, 604_800_000));
+        assert_eq!(span(90_000), 90_000);
+    }
+
+    #[test]
+    fn refusals_have_the_words_of_the_functions() {
+        let words = "TERMINAL SCHEMA_BACK TOO_LARGE NO_WAKE FOREIGN_TASK OTHER_ID UNREGISTERED";
+        assert_eq!(Refusal::ALL.map(Refusal::code).join(" "), words);
+    }
+
+    #[test]
+    fn lists_of_live_executions_alone_come_from_the_few() {
+        use ExecutionStatus::{NotStarted, Running, Succeeded};
+        for (statuses, live) in [
+            (&[Running][..], true),
+            (&[Running, NotStarted], true),
+            (&[Running, Succeeded], false),
+            (&[Succeeded], false),
+            (&[], false),
+        ] {
+            assert_eq!(only_live(statuses), live, "{statuses:?}");
+        }
+    }
+
     fn row(application: &str, name: &str, body: &str) -> PipelineRow {
         PipelineRow {
             id: name.to_owned(),

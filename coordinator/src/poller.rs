@@ -70,7 +70,7 @@ pub(crate) async fn run(
 struct Poller {
     store: SharedStore,
     jenkins: Jenkins,
-    /// The jobs each definition waits for, by id, as of a version.
+    /// The jobs each definition waits for, by id, as of when it was saved.
     definitions: BTreeMap<String, (u64, Vec<(String, JobName)>)>,
     /// What is known of each job's list, by controller and job.
     jobs: BTreeMap<(String, JobName), Known>,
@@ -89,12 +89,14 @@ struct Known {
 impl Poller {
     async fn round(&mut self) -> Result<(), PollError> {
         let watched = self.watched().await?;
+        // Of the beginning for all: who is read later is judged a little younger, and comes next time.
+        let now_ms = self.store.now_ms().await?;
         self.jobs.retain(|(controller, job), _| {
             watched.get(controller).is_some_and(|jobs| jobs.contains_key(job))
         });
         for (controller, jobs) in watched {
             let begun = Instant::now();
-            let polled = self.controller(&controller, jobs).await;
+            let polled = self.controller(&controller, jobs, now_ms).await;
             let took = begun.elapsed().as_secs_f64();
             histogram!("bowline_jenkins_poll_duration_seconds", "controller" => controller.clone())
                 .record(took);
@@ -130,9 +132,10 @@ impl Poller {
         let mut definitions = BTreeMap::new();
         for row in rows {
             let known = self.definitions.remove(&row.id);
-            let (version, jobs) = known
-                .filter(|(version, _)| *version == row.version)
-                .unwrap_or_else(|| (row.version, jobs_of(&row.body)));
+            // Not by version: a definition that is deleted and saved again begins with the first.
+            let (saved_ms, jobs) = known
+                .filter(|(saved_ms, _)| *saved_ms == row.updated_ms)
+                .unwrap_or_else(|| (row.updated_ms, jobs_of(&row.body)));
             for (controller, job) in &jobs {
                 if self.jenkins.knows(controller) {
                     let jobs = watched.entry(controller.clone()).or_default();
@@ -140,16 +143,20 @@ impl Poller {
                     watchers.insert(row.id.clone(), row.updated_ms);
                 }
             }
-            definitions.insert(row.id, (version, jobs));
+            definitions.insert(row.id, (saved_ms, jobs));
         }
         self.definitions = definitions;
         Ok(watched)
     }
 
     /// Polls the jobs of one controller; stops at the first that it does not answer at all.
-    async fn controller(&mut self, controller: &str, jobs: Jobs) -> Result<(), PollError> {
+    async fn controller(
+        &mut self,
+        controller: &str,
+        jobs: Jobs,
+        now_ms: u64,
+    ) -> Result<(), PollError> {
         for (job, watchers) in jobs {
-            let now_ms = self.store.now_ms().await?;
             let known = self.jobs.entry((controller.to_owned(), job.clone())).or_default();
             let read = list(&self.jenkins, controller, &job, (&known.memory, now_ms)).await;
             let (builds, trouble) = match read {

@@ -19,7 +19,7 @@ mod transition;
 use std::sync::Arc;
 
 use bus::SharedBus;
-use model::TaskKind;
+use model::Pool;
 use runtime::{JenkinsConfig, Tasks};
 use store::SharedStore;
 use tokio::sync::Notify;
@@ -71,7 +71,7 @@ pub async fn run_asking(
 ) -> Result<(), StartError> {
     let nudge = Arc::new(Notify::new());
     let executions = Executions::new(Arc::clone(&store), Arc::clone(&nudge));
-    for kind in TaskKind::ALL {
+    for kind in Pool::ALL {
         results::start(kind, config.results_prefetch, &bus, &executions, &tasks)
             .await
             .map_err(StartError::Results)?;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bus::{BusError, Delivery, Message, ParkReason, PublishError, SharedBus};
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use model::TaskKind;
+use model::Pool;
 use runtime::{Chain, Tasks};
 use tracing::{debug, warn};
 use wire::{Queue, ResultMessage, Route};
@@ -15,7 +15,7 @@ use crate::executions::Executions;
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn start(
-    kind: TaskKind,
+    kind: Pool,
     prefetch: u16,
     bus: &SharedBus,
     executions: &Executions,

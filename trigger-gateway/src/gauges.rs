@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metrics::gauge;
-use model::{ExecutionStatus, TaskKind};
+use model::{ExecutionStatus, Pool};
 use runtime::Chain;
 use store::{SharedStore, Stats};
 use wire::Queue;
@@ -24,7 +24,7 @@ fn show(stats: &Stats) {
     gauge!("bowline_executions_waiting").set(number(stats.executions_waiting));
     let waiting_longest = seconds(stats.executions_waiting_oldest_ms);
     gauge!("bowline_executions_waiting_oldest_age_seconds").set(waiting_longest);
-    for kind in TaskKind::ALL {
+    for kind in Pool::ALL {
         let queue = Queue::Task(kind).name();
         let running = number(stats.leases_running.get(&kind).copied().unwrap_or(0));
         let waiting = number(stats.tasks_waiting.get(&kind).copied().unwrap_or(0));

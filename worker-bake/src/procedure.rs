@@ -12,7 +12,7 @@ mod outlook;
 mod plan;
 mod progress;
 
-use model::TaskKind;
+use model::Pool;
 use serde_json::{Map, Value};
 use store::{Fence, Locked};
 use wire::{BakeRequest, BakeResult, BakeTask, FailureKind, TaskFailure, TaskOutcome};
@@ -98,7 +98,7 @@ impl Bake {
 impl Procedure for Bake {
     type Request = BakeTask;
 
-    const KIND: TaskKind = TaskKind::Bake;
+    const KIND: Pool = Pool::Bake;
 
     async fn run(&self, request: BakeTask, task: &TaskContext) -> Result<TaskOutcome, Stop> {
         match request {

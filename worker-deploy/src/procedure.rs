@@ -12,7 +12,7 @@ mod wind_up;
 
 use std::{sync::Arc, time::Duration};
 
-use model::TaskKind;
+use model::Pool;
 use runtime::Chain;
 use serde_json::{Map, Value};
 use store::{Fence, Locked};
@@ -103,7 +103,7 @@ impl Deployer {
 impl Procedure for Deployer {
     type Request = DeployTask;
 
-    const KIND: TaskKind = TaskKind::Deploy;
+    const KIND: Pool = Pool::Deploy;
 
     async fn run(&self, request: DeployTask, task: &TaskContext) -> Result<TaskOutcome, Stop> {
         match request {

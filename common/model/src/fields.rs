@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// An object, and below it what applies when the object does not say.
-pub(crate) struct Fields<'a, 'f> {
+#[derive(Debug)]
+pub struct Fields<'a, 'f> {
     layers: Vec<(String, &'a Map<String, Value>)>,
     found: &'f mut Findings,
     expressions: Expressions,
@@ -27,7 +28,7 @@ enum Expressions {
 
 /// What a text holds that somebody else must fill in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unresolved {
+pub enum Unresolved {
     /// `${…}`.
     Expression,
     /// `{{…}}`, `{%…%}`, `{}` or `#name(…)` of a template language.
@@ -35,7 +36,7 @@ pub(crate) enum Unresolved {
 }
 
 /// Looks for what is not yet a value in a text.
-pub(crate) fn unresolved(text: &str) -> Option<Unresolved> {
+pub fn unresolved(text: &str) -> Option<Unresolved> {
     if text.contains("${") {
         return Some(Unresolved::Expression);
     }
@@ -50,53 +51,51 @@ pub(crate) fn unresolved(text: &str) -> Option<Unresolved> {
 
 impl<'a, 'f> Fields<'a, 'f> {
     /// Reads `map`, which stands at `at`, of a stage: expressions in it are evaluated when it begins.
-    pub(crate) fn new(at: String, map: &'a Map<String, Value>, found: &'f mut Findings) -> Self {
+    pub fn new(at: String, map: &'a Map<String, Value>, found: &'f mut Findings) -> Self {
         Self { layers: vec![(at, map)], found, expressions: Expressions::Evaluated }
     }
 
     /// Reads `map`, which stands at `at`, where expressions are not evaluated.
-    pub(crate) fn literal(
-        at: String,
-        map: &'a Map<String, Value>,
-        found: &'f mut Findings,
-    ) -> Self {
+    pub fn literal(at: String, map: &'a Map<String, Value>, found: &'f mut Findings) -> Self {
         Self { layers: vec![(at, map)], found, expressions: Expressions::Kept }
     }
 
     /// Puts an object above: what it says comes first.
-    pub(crate) fn above(mut self, at: String, map: &'a Map<String, Value>) -> Self {
+    pub fn above(mut self, at: String, map: &'a Map<String, Value>) -> Self {
         self.layers.insert(0, (at, map));
         self
     }
 
     /// The value of a field, `null` being none.
-    pub(crate) fn value(&self, key: &str) -> Option<&'a Value> {
+    pub fn value(&self, key: &str) -> Option<&'a Value> {
         let values = self.layers.iter().filter_map(|(_, map)| map.get(key));
         values.into_iter().find(|value| !value.is_null())
     }
 
     /// Where a field stands, or would stand.
-    pub(crate) fn pointer(&self, key: &str) -> String {
+    pub fn pointer(&self, key: &str) -> String {
         let holds = |map: &Map<String, Value>| map.get(key).is_some_and(|value| !value.is_null());
         let layer = self.layers.iter().find(|(_, map)| holds(map)).or_else(|| self.layers.last());
         layer.map_or_else(String::new, |(at, _)| member(at, key))
     }
 
-    pub(crate) fn push(&mut self, problem: FieldProblem) {
+    /// Adds a problem.
+    pub fn push(&mut self, problem: FieldProblem) {
         self.found.push(problem);
     }
 
     /// Adds a problem that is put into words only if it is listed.
-    pub(crate) fn push_with(&mut self, weight: Weight, problem: impl FnOnce() -> FieldProblem) {
+    pub fn push_with(&mut self, weight: Weight, problem: impl FnOnce() -> FieldProblem) {
         self.found.push_with(weight, problem);
     }
 
     /// Adds what was found below this object.
-    pub(crate) fn push_all(&mut self, found: Findings) {
+    pub fn push_all(&mut self, found: Findings) {
         self.found.absorb(found);
     }
 
-    pub(crate) fn problem(
+    /// Adds a problem of a field.
+    pub fn problem(
         &mut self,
         weight: Weight,
         code: &'static str,
@@ -107,7 +106,8 @@ impl<'a, 'f> Fields<'a, 'f> {
         self
     }
 
-    pub(crate) fn hinted(
+    /// Adds a problem of a field, with the way out.
+    pub fn hinted(
         &mut self,
         weight: Weight,
         code: &'static str,
@@ -119,7 +119,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// Says that a required field is missing.
-    pub(crate) fn missing(&mut self, weight: Weight, key: &str, hint: &str) {
+    pub fn missing(&mut self, weight: Weight, key: &str, hint: &str) {
         let blank = self.value(key).is_some();
         let message =
             if blank { format!("`{key}` is empty") } else { format!("`{key}` is missing") };
@@ -133,7 +133,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// True when a text stands there that has yet to become something.
-    pub(crate) fn is_open(&self, key: &str) -> bool {
+    pub fn is_open(&self, key: &str) -> bool {
         self.value(key).and_then(Value::as_str).is_some_and(|text| unresolved(text).is_some())
     }
 
@@ -191,7 +191,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// A text that is not blank.
-    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
+    pub fn text(&mut self, key: &str) -> Option<String> {
         match self.value(key)? {
             Value::String(text) => {
                 self.note_unresolved(key, text);
@@ -209,7 +209,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// True or false; the words as texts count too, as in Spinnaker.
-    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
+    pub fn flag(&mut self, key: &str) -> Option<bool> {
         let value = self.value(key)?;
         match flag_of(value) {
             Some(flag) => Some(flag),
@@ -224,13 +224,13 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// A whole number up to `max`, or digits in a text.
-    pub(crate) fn number(&mut self, key: &str, max: u32) -> Option<u32> {
+    pub fn number(&mut self, key: &str, max: u32) -> Option<u32> {
         let number = self.large_number(key, u64::from(max))?;
         u32::try_from(number).ok()
     }
 
     /// The same for numbers that may be large, like milliseconds.
-    pub(crate) fn large_number(&mut self, key: &str, max: u64) -> Option<u64> {
+    pub fn large_number(&mut self, key: &str, max: u64) -> Option<u64> {
         let value = self.value(key)?;
         if value.as_str().is_some_and(|text| text.trim().is_empty()) {
             return None;
@@ -251,7 +251,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// An object.
-    pub(crate) fn object(&mut self, key: &str) -> Option<&'a Map<String, Value>> {
+    pub fn object(&mut self, key: &str) -> Option<&'a Map<String, Value>> {
         let value = self.value(key)?;
         if value.as_object().is_none() && !self.tell_unresolved(key, "an object") {
             self.wrong_type(key, "an object");
@@ -260,7 +260,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// A list.
-    pub(crate) fn list(&mut self, key: &str) -> Option<&'a Vec<Value>> {
+    pub fn list(&mut self, key: &str) -> Option<&'a Vec<Value>> {
         let value = self.value(key)?;
         if value.as_array().is_none() && !self.tell_unresolved(key, "a list") {
             self.wrong_type(key, "a list");
@@ -269,7 +269,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// The objects of a list with their pointers. Of a list with very many entries none is read.
-    pub(crate) fn objects(&mut self, key: &str) -> Vec<(String, &'a Map<String, Value>)> {
+    pub fn objects(&mut self, key: &str) -> Vec<(String, &'a Map<String, Value>)> {
         let base = self.pointer(key);
         let mut objects = Vec::new();
         if self.tell_too_many(key) {
@@ -300,7 +300,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// Says that a list or an object has more entries than anybody reads. False if it has not.
-    pub(crate) fn tell_too_many(&mut self, key: &str) -> bool {
+    pub fn tell_too_many(&mut self, key: &str) -> bool {
         let many = match self.value(key) {
             Some(Value::Array(list)) => list.len(),
             Some(Value::Object(map)) => map.len(),
@@ -324,7 +324,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// Texts of a list, blanks left out. One wrong entry is told, the first.
-    pub(crate) fn texts(&mut self, key: &str) -> Vec<String> {
+    pub fn texts(&mut self, key: &str) -> Vec<String> {
         let pointer = self.pointer(key);
         if self.tell_too_many(key) {
             return Vec::new();
@@ -357,7 +357,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// Lists of texts by name.
-    pub(crate) fn text_lists(&mut self, key: &str) -> BTreeMap<String, Vec<String>> {
+    pub fn text_lists(&mut self, key: &str) -> BTreeMap<String, Vec<String>> {
         let base = self.pointer(key);
         let mut lists = BTreeMap::new();
         if self.tell_too_many(key) {
@@ -384,7 +384,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// Texts by name; numbers, true and false are taken as texts. `null` is left out.
-    pub(crate) fn pairs(&mut self, key: &str) -> BTreeMap<String, String> {
+    pub fn pairs(&mut self, key: &str) -> BTreeMap<String, String> {
         let base = self.pointer(key);
         let mut pairs = BTreeMap::new();
         if self.tell_too_many(key) {
@@ -416,7 +416,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// True when a field says anything: not `null`, `false`, zero, or empty.
-    pub(crate) fn says_something(&self, key: &str) -> bool {
+    pub fn says_something(&self, key: &str) -> bool {
         match self.value(key) {
             None | Some(Value::Null) => false,
             Some(Value::Bool(flag)) => *flag,
@@ -429,7 +429,7 @@ impl<'a, 'f> Fields<'a, 'f> {
 }
 
 /// True or false, as a value or as a word.
-pub(crate) fn flag_of(value: &Value) -> Option<bool> {
+pub fn flag_of(value: &Value) -> Option<bool> {
     value.as_str().map_or_else(|| value.as_bool(), word_flag)
 }
 

@@ -1,7 +1,7 @@
 //! The vocabulary of Bowline: ids, statuses, names, pipeline definitions, limits. Pure.
 
 pub mod artifacts;
-mod fields;
+pub mod fields;
 pub mod graph;
 mod ids;
 pub mod jenkins;
@@ -10,10 +10,12 @@ pub mod moniker;
 pub mod package;
 pub mod parameters;
 pub mod pipeline;
+mod pool;
 mod position;
-mod problem;
+pub mod problem;
 pub mod stages;
 mod status;
 
 pub use ids::{ExecutionId, IdError, StageId, TaskId, derived_id, digest};
-pub use status::{ExecutionStatus, StatusError, TaskKind};
+pub use pool::{Pool, PoolError};
+pub use status::{ExecutionStatus, StatusError};

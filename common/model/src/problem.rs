@@ -65,16 +65,13 @@ pub struct FieldProblem {
 }
 
 impl FieldProblem {
-    pub(crate) const fn new(
-        weight: Weight,
-        code: &'static str,
-        pointer: String,
-        message: String,
-    ) -> Self {
+    /// A problem without a way out.
+    pub const fn new(weight: Weight, code: &'static str, pointer: String, message: String) -> Self {
         Self { weight, code, pointer, message, hint: None }
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    /// Adds the way out.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -90,7 +87,7 @@ impl FieldProblem {
 
 /// Collects problems, up to a bound: a hostile body must not make a report larger than itself.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+pub struct Findings {
     list: Vec<FieldProblem>,
     left_out: usize,
     left_out_error: bool,
@@ -99,13 +96,14 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn push(&mut self, problem: FieldProblem) {
+    /// Adds a problem.
+    pub fn push(&mut self, problem: FieldProblem) {
         let weight = problem.weight;
         self.push_with(weight, || problem);
     }
 
     /// Adds a problem whose wording costs something, which is spent only if it is listed.
-    pub(crate) fn push_with(&mut self, weight: Weight, problem: impl FnOnce() -> FieldProblem) {
+    pub fn push_with(&mut self, weight: Weight, problem: impl FnOnce() -> FieldProblem) {
         if self.is_full() {
             self.left_out += 1;
             self.left_out_error |= weight == Weight::Error;
@@ -115,23 +113,23 @@ impl Findings {
     }
 
     /// True when more problems change nothing: the list is full, and the definition is wrong.
-    pub(crate) fn is_hopeless(&self) -> bool {
+    pub fn is_hopeless(&self) -> bool {
         let wrong = |problem: &FieldProblem| problem.weight == Weight::Error;
         self.is_full() && (self.left_out_error || self.list.iter().any(wrong))
     }
 
     /// Notes that the rest of the definition was not looked at.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.stopped = true;
     }
 
     /// True when more problems are only counted: no work should go into their wording.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.list.len() >= limits::PROBLEMS_MAX
     }
 
     /// Adds what another collection holds, and what it left out.
-    pub(crate) fn absorb(&mut self, other: Self) {
+    pub fn absorb(&mut self, other: Self) {
         let Self { list, left_out, left_out_error, stopped } = other;
         for problem in list {
             self.push(problem);
@@ -142,7 +140,7 @@ impl Findings {
     }
 
     /// Lets no error be more than a reason not to run.
-    pub(crate) fn soften(&mut self) {
+    pub fn soften(&mut self) {
         for problem in &mut self.list {
             problem.weight = problem.weight.max(Weight::Blocks);
         }
@@ -150,14 +148,15 @@ impl Findings {
     }
 
     /// Adds problems found below `base`.
-    pub(crate) fn extend_at(&mut self, base: &str, problems: Vec<FieldProblem>) {
+    pub fn extend_at(&mut self, base: &str, problems: Vec<FieldProblem>) {
         for mut problem in problems {
             problem.pointer.insert_str(0, base);
             self.push(problem);
         }
     }
 
-    pub(crate) fn into_list(mut self) -> Vec<FieldProblem> {
+    /// The problems, and a last one that counts what was left out.
+    pub fn into_list(mut self) -> Vec<FieldProblem> {
         if self.left_out > 0 || self.stopped {
             let weight = if self.left_out_error { Weight::Error } else { Weight::Advice };
             let message = match (self.left_out, self.stopped) {
@@ -174,12 +173,12 @@ impl Findings {
 }
 
 /// A pointer to a member of what `base` points to.
-pub(crate) fn member(base: &str, key: &str) -> String {
+pub fn member(base: &str, key: &str) -> String {
     format!("{base}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// A value in a few words.
-pub(crate) fn shown(value: &Value) -> String {
+pub fn shown(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => flag.to_string(),
@@ -202,7 +201,7 @@ fn shown_object(map: &Map<String, Value>) -> String {
 }
 
 /// Enough of a text to know it again; line breaks would break the message.
-pub(crate) fn shortened(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     const SHOWN_MAX: usize = 40;
     let plain = |c: char| if c.is_control() { ' ' } else { c };
     let mut out: String = text.chars().take(SHOWN_MAX).map(plain).collect();
@@ -215,17 +214,24 @@ pub(crate) fn shortened(text: &str) -> String {
 /// Finds the word that was meant. Looks at a bounded number of names: where a definition has hundreds of
 /// wrong ones, the last of them get no hint.
 #[derive(Debug)]
-pub(crate) struct Speller {
+pub struct Speller {
     comparisons_left: usize,
 }
 
+impl Default for Speller {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Speller {
-    pub(crate) fn new() -> Self {
+    /// A speller that has compared nothing yet.
+    pub fn new() -> Self {
         Self { comparisons_left: limits::COMPARISONS_MAX }
     }
 
     /// The known word that is most like a mistyped one.
-    pub(crate) fn nearest<'a>(
+    pub fn nearest<'a>(
         &mut self,
         word: &str,
         known: impl Iterator<Item = &'a str>,
@@ -241,7 +247,7 @@ impl Speller {
 }
 
 /// The known word that is most like a mistyped one, of a few; [`Speller`] is for many.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     const WORD_MAX: usize = 64;
     if word.len() > WORD_MAX {
         return None;

@@ -135,43 +135,6 @@ impl FromStr for ExecutionStatus {
     }
 }
 
-/// Who does a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TaskKind {
-    /// A bake worker.
-    Bake,
-    /// A deploy worker.
-    Deploy,
-}
-
-impl TaskKind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Bake, Self::Deploy];
-
-    /// The name in queue names, metrics and keys.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Bake => "bake",
-            Self::Deploy => "deploy",
-        }
-    }
-}
-
-impl fmt::Display for TaskKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for TaskKind {
-    type Err = StatusError;
-    fn from_str(text: &str) -> Result<Self, StatusError> {
-        let found = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        found.ok_or_else(|| StatusError(text.to_owned()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool, TaskId};
 use serde::{Deserialize, Serialize};
 
 #[cfg(doc)]
@@ -216,7 +216,7 @@ pub enum TaskChange {
         /// The task.
         task: TaskId,
         /// Who does such tasks.
-        kind: TaskKind,
+        kind: Pool,
         /// Which dispatch of the attempt this is, from 1.
         epoch: u32,
         /// Digest of the request a worker must show.
@@ -461,11 +461,11 @@ pub struct Stats {
     /// For how long the one waits that has waited longest.
     pub executions_waiting_oldest_ms: u64,
     /// Leases held now, by kind of task.
-    pub leases_running: BTreeMap<TaskKind, u64>,
+    pub leases_running: BTreeMap<Pool, u64>,
     /// Tasks dispatched and not yet claimed or finished, by kind.
-    pub tasks_waiting: BTreeMap<TaskKind, u64>,
+    pub tasks_waiting: BTreeMap<Pool, u64>,
     /// Age of the oldest dispatched and never claimed task, by kind.
-    pub oldest_waiting_ms: BTreeMap<TaskKind, u64>,
+    pub oldest_waiting_ms: BTreeMap<Pool, u64>,
     /// Messages not yet confirmed.
     pub outbox_depth: u64,
     /// Age of the oldest of them.

@@ -1,6 +1,6 @@
 //! Tasks out, results back.
 
-use model::{ExecutionId, TaskId, TaskKind};
+use model::{ExecutionId, Pool, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -15,7 +15,7 @@ pub struct TaskMessage {
     /// The task.
     pub task: TaskId,
     /// Who does it.
-    pub kind: TaskKind,
+    pub kind: Pool,
     /// Which dispatch of the attempt this is.
     pub epoch: u32,
     /// The request, JSON text; kept as text so that its digest is the committed one.

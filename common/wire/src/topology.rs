@@ -2,16 +2,16 @@
 
 use std::{fmt, str::FromStr};
 
-use model::TaskKind;
+use model::Pool;
 
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Route {
     /// To workers of a kind: exchange `task`, key = kind.
-    Task(TaskKind),
+    Task(Pool),
     /// Back from workers of a kind: exchange `result.<kind>`, so that the broker's permissions can
     /// keep one kind of worker from speaking for another.
-    Result(TaskKind),
+    Result(Pool),
     /// To every worker, best effort: fanout exchange `cancel`.
     Cancel,
     /// To the parking queue: exchange `dead`.
@@ -23,8 +23,8 @@ impl Route {
     pub const fn exchange(self) -> &'static str {
         match self {
             Self::Task(_) => "task",
-            Self::Result(TaskKind::Bake) => "result.bake",
-            Self::Result(TaskKind::Deploy) => "result.deploy",
+            Self::Result(Pool::Bake) => "result.bake",
+            Self::Result(Pool::Deploy) => "result.deploy",
             Self::Cancel => "cancel",
             Self::Dead => "dead",
         }
@@ -55,7 +55,7 @@ impl fmt::Display for Route {
 impl FromStr for Route {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let kind = |name: &str| name.parse::<TaskKind>().map_err(|e| e.to_string());
+        let kind = |name: &str| name.parse::<Pool>().map_err(|e| e.to_string());
         match text.split_once('/') {
             Some(("task", name)) => Ok(Self::Task(kind(name)?)),
             Some(("result", name)) => Ok(Self::Result(kind(name)?)),
@@ -70,9 +70,9 @@ impl FromStr for Route {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Queue {
     /// Tasks of a kind.
-    Task(TaskKind),
+    Task(Pool),
     /// Results of a kind.
-    Result(TaskKind),
+    Result(Pool),
     /// What nobody could read, with the reason.
     Parked,
 }
@@ -81,19 +81,19 @@ impl Queue {
     /// Every queue, the parking queue first: the others dead-letter into it.
     pub const ALL: [Self; 5] = [
         Self::Parked,
-        Self::Task(TaskKind::Bake),
-        Self::Task(TaskKind::Deploy),
-        Self::Result(TaskKind::Bake),
-        Self::Result(TaskKind::Deploy),
+        Self::Task(Pool::Bake),
+        Self::Task(Pool::Deploy),
+        Self::Result(Pool::Bake),
+        Self::Result(Pool::Deploy),
     ];
 
     /// Its name; the version changes when its arguments do.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Task(TaskKind::Bake) => "task.bake.v1",
-            Self::Task(TaskKind::Deploy) => "task.deploy.v1",
-            Self::Result(TaskKind::Bake) => "result.bake.v1",
-            Self::Result(TaskKind::Deploy) => "result.deploy.v1",
+            Self::Task(Pool::Bake) => "task.bake.v1",
+            Self::Task(Pool::Deploy) => "task.deploy.v1",
+            Self::Result(Pool::Bake) => "result.bake.v1",
+            Self::Result(Pool::Deploy) => "result.deploy.v1",
             Self::Parked => "parked.v1",
         }
     }

@@ -19,7 +19,7 @@ pub use serve::{ServeError, WorkerConfig, serve};
 
 use std::future::Future;
 
-use model::TaskKind;
+use model::Pool;
 use serde::de::DeserializeOwned;
 use wire::TaskOutcome;
 
@@ -34,7 +34,7 @@ pub trait Procedure: Send + Sync + 'static {
     type Request: DeserializeOwned + Send;
 
     /// Whose queue it serves.
-    const KIND: TaskKind;
+    const KIND: Pool;
 
     /// Does the work. `Err(Stop)` ends the run without a result: the lease was lost, or is handed
     /// over on drain. A cancel is a result: clean up and return [`TaskOutcome::Canceled`].

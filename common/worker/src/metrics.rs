@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
-use model::TaskKind;
+use model::Pool;
 
 const TASKS: &str = "bowline_tasks_total";
 const DURATION: &str = "bowline_task_duration_seconds";
@@ -49,7 +49,7 @@ impl Outcome {
     }
 }
 
-pub(crate) fn describe(kind: TaskKind, slots: usize) {
+pub(crate) fn describe(kind: Pool, slots: usize) {
     describe_counter!(TASKS, "messages and runs of tasks, by what became of them");
     describe_histogram!(DURATION, Unit::Seconds, "from the claim of a task to its end here");
     describe_histogram!(WAIT, Unit::Seconds, "from the publishing of a task to its claim");
@@ -59,20 +59,20 @@ pub(crate) fn describe(kind: TaskKind, slots: usize) {
     gauge!(BUSY, "kind" => kind.as_str()).set(0.0);
 }
 
-pub(crate) fn counted(kind: TaskKind, outcome: Outcome) {
+pub(crate) fn counted(kind: Pool, outcome: Outcome) {
     counter!(TASKS, "stage_type" => kind.as_str(), "outcome" => outcome.as_str()).increment(1);
 }
 
-pub(crate) fn waited(kind: TaskKind, time: Duration) {
+pub(crate) fn waited(kind: Pool, time: Duration) {
     histogram!(WAIT, "stage_type" => kind.as_str()).record(time.as_secs_f64());
 }
 
 /// Counts one running task for as long as it lives, and how long that was.
 #[derive(Debug)]
-pub(crate) struct Busy(TaskKind);
+pub(crate) struct Busy(Pool);
 
 impl Busy {
-    pub(crate) fn new(kind: TaskKind) -> Self {
+    pub(crate) fn new(kind: Pool) -> Self {
         gauge!(BUSY, "kind" => kind.as_str()).increment(1.0);
         Self(kind)
     }

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use model::{ExecutionId, ExecutionStatus, StageId, TaskId, TaskKind, digest};
+use model::{ExecutionId, ExecutionStatus, Pool, StageId, TaskId, digest};
 use runtime::Tasks;
 use store::{Claim, Commit, Committed, Create, Created, SharedStore, TaskChange, TaskClaim};
 use wire::TaskOutcome;
@@ -30,7 +30,7 @@ pub struct TestTask {
     lease: Arc<Lease>,
     tasks: Tasks,
     store: SharedStore,
-    kind: TaskKind,
+    kind: Pool,
     request: String,
     token: u64,
 }
@@ -42,7 +42,7 @@ impl TestTask {
     /// # Panics
     ///
     /// When the store does not do what it should.
-    pub async fn new(store: SharedStore, kind: TaskKind, request: &str) -> Self {
+    pub async fn new(store: SharedStore, kind: Pool, request: &str) -> Self {
         let execution: ExecutionId =
             ulid::Ulid::new().to_string().parse().expect("a ULID is an id");
         let stage = StageId::of(&execution, "1");
@@ -63,7 +63,7 @@ impl TestTask {
 
     async fn claim(
         store: SharedStore,
-        kind: TaskKind,
+        kind: Pool,
         request: String,
         task: &TaskId,
         epoch: u32,
@@ -188,7 +188,7 @@ impl Drop for TestTask {
     }
 }
 
-fn dispatch(task: &TaskId, kind: TaskKind, epoch: u32, request: &str) -> TaskChange {
+fn dispatch(task: &TaskId, kind: Pool, epoch: u32, request: &str) -> TaskChange {
     TaskChange::Dispatch { task: task.clone(), kind, epoch, digest: digest(request) }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{ExecutionId, ExecutionStatus, StageId, TaskId, TaskKind, pipeline::OnFailure};
+use model::{ExecutionId, ExecutionStatus, Pool, StageId, TaskId, pipeline::OnFailure};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wire::{FailureKind, TaskFailure};
@@ -250,7 +250,7 @@ pub enum Work {
     /// A worker has its task, or will.
     Task {
         /// Who.
-        kind: TaskKind,
+        kind: Pool,
         /// Which try.
         attempt: u32,
         /// Which dispatch of the try.
@@ -273,7 +273,7 @@ pub enum Work {
     /// Waits before the next try.
     BackingOff {
         /// Who does it.
-        kind: TaskKind,
+        kind: Pool,
         /// The next try.
         attempt: u32,
         /// What will be asked.

@@ -1,6 +1,6 @@
 //! What a step asks the shell to do, in the same write as the new document.
 
-use model::{ExecutionId, TaskId, TaskKind};
+use model::{ExecutionId, Pool, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// Everything a step causes outside the document.
@@ -54,7 +54,7 @@ pub struct Dispatch {
     /// The task.
     pub task: TaskId,
     /// Who does it.
-    pub kind: TaskKind,
+    pub kind: Pool,
     /// Which dispatch of the attempt.
     pub epoch: u32,
     /// JSON text of the request.

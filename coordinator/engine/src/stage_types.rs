@@ -11,7 +11,7 @@ mod variables;
 mod wait;
 
 use model::{
-    ExecutionStatus, TaskKind,
+    ExecutionStatus, Pool,
     pipeline::{OnFailure, StageType},
     stages::FieldProblem,
 };
@@ -40,7 +40,7 @@ pub(crate) enum Plan {
     /// A worker does it.
     Task {
         /// Which.
-        kind: TaskKind,
+        kind: Pool,
         /// JSON text of the request.
         request: String,
     },

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{ExecutionId, ExecutionStatus, TaskKind, limits, pipeline::OnFailure};
+use model::{ExecutionId, ExecutionStatus, Pool, limits, pipeline::OnFailure};
 use serde_json::{Map, Value, json};
 use wire::{Ask, BakeInquiry, BakeRequest, DeployInquiry, DeployRequest, TaskFailure};
 
@@ -114,7 +114,7 @@ struct Question {
     /// Its label.
     name: String,
     /// Who is asked.
-    kind: TaskKind,
+    kind: Pool,
     /// What; JSON text.
     request: String,
 }
@@ -162,19 +162,19 @@ fn questions(plan: &RunPlan) -> Vec<Question> {
     found
 }
 
-fn question(action: &Action, to_come: &BTreeSet<String>) -> Option<(String, TaskKind, String)> {
+fn question(action: &Action, to_come: &BTreeSet<String>) -> Option<(String, Pool, String)> {
     match action {
         Action::Bake { region, request, .. } => {
             let request: BakeRequest = serde_json::from_value(request.clone()).ok()?;
             let inquiry = BakeInquiry { ask: Ask::Outlook, request };
-            Some((format!("Image in {region}"), TaskKind::Bake, build::text_of(&inquiry)))
+            Some((format!("Image in {region}"), Pool::Bake, build::text_of(&inquiry)))
         }
         Action::Deploy { account, region, cluster, image, request, .. } => {
             let request: DeployRequest = serde_json::from_value(request.clone()).ok()?;
             let image_to_come = to_come.contains(image);
             let inquiry = DeployInquiry { ask: Ask::Outlook, request, image_to_come };
             let name = format!("Server groups of {cluster} in {account}/{region}");
-            Some((name, TaskKind::Deploy, build::text_of(&inquiry)))
+            Some((name, Pool::Deploy, build::text_of(&inquiry)))
         }
         Action::Count { .. }
         | Action::Wait { .. }
@@ -199,13 +199,13 @@ fn images_to_come(plan: &RunPlan) -> BTreeSet<String> {
 }
 
 /// Writes what was told into an action that somebody can be asked about.
-fn learn(action: &mut Action, told: impl FnOnce(TaskKind) -> Told) {
+fn learn(action: &mut Action, told: impl FnOnce(Pool) -> Told) {
     match action {
         Action::Bake { outlook, unknown, .. } => {
-            (*outlook, *unknown) = read(TaskKind::Bake, told);
+            (*outlook, *unknown) = read(Pool::Bake, told);
         }
         Action::Deploy { outlook, unknown, .. } => {
-            (*outlook, *unknown) = read(TaskKind::Deploy, told);
+            (*outlook, *unknown) = read(Pool::Deploy, told);
         }
         Action::Count { .. }
         | Action::Wait { .. }
@@ -217,8 +217,8 @@ fn learn(action: &mut Action, told: impl FnOnce(TaskKind) -> Told) {
 }
 
 fn read<T: for<'de> serde::Deserialize<'de>>(
-    kind: TaskKind,
-    told: impl FnOnce(TaskKind) -> Told,
+    kind: Pool,
+    told: impl FnOnce(Pool) -> Told,
 ) -> (Option<T>, Option<String>) {
     let unreadable = |cause| format!("the answer of the {kind} worker is unreadable: {cause}");
     let read = |answer| serde_json::from_value(answer).map_err(unreadable);
@@ -229,7 +229,7 @@ fn read<T: for<'de> serde::Deserialize<'de>>(
 }
 
 /// What came of a question.
-fn told(asked: &Stage, kind: TaskKind) -> Told {
+fn told(asked: &Stage, kind: Pool) -> Told {
     if asked.state == StageState::Done(ExecutionStatus::Succeeded) {
         return Ok(Value::Object(asked.outputs.clone()));
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{
-    ExecutionId, ExecutionStatus, TaskId, TaskKind, limits, pipeline::OnFailure, stages::StageRules,
+    ExecutionId, ExecutionStatus, Pool, TaskId, limits, pipeline::OnFailure, stages::StageRules,
 };
 use wire::{FailureKind, TaskFailure, TaskOutcome};
 
@@ -135,7 +135,7 @@ fn dispatch_lost(stage: &mut Stage, task: &TaskId, seen: u64, now_ms: u64, effec
 pub(crate) fn begin(
     stage: &mut Stage,
     execution: &ExecutionId,
-    (kind, request): (TaskKind, String),
+    (kind, request): (Pool, String),
     now_ms: u64,
     effects: &mut Effects,
 ) {
@@ -148,7 +148,7 @@ pub(crate) fn begin(
 fn dispatch(
     stage: &mut Stage,
     execution: &ExecutionId,
-    kind: TaskKind,
+    kind: Pool,
     attempt: u32,
     request: String,
     now_ms: u64,
@@ -215,8 +215,8 @@ fn finish(
     match outcome {
         TaskOutcome::Succeeded { result } => {
             stage.outputs = survey::outputs(stage, &result).unwrap_or_else(|| match kind {
-                TaskKind::Bake => bake::outputs(&result, &stage.config),
-                TaskKind::Deploy => deploy::outputs(&result),
+                Pool::Bake => bake::outputs(&result, &stage.config),
+                Pool::Deploy => deploy::outputs(&result),
             });
             effects.note("task_succeeded", Some(&stage.ref_id), None);
         }

@@ -2,7 +2,7 @@
 //! thing made wrong.
 
 use coordinator::audit::findings;
-use model::{ExecutionId, ExecutionStatus, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool};
 use runtime::{JenkinsConfig, Tasks};
 use serde_json::{Value, json};
 use store::audit::{Audit as _, Body, ExecutionFact, Fact, Rule, Subject, survey};
@@ -19,7 +19,7 @@ async fn baking() -> (World, Tasks, ExecutionId) {
     world.define("p1", &ship("ship")).await;
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
     let key = world.start("p1", &json!({})).await;
-    let message = crew::take(&world, TaskKind::Bake).await;
+    let message = crew::take(&world, Pool::Bake).await;
     crew::claim(&world.store, &message, "w1").await.unwrap();
     let owner = message.task.owner();
     world.store.lock("image/shop", &message.task.execution, &owner).await.unwrap();

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use model::{TaskKind, digest, limits};
+use model::{Pool, digest, limits};
 use runtime::Tasks;
 use serde_json::{Value, json};
 use store::{Beat, Claim, SharedStore, TaskClaim};
@@ -39,7 +39,7 @@ pub(crate) struct Crew {
 impl Crew {
     pub(crate) async fn start(world: &World, manners: Manners) -> Self {
         let crew = Self { jobs: Arc::default(), tasks: Tasks::new() };
-        for kind in TaskKind::ALL {
+        for kind in Pool::ALL {
             let mut consumer = world.bus.consume(Queue::Task(kind), 4).await.unwrap();
             let (store, bus) = (Arc::clone(&world.store), Arc::clone(&world.bus));
             let (jobs, stop) = (Arc::clone(&crew.jobs), crew.tasks.stop().clone());
@@ -112,7 +112,7 @@ pub(crate) async fn finish(
 }
 
 /// The message that tells of a result.
-pub(crate) fn told(kind: TaskKind, result: &ResultMessage) -> bus::Message {
+pub(crate) fn told(kind: Pool, result: &ResultMessage) -> bus::Message {
     bus::Message {
         route: Route::Result(kind),
         id: result.message_id(),
@@ -129,11 +129,11 @@ pub(crate) fn success(message: &TaskMessage) -> TaskOutcome {
     }
     let region = request["region"].as_str().unwrap();
     let result = match message.kind {
-        TaskKind::Bake => json!({
+        Pool::Bake => json!({
             "region": region, "image_id": format!("ami-{region}"), "image_name": "shop-web-1",
             "base_image_id": "ami-base", "reused": false, "bake_key": "k", "generation": 1,
         }),
-        TaskKind::Deploy => json!({
+        Pool::Deploy => json!({
             "region": region, "account": "test", "server_group": "shop-v001",
             "image_id": request["image"], "capacity": { "min": 1, "desired": 1, "max": 1 },
         }),
@@ -142,11 +142,11 @@ pub(crate) fn success(message: &TaskMessage) -> TaskOutcome {
 }
 
 /// What a good worker answers to a question of a dry run.
-fn seen(kind: TaskKind) -> TaskOutcome {
+fn seen(kind: Pool) -> TaskOutcome {
     let result = match kind {
-        TaskKind::Bake => json!({ "image": "reused", "imageId": "ami-7", "imageName": "shop-web-1",
+        Pool::Bake => json!({ "image": "reused", "imageId": "ami-7", "imageName": "shop-web-1",
             "baseImageId": "ami-base" }),
-        TaskKind::Deploy => json!({ "serverGroup": "shop-v002",
+        Pool::Deploy => json!({ "serverGroup": "shop-v002",
             "capacity": { "min": 1, "desired": 1, "max": 1 },
             "destroys": [{ "name": "shop-v001", "instances": 1, "enabled": true }], "notes": [] }),
     };
@@ -159,7 +159,7 @@ pub(crate) fn failure(kind: wire::FailureKind) -> TaskOutcome {
 }
 
 /// Takes the next task message off the queue; whoever takes it may well lose it.
-pub(crate) async fn take(world: &World, kind: TaskKind) -> TaskMessage {
+pub(crate) async fn take(world: &World, kind: Pool) -> TaskMessage {
     let mut consumer = world.bus.consume(Queue::Task(kind), 1).await.unwrap();
     let what = format!("a {kind} task");
     let delivery = until(&what, async || consumer.deliveries.try_recv().ok()).await;

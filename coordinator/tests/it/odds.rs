@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{ExecutionId, ExecutionStatus, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool};
 use runtime::JenkinsConfig;
 use serde_json::json;
 use store::{Commit, Create, Created};
@@ -23,7 +23,7 @@ async fn unreadable_results_are_parked_with_the_reason_even_if_parking_fails_at_
         "outcome": { "outcome": "canceled", "detail": "" } });
     let bodies = [b"\xffnot json".to_vec(), newer.to_string().into_bytes()];
     for (id, body) in ["odd-1", "odd-2"].into_iter().zip(&bodies) {
-        world.publish(Route::Result(TaskKind::Deploy), id, body.clone()).await;
+        world.publish(Route::Result(Pool::Deploy), id, body.clone()).await;
     }
     let mut parked = Vec::new();
     let mut consumer = world.bus.consume(Queue::Parked, 10).await.unwrap();
@@ -41,7 +41,7 @@ async fn unreadable_results_are_parked_with_the_reason_even_if_parking_fails_at_
         assert!(why.reason.contains(reason), "{}", why.reason);
     }
     stop(coordinator).await;
-    let depth = world.bus.depth(Queue::Result(TaskKind::Deploy)).await.unwrap();
+    let depth = world.bus.depth(Queue::Result(Pool::Deploy)).await.unwrap();
     assert_eq!(depth.ready, 0, "it was parked and not acknowledged");
 }
 

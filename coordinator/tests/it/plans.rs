@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use coordinator::audit::findings;
-use model::{ExecutionId, ExecutionStatus, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool};
 use runtime::JenkinsConfig;
 use serde_json::{Value, json};
 use store::{ExecutionFilter, audit::survey};
@@ -50,7 +50,7 @@ async fn what_workers_see_stands_in_the_plan_and_no_list_knows_of_it() {
     let key = world.start("p1", &json!({})).await;
     let running = ExecutionId::of_event(&key, "p1");
     world.becomes(&running, ExecutionStatus::Running).await;
-    crew::take(&world, TaskKind::Bake).await;
+    crew::take(&world, Pool::Bake).await;
 
     let crew = Crew::start(&world, Manners::Tells).await;
     let begun = Instant::now();
@@ -104,7 +104,7 @@ async fn a_plan_is_given_in_time_when_nobody_answers_and_says_so() {
     let begun = Instant::now();
     ask(&world, "p1").await;
     // One of two answers.
-    let bake = crew::take(&world, TaskKind::Bake).await;
+    let bake = crew::take(&world, Pool::Bake).await;
     let token = crew::claim(&world.store, &bake, "w1").await.unwrap();
     assert!(crew::finish(&world.store, &bake, token, &crew::success(&bake)).await);
     let outcome = world.outcome(KEY).await;
@@ -115,7 +115,7 @@ async fn a_plan_is_given_in_time_when_nobody_answers_and_says_so() {
     assert_eq!((&deploy["outlook"], &deploy["unknown"]), (&Value::Null, &json!(NOBODY_DEPLOYS)));
     // The question that nobody took is taken back.
     world.becomes(&survey_id(), ExecutionStatus::Succeeded).await;
-    let late = crew::take(&world, TaskKind::Deploy).await;
+    let late = crew::take(&world, Pool::Deploy).await;
     assert_eq!(crew::claim(&world.store, &late, "w2").await, None);
     stop(coordinator).await;
 }

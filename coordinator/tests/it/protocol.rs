@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{ExecutionId, ExecutionStatus, TaskKind, limits};
+use model::{ExecutionId, ExecutionStatus, Pool, limits};
 use runtime::JenkinsConfig;
 use serde_json::json;
 use store::Beat;
@@ -119,14 +119,14 @@ async fn two_results_at_the_same_time_are_both_applied_at_once() {
         let id = started(&world).await;
         let mut in_hand = Vec::new();
         for holder in ["east", "west"] {
-            let message = take(&world, TaskKind::Bake).await;
+            let message = take(&world, Pool::Bake).await;
             let token = crew::claim(&world.store, &message, holder).await.unwrap();
             in_hand.push((message, token));
         }
         let begun = Instant::now();
         for (message, token) in &in_hand {
             assert!(finish(&world.store, message, *token, &success(message)).await);
-            world.bus.publish(told(TaskKind::Bake, &result_of(message))).await.unwrap();
+            world.bus.publish(told(Pool::Bake, &result_of(message))).await.unwrap();
             for _ in 0..apart {
                 tokio::task::yield_now().await;
             }
@@ -146,7 +146,7 @@ async fn cancel_and_result_that_meet_both_count() {
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
     for apart in 0..24 {
         let execution = started(&world).await;
-        let message = take(&world, TaskKind::Bake).await;
+        let message = take(&world, Pool::Bake).await;
         let token = crew::claim(&world.store, &message, "w1").await.unwrap();
         let (key, id) = (format!("cancel/{apart}"), execution.clone());
         let cancel = Event::Cancel { execution, user: "bob".to_owned(), reason: None };
@@ -155,7 +155,7 @@ async fn cancel_and_result_that_meet_both_count() {
             tokio::task::yield_now().await;
         }
         assert!(finish(&world.store, &message, token, &success(&message)).await);
-        world.bus.publish(told(TaskKind::Bake, &result_of(&message))).await.unwrap();
+        world.bus.publish(told(Pool::Bake, &result_of(&message))).await.unwrap();
         assert_eq!(world.outcome(&key).await["result"], "canceled");
         world.becomes(&id, ExecutionStatus::Canceled).await;
         let lines = world.timeline(&id).await;
@@ -173,8 +173,8 @@ async fn task_whose_message_is_lost_is_published_again() {
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
     let begun = Instant::now();
     let id = started(&world).await;
-    let lost = take(&world, TaskKind::Bake).await;
-    let again = take(&world, TaskKind::Bake).await;
+    let lost = take(&world, Pool::Bake).await;
+    let again = take(&world, Pool::Bake).await;
     assert_eq!(again, lost, "the same task, epoch and request");
     let took = begun.elapsed();
     assert!(took >= limits::CLAIM_TIMEOUT, "{took:?}");
@@ -191,10 +191,10 @@ async fn silent_worker_is_replaced_and_its_late_result_changes_nothing() {
     world.define("p1", &ship("ship")).await;
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
     let id = started(&world).await;
-    let first = take(&world, TaskKind::Bake).await;
+    let first = take(&world, Pool::Bake).await;
     let old = crew::claim(&world.store, &first, "silent").await.unwrap();
     let begun = Instant::now();
-    let second = take(&world, TaskKind::Bake).await;
+    let second = take(&world, Pool::Bake).await;
     let took = begun.elapsed();
     assert!(took >= limits::LEASE_TTL && took < Duration::from_secs(95), "{took:?}");
     assert_eq!((second.epoch, &second.task), (2, &first.task), "the same attempt, the next epoch");
@@ -205,12 +205,12 @@ async fn silent_worker_is_replaced_and_its_late_result_changes_nothing() {
     assert!(!finish(&world.store, &first, old, &broken).await, "the old holder still counts");
     let mut forged = result_of(&first);
     forged.outcome = broken;
-    world.bus.publish(told(TaskKind::Bake, &forged)).await.unwrap();
+    world.bus.publish(told(Pool::Bake, &forged)).await.unwrap();
     let beat = world.store.lease_beat(&second.task, new, 90_000, None).await.unwrap();
     assert_eq!(beat, Beat::Held { cancel: false });
     assert!(finish(&world.store, &second, new, &success(&second)).await);
-    world.bus.publish(told(TaskKind::Bake, &result_of(&second))).await.unwrap();
-    take(&world, TaskKind::Deploy).await;
+    world.bus.publish(told(Pool::Bake, &result_of(&second))).await.unwrap();
+    take(&world, Pool::Deploy).await;
     let lines = world.timeline(&id).await;
     assert_eq!(lines[3..5], ["2 worker_lost 1<1", "3 task_succeeded 1<1"]);
     stop(coordinator).await;
@@ -222,11 +222,11 @@ async fn work_given_back_goes_to_another_at_once() {
     world.define("p1", &ship("ship")).await;
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
     started(&world).await;
-    let first = take(&world, TaskKind::Bake).await;
+    let first = take(&world, Pool::Bake).await;
     let token = crew::claim(&world.store, &first, "leaving").await.unwrap();
     world.store.lease_release(&first.task, token, Some("half done")).await.unwrap();
     let begun = Instant::now();
-    let second = take(&world, TaskKind::Bake).await;
+    let second = take(&world, Pool::Bake).await;
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert_eq!(second.epoch, 2);
     stop(coordinator).await;
@@ -238,10 +238,10 @@ async fn attempt_that_failed_for_a_while_is_made_again_and_one_that_never_can_is
     world.define("p1", &ship("ship")).await;
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
     let id = started(&world).await;
-    let first = take(&world, TaskKind::Bake).await;
+    let first = take(&world, Pool::Bake).await;
     let token = crew::claim(&world.store, &first, "w1").await.unwrap();
     assert!(finish(&world.store, &first, token, &failure(FailureKind::Transient)).await);
-    let second = take(&world, TaskKind::Bake).await;
+    let second = take(&world, Pool::Bake).await;
     assert_eq!((second.task.attempt, second.epoch), (2, 1));
     let token = crew::claim(&world.store, &second, "w1").await.unwrap();
     assert!(finish(&world.store, &second, token, &failure(FailureKind::User)).await);
@@ -259,7 +259,7 @@ async fn forged_result_changes_nothing_and_is_taken_off_the_queue() {
     world.define("p1", &ship("ship")).await;
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
     let id = started(&world).await;
-    let message = take(&world, TaskKind::Bake).await;
+    let message = take(&world, Pool::Bake).await;
     let token = crew::claim(&world.store, &message, "honest").await.unwrap();
     let before = world.store.execution_load(&id).await.unwrap().unwrap();
     let forged = result_of(&message);
@@ -268,7 +268,7 @@ async fn forged_result_changes_nothing_and_is_taken_off_the_queue() {
     let mut future = forged.clone();
     future.epoch = 7;
     for result in [&forged, &foreign, &future] {
-        world.bus.publish(told(TaskKind::Bake, result)).await.unwrap();
+        world.bus.publish(told(Pool::Bake, result)).await.unwrap();
     }
     until("the results to be consumed", async || {
         let loads = world.watched.answered("execution_load");
@@ -276,7 +276,7 @@ async fn forged_result_changes_nothing_and_is_taken_off_the_queue() {
     })
     .await;
     stop(coordinator).await;
-    let depth = world.bus.depth(Queue::Result(TaskKind::Bake)).await.unwrap();
+    let depth = world.bus.depth(Queue::Result(Pool::Bake)).await.unwrap();
     assert_eq!((depth.ready, depth.consumers), (0, 0), "something was not acknowledged");
     let after = world.store.execution_load(&id).await.unwrap().unwrap();
     assert_eq!((after.version, &after.document), (before.version, &before.document));

@@ -3,7 +3,7 @@
 use std::{slice, time::Duration};
 
 use fake_jenkins::{Build, Fault, Trouble};
-use model::{ExecutionId, ExecutionStatus, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool};
 use runtime::{JenkinsConfig, Tasks};
 use serde_json::{Value, json};
 use wire::{Event, TaskOutcome};
@@ -73,7 +73,7 @@ async fn start_with_a_picked_build_knows_what_jenkins_knows() {
     assert_eq!(view.trigger["parameters"], json!({ "who": "ada" }));
     assert_eq!(view.trigger["buildNumber"], 118);
     assert_eq!(view.trigger["buildInfo"]["number"], 118);
-    let bake = crew::take(&world, TaskKind::Bake).await;
+    let bake = crew::take(&world, Pool::Bake).await;
     let request: Value = serde_json::from_str(&bake.request).unwrap();
     assert_eq!(request["packages"][0]["version"], "1.4.2-h118.3f2a1bc");
     stop(coordinator).await;
@@ -202,7 +202,7 @@ async fn cancel_of_work_nobody_began_ends_it_after_a_moment() {
     let view = world.view(&id).await;
     assert_eq!(view.canceled_by.as_deref(), Some("bob"));
     assert_eq!(view.cancellation_reason.as_deref(), Some("wrong branch"));
-    let message = crew::take(&world, TaskKind::Bake).await;
+    let message = crew::take(&world, Pool::Bake).await;
     assert_eq!(crew::claim(&world.store, &message, "late").await, None, "a late worker begins it");
     stop(coordinator).await;
 }
@@ -212,7 +212,7 @@ async fn cancel_tells_the_worker_and_waits_for_its_word() {
     let (world, coordinator) = quiet().await;
     let mut hints = world.bus.hints().await.unwrap();
     let id = start(&world, "p1", &json!({})).await;
-    let message = crew::take(&world, TaskKind::Bake).await;
+    let message = crew::take(&world, Pool::Bake).await;
     let token = crew::claim(&world.store, &message, "w1").await.unwrap();
     cancel(&world, "cancel/1", &id).await;
     let hint = until("the hint", async || hints.try_recv().ok()).await;
@@ -256,7 +256,7 @@ async fn cancel_that_changes_nothing_says_so() {
 async fn second_cancel_changes_nothing_and_says_so() {
     let (world, coordinator) = quiet().await;
     let id = start(&world, "p1", &json!({})).await;
-    let message = crew::take(&world, TaskKind::Bake).await;
+    let message = crew::take(&world, Pool::Bake).await;
     crew::claim(&world.store, &message, "w1").await.unwrap();
     cancel(&world, "cancel/1", &id).await;
     let lines = world.timeline(&id).await;

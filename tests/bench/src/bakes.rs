@@ -12,7 +12,7 @@ use fake_aws::{
     FakeAws, InProcess, Seed,
     world::behaviour::{Behaviour, Lags},
 };
-use model::{ExecutionStatus, TaskKind};
+use model::{ExecutionStatus, Pool};
 use runtime::{JenkinsConfig, Tasks};
 use serde_json::json;
 use store::{EventRow, PipelinePut, SharedStore};
@@ -121,7 +121,7 @@ pub(crate) async fn measure(count: usize) -> Result<(), Failure> {
     let (mut most, mut asked_waiting) = (0, None);
     loop {
         let stats = store.stats().await?;
-        let flying = stats.leases_running.get(&TaskKind::Bake).copied().unwrap_or(0);
+        let flying = stats.leases_running.get(&Pool::Bake).copied().unwrap_or(0);
         most = most.max(flying);
         // Ten intervals in which nothing happens but waiting.
         let asked = cloud.asked.load(Ordering::Relaxed);

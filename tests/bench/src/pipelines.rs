@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::{ExecutionId, TaskKind};
+use model::{ExecutionId, Pool};
 use runtime::{JenkinsConfig, Tasks};
 use serde_json::{Map, Value, json};
 use store::{EventRow, ExecutionFilter, PipelinePut};
@@ -38,7 +38,7 @@ struct Deploy {
 impl Procedure for Bake {
     type Request = Value;
 
-    const KIND: TaskKind = TaskKind::Bake;
+    const KIND: Pool = Pool::Bake;
 
     async fn run(&self, _: Value, task: &TaskContext) -> Result<TaskOutcome, Stop> {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,7 +59,7 @@ impl Procedure for Bake {
 impl Procedure for Deploy {
     type Request = Value;
 
-    const KIND: TaskKind = TaskKind::Deploy;
+    const KIND: Pool = Pool::Deploy;
 
     async fn run(&self, _: Value, task: &TaskContext) -> Result<TaskOutcome, Stop> {
         {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use bus::{Message, SharedBus};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use model::{ExecutionId, ExecutionStatus, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool};
 use store::{Commit, Create, Created, SharedStore};
 use wire::{Queue, Route};
 
@@ -69,11 +69,11 @@ async fn one_execution(store: SharedStore, number: usize) -> Result<(), Failure>
 
 /// Messages per second through a task queue, there and settled.
 pub(crate) async fn messages(bus: &SharedBus) -> Result<f64, Failure> {
-    let mut consumer = bus.consume(Queue::Task(TaskKind::Bake), u16::try_from(WINDOW)?).await?;
+    let mut consumer = bus.consume(Queue::Task(Pool::Bake), u16::try_from(WINDOW)?).await?;
     let start = Instant::now();
     let publish = stream::iter(0..MESSAGES).map(|number| {
         bus.publish(Message {
-            route: Route::Task(TaskKind::Bake),
+            route: Route::Task(Pool::Bake),
             id: format!("raw/{number}"),
             body: vec![b'x'; 2_048],
             park: None,

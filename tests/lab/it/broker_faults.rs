@@ -193,7 +193,7 @@ fn poison() -> Vec<Vec<u8>> {
     let forged = TaskMessage {
         v: 99,
         task: nobodys_task(),
-        kind: model::TaskKind::Bake,
+        kind: model::Pool::Bake,
         epoch: 1,
         request: "{}".to_owned(),
     };
@@ -234,7 +234,7 @@ async fn poison_is_parked_with_its_reason_and_harms_nobody() {
     let forged = TaskMessage {
         v: TaskMessage::VERSION,
         task: nobodys_task(),
-        kind: model::TaskKind::Bake,
+        kind: model::Pool::Bake,
         epoch: 1,
         request: r#"{"region":"us-east-1"}"#.to_owned(),
     };

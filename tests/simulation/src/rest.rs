@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bus::Message;
 use fake_aws::world::instance::Instance;
-use model::{ExecutionStatus, TaskKind};
+use model::{ExecutionStatus, Pool};
 use serde_json::{Value, json};
 use store::{EventState, ExecutionFilter, ExecutionRow};
 use wire::{Queue, Route};
@@ -168,9 +168,9 @@ pub(crate) fn poison() -> Vec<Message> {
         park: None,
     };
     vec![
-        message(Route::Task(TaskKind::Bake), "poison-1", b"\xffnot json"),
-        message(Route::Result(TaskKind::Deploy), "poison-2", b"{}"),
-        message(Route::Task(TaskKind::Deploy), "poison-3", forged.to_string().as_bytes()),
+        message(Route::Task(Pool::Bake), "poison-1", b"\xffnot json"),
+        message(Route::Result(Pool::Deploy), "poison-2", b"{}"),
+        message(Route::Task(Pool::Deploy), "poison-3", forged.to_string().as_bytes()),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use model::{ExecutionId, ExecutionStatus, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool};
 use store::{Commit, Committed, SharedStore};
 use worker::testing::TestTask;
 use worker_bake::{
@@ -23,7 +23,7 @@ fn janitor(world: &World) -> Janitor {
 /// An execution with a task in hand.
 async fn live(world: &World) -> (TestTask, ExecutionId) {
     let store = SharedStore::clone(&world.store);
-    let task = TestTask::new(store, TaskKind::Bake, "{}").await;
+    let task = TestTask::new(store, Pool::Bake, "{}").await;
     let id = task.context().task().execution.clone();
     (task, id)
 }

@@ -1,6 +1,6 @@
 //! What a bake would come to, asked without baking.
 
-use model::TaskKind;
+use model::Pool;
 use serde_json::{Value, json};
 use store::SharedStore;
 use wire::{BakeOutlook, BakeRequest, FailureKind, TaskOutcome};
@@ -13,7 +13,7 @@ use crate::{
 
 async fn task(world: &World, request: &BakeRequest) -> TestTask {
     let question = json!({ "ask": "outlook", "request": request }).to_string();
-    TestTask::new(SharedStore::clone(&world.store), TaskKind::Bake, &question).await
+    TestTask::new(SharedStore::clone(&world.store), Pool::Bake, &question).await
 }
 
 /// Asks, and makes sure that two looks were all that was done.

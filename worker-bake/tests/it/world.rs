@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use model::TaskKind;
+use model::Pool;
 use runtime::Tasks;
 use store::SharedStore;
 use wire::{BakeRequest, BakeResult, BaseImage, PackageSpec, TaskFailure, TaskOutcome};
@@ -41,7 +41,7 @@ impl World {
 
     pub(crate) async fn task(&self, request: &BakeRequest) -> TestTask {
         let request = serde_json::to_string(request).unwrap();
-        TestTask::new(SharedStore::clone(&self.store), TaskKind::Bake, &request).await
+        TestTask::new(SharedStore::clone(&self.store), Pool::Bake, &request).await
     }
 
     pub(crate) async fn run(&self, request: &BakeRequest) -> TaskOutcome {

@@ -6,7 +6,7 @@ use lapin::{
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use model::TaskKind;
+use model::Pool;
 use tracing::debug;
 use wire::{Queue, Route};
 
@@ -48,9 +48,9 @@ impl Topology {
     pub(crate) async fn declare(&self, connection: &Connection) -> Result<(), Trouble> {
         let routes = [
             Route::Dead,
-            Route::Task(TaskKind::Bake), // one exchange for all kinds of tasks
-            Route::Result(TaskKind::Bake),
-            Route::Result(TaskKind::Deploy),
+            Route::Task(Pool::Bake), // one exchange for all kinds of tasks
+            Route::Result(Pool::Bake),
+            Route::Result(Pool::Deploy),
             Route::Cancel,
         ];
         for route in routes {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bus::{Message, ParkReason, PublishError, SharedBus};
 use futures::future::join_all;
-use model::{TaskKind, limits};
+use model::{Pool, limits};
 use wire::{Queue, Route};
 
 use crate::world::{TASKS, next, ready, soon, task, until};
@@ -250,5 +250,5 @@ async fn each_kind_has_its_own_queues(bus: SharedBus) {
         assert_eq!(next(&mut consumer).await.id, queue.name());
         ready(&bus, queue, 0).await;
     }
-    assert_eq!(Queue::Task(TaskKind::Bake), TASKS);
+    assert_eq!(Queue::Task(Pool::Bake), TASKS);
 }

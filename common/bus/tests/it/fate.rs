@@ -1,13 +1,13 @@
 //! What can happen to the broker inside one process, for simulations.
 
 use bus::{Message, SharedBus};
-use model::TaskKind;
+use model::Pool;
 use wire::{Queue, Route};
 
-const QUEUE: Queue = Queue::Task(TaskKind::Bake);
+const QUEUE: Queue = Queue::Task(Pool::Bake);
 
 async fn publish(bus: &SharedBus, id: &str) {
-    let route = Route::Task(TaskKind::Bake);
+    let route = Route::Task(Pool::Bake);
     let message = Message { route, id: id.to_owned(), body: b"{}".to_vec(), park: None };
     bus.publish(message).await.unwrap();
 }

@@ -8,13 +8,13 @@ use lapin::{
     Channel, Connection, ConnectionProperties,
     options::{ExchangeDeleteOptions, QueueDeleteOptions},
 };
-use model::TaskKind;
+use model::Pool;
 use wire::{Queue, Route};
 
 /// Longest wait for anything; a healthy broker needs milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) const TASKS: Queue = Queue::Task(TaskKind::Bake);
+pub(crate) const TASKS: Queue = Queue::Task(Pool::Bake);
 
 /// The address of the tests' broker.
 #[expect(clippy::disallowed_methods, reason = "tests have no configuration but this")]

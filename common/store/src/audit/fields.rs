@@ -1,6 +1,6 @@
 //! Rows without their bodies, alike for every kind of store.
 
-use model::{ExecutionStatus, TaskId, TaskKind};
+use model::{ExecutionStatus, Pool, TaskId};
 
 use crate::LeaseRow;
 
@@ -84,7 +84,7 @@ pub struct TaskFields {
     /// The execution, where the row itself says so.
     pub execution: Option<String>,
     /// Who does it.
-    pub kind: TaskKind,
+    pub kind: Pool,
     /// Digest of the request a worker must show.
     pub digest: String,
     /// The lease.

@@ -1,6 +1,6 @@
 //! Due work: taken for a while, and due again when it is not settled by then.
 
-use model::{ExecutionStatus, TaskKind};
+use model::{ExecutionStatus, Pool};
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, Table};
 
 use super::{
@@ -166,7 +166,7 @@ pub(super) fn stats(transaction: &ReadTransaction, now_ms: u64) -> Result<Stats,
 }
 
 fn count_lease(stats: &mut Stats, lease: &LeaseRecord, now_ms: u64) {
-    let kind: TaskKind = lease.kind;
+    let kind: Pool = lease.kind;
     let row = &lease.row;
     if row.is_held(now_ms) {
         let running = stats.leases_running.entry(kind).or_default();

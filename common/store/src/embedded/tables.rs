@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool, TaskId};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -175,7 +175,7 @@ impl ExecutionRecord {
 /// A task's lease, with what only the store knows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct LeaseRecord {
-    pub(super) kind: TaskKind,
+    pub(super) kind: Pool,
     pub(super) digest: String,
     pub(super) row: LeaseRow,
     /// What the holder shows; kept after release and finish so that a repeat is recognised.

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, mem};
 
 use ::redis::{Client, Cmd, Value, cmd};
 use futures::FutureExt as _;
-use model::{ExecutionStatus, TaskKind};
+use model::{ExecutionStatus, Pool};
 
 use self::keys::{Family, Holding};
 use super::{Durability, Fault, HASH_TAG, gate, line::Line, redacted};
@@ -72,7 +72,7 @@ impl RedisAudit {
         let mut script = cmd("EVAL_RO");
         script.arg(READ).arg(1).arg(&self.prefix).arg(ExecutionStatus::ALL.len());
         script.arg(ExecutionStatus::ALL.map(ExecutionStatus::as_str).as_slice());
-        script.arg(TaskKind::ALL.len()).arg(TaskKind::ALL.map(TaskKind::as_str).as_slice());
+        script.arg(Pool::ALL.len()).arg(Pool::ALL.map(Pool::as_str).as_slice());
         // The file alone keeps counts.
         let asked: Vec<&Subject> =
             subjects.iter().filter(|subject| **subject != Subject::Counts).collect();

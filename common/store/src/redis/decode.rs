@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, fmt::Display, str::FromStr, vec};
 
 use ::redis::Value;
-use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool, TaskId};
 
 use crate::{
     Beat, Claim, Committed, Created, Due, EventAccepted, EventState, ExecutionRow, Expired,
@@ -398,7 +398,7 @@ pub(super) fn stats(value: Value) -> Decoded<Stats> {
         executions_waiting_oldest_ms: reply.number()?,
         ..Stats::default()
     };
-    for kind in TaskKind::ALL {
+    for kind in Pool::ALL {
         let mut figures = Reply::new(reply.part()?)?;
         let (running, waiting, age) = (figures.number()?, figures.number()?, figures.number()?);
         if running > 0 {

@@ -2,7 +2,7 @@
 
 use ::redis::Value;
 use futures::{FutureExt as _, future};
-use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool, TaskId};
 use tokio::sync::watch;
 
 use super::{RedisStore, decode, encode::Call};
@@ -291,7 +291,7 @@ impl Store for RedisStore {
     fn stats(&self) -> Answer<'_, Stats> {
         let call = self
             .function("counted", "stats")
-            .list(&TaskKind::ALL, |call, kind| call.text(kind.as_str()))
+            .list(&Pool::ALL, |call, kind| call.text(kind.as_str()))
             .list(&ExecutionStatus::ALL, |call, status| call.text(status.as_str()));
         self.ask(call, decode::stats)
     }

@@ -1,6 +1,6 @@
 //! Rows the tests write, with what does not matter filled in.
 
-use model::{ExecutionId, ExecutionStatus, TaskId, TaskKind, digest};
+use model::{ExecutionId, ExecutionStatus, Pool, TaskId, digest};
 use store::{Claim, Commit, Create, OutboxRow, SharedStore, TaskChange, TaskClaim};
 
 use crate::worlds::START;
@@ -55,12 +55,7 @@ pub(crate) fn create(execution: &str) -> Create {
 }
 
 pub(crate) fn dispatch(text: &str, epoch: u32) -> TaskChange {
-    TaskChange::Dispatch {
-        task: task(text),
-        kind: TaskKind::Bake,
-        epoch,
-        digest: digest("request"),
-    }
+    TaskChange::Dispatch { task: task(text), kind: Pool::Bake, epoch, digest: digest("request") }
 }
 
 pub(crate) fn claim(text: &str, epoch: u32, holder: &str) -> TaskClaim {

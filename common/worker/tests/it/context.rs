@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::TaskKind;
+use model::Pool;
 use serde_json::json;
 use store::Locked;
 use tokio::time::{Instant, sleep};
@@ -18,7 +18,7 @@ async fn flaky() -> Arc<Flaky> {
 }
 
 async fn task_in(store: &Arc<Flaky>) -> TestTask {
-    TestTask::new(store.shared(), TaskKind::Bake, r#"{"do":"save_and_wait"}"#).await
+    TestTask::new(store.shared(), Pool::Bake, r#"{"do":"save_and_wait"}"#).await
 }
 
 #[tokio::test(start_paused = true)]

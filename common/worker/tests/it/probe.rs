@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use model::TaskKind;
+use model::Pool;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
@@ -56,7 +56,7 @@ pub(crate) fn succeeded(result: &[(&str, Value)]) -> TaskOutcome {
 
 impl Procedure for Probe {
     type Request = Order;
-    const KIND: TaskKind = TaskKind::Bake;
+    const KIND: Pool = Pool::Bake;
 
     async fn run(&self, order: Order, task: &TaskContext) -> Result<TaskOutcome, Stop> {
         let run = format!("{}:{}", task.task().execution, task.epoch());

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bus::Message;
-use model::TaskKind;
+use model::Pool;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 use wire::{CancelHint, Queue, ResultMessage, Route, TaskMessage};
@@ -14,7 +14,7 @@ use crate::world::{TASKS, World, soon, until};
 async fn a_task_is_done_and_its_result_is_stored_and_told() {
     let world = World::new().await;
     let message = world.dispatch("E1", r#"{"do":"succeed"}"#).await;
-    let mut results = world.bus.consume(Queue::Result(TaskKind::Bake), 1).await.unwrap();
+    let mut results = world.bus.consume(Queue::Result(Pool::Bake), 1).await.unwrap();
     let serving = world.serve(2);
     world.send(&message).await;
     let told = soon("the result message", results.deliveries.recv()).await.unwrap();
@@ -83,7 +83,7 @@ async fn what_nobody_can_read_is_parked_with_the_reason() {
     let mut parked = world.bus.consume(Queue::Parked, 10).await.unwrap();
     let serving = world.serve(1);
     let message = world.dispatch("E1", r#"{"do":"succeed"}"#).await;
-    let other_kind = TaskMessage { kind: TaskKind::Deploy, ..message.clone() };
+    let other_kind = TaskMessage { kind: Pool::Deploy, ..message.clone() };
     let future = TaskMessage { v: 2, ..message };
     let cases = [
         (b"\xff not JSON".to_vec(), "not a message of this kind"),

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use bus::{Message, SharedBus};
-use model::{ExecutionId, ExecutionStatus, StageId, TaskId, TaskKind, digest};
+use model::{ExecutionId, ExecutionStatus, Pool, StageId, TaskId, digest};
 use runtime::{Drained, Tasks};
 use store::{Commit, Committed, Create, Created, LeaseRow, TaskChange};
 use tokio::task::JoinHandle;
@@ -12,7 +12,7 @@ use worker::{ServeError, WorkerConfig, serve};
 
 use crate::{flaky::Flaky, probe::Probe};
 
-pub(crate) const TASKS: Queue = Queue::Task(TaskKind::Bake);
+pub(crate) const TASKS: Queue = Queue::Task(Pool::Bake);
 
 /// What a worker works with.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl World {
         let message = TaskMessage {
             v: TaskMessage::VERSION,
             task,
-            kind: TaskKind::Bake,
+            kind: Pool::Bake,
             epoch: 1,
             request: request.to_owned(),
         };
@@ -91,7 +91,7 @@ impl World {
     }
 
     pub(crate) async fn send_raw(&self, id: &str, body: Vec<u8>) {
-        let route = Route::Task(TaskKind::Bake);
+        let route = Route::Task(Pool::Bake);
         let message = Message { route, id: id.to_owned(), body, park: None };
         self.bus.publish(message).await.unwrap();
     }

@@ -1,6 +1,6 @@
 //! What the plan of a stage comes to, in words for people and scripts.
 
-use model::{ExecutionStatus, TaskKind, pipeline::StageType, stages::JudgmentStage};
+use model::{ExecutionStatus, Pool, pipeline::StageType, stages::JudgmentStage};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use wire::{
@@ -152,10 +152,10 @@ fn child_action(child: Child) -> Action {
     }
 }
 
-fn task(kind: TaskKind, text: &str) -> Option<Action> {
+fn task(kind: Pool, text: &str) -> Option<Action> {
     let request: Value = serde_json::from_str(text).ok()?;
     match kind {
-        TaskKind::Bake => {
+        Pool::Bake => {
             let told: BakeRequest = serde_json::from_value(request.clone()).ok()?;
             let packages = told.packages.iter().map(|spec| match &spec.version {
                 Some(version) => format!("{}={version}", spec.name),
@@ -172,7 +172,7 @@ fn task(kind: TaskKind, text: &str) -> Option<Action> {
                 unknown: None,
             })
         }
-        TaskKind::Deploy => match serde_json::from_str(text).ok()? {
+        Pool::Deploy => match serde_json::from_str(text).ok()? {
             DeployTask::Check(_) => Some(Action::Count { request }),
             // No stage asks for the one, a dry run does; nobody plans the other before a deploy has failed.
             DeployTask::Outlook(_) | DeployTask::Destroy(_) => None,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::{
-    TaskKind,
+    Pool,
     package::{self, Resolved},
     pipeline::OnFailure,
     stages::{BakeStage, DeployStage},
@@ -58,7 +58,7 @@ fn part(document: &Document, bake: &BakeStage, packages: &[PackageSpec], region:
         kind: "bake".to_owned(),
         config,
         on_failure: OnFailure::HaltPipeline,
-        plan: Plan::Task { kind: TaskKind::Bake, request: build::text_of(&request) },
+        plan: Plan::Task { kind: Pool::Bake, request: build::text_of(&request) },
     }
 }
 

@@ -1,7 +1,7 @@
 //! The deploy stage: one part for each cluster and region, with the image found upstream.
 
 use model::{
-    ExecutionStatus, TaskId, TaskKind,
+    ExecutionStatus, Pool, TaskId,
     pipeline::OnFailure,
     stages::{Cluster, DeployStage},
 };
@@ -97,7 +97,7 @@ fn part(
         kind: KIND.to_owned(),
         config,
         on_failure: OnFailure::HaltPipeline,
-        plan: Plan::Task { kind: TaskKind::Deploy, request: build::text_of(&request) },
+        plan: Plan::Task { kind: Pool::Deploy, request: build::text_of(&request) },
     })
 }
 
@@ -145,7 +145,7 @@ fn destruction(document: &Document, (cluster, region): (&Cluster, &str), failed:
         kind: "destroyServerGroup".to_owned(),
         config,
         on_failure: OnFailure::HaltPipeline,
-        plan: Plan::Task { kind: TaskKind::Deploy, request: build::text_of(&request) },
+        plan: Plan::Task { kind: Pool::Deploy, request: build::text_of(&request) },
     }
 }
 

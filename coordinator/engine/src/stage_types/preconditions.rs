@@ -1,7 +1,7 @@
 //! The check preconditions stage: a part for each condition, side by side.
 
 use model::{
-    ExecutionStatus, TaskKind,
+    ExecutionStatus, Pool,
     stages::{Check, ClusterSize, Precondition, PreconditionsStage},
 };
 use serde_json::{Map, Value};
@@ -136,5 +136,5 @@ fn count(precondition: &Precondition, size: &ClusterSize) -> Plan {
         only_enabled: size.only_enabled,
         failure_message: precondition.failure_message.clone(),
     };
-    Plan::Task { kind: TaskKind::Deploy, request: build::text_of(&request) }
+    Plan::Task { kind: Pool::Deploy, request: build::text_of(&request) }
 }

@@ -1,7 +1,7 @@
 //! The questions of a dry run: what is asked, and what of the answers stands in the plan.
 
 use engine::{Action, Document, Effects, Facts, Input, Lease, Outcome, RunPlan};
-use model::{ExecutionStatus, TaskKind};
+use model::{ExecutionStatus, Pool};
 use serde_json::{Value, json};
 use wire::{
     BakeOutlook, Capacity, DeployOutlook, FailureKind, GroupOutlook, TaskFailure, TaskOutcome,
@@ -89,14 +89,14 @@ fn known(plan: &RunPlan) -> Vec<(Option<Value>, Option<&str>)> {
 #[test]
 fn each_bake_and_each_deploy_is_a_question_to_its_worker() {
     let (document, effects) = asked();
-    let questions: Vec<(TaskKind, Value)> = effects
+    let questions: Vec<(Pool, Value)> = effects
         .dispatch
         .iter()
         .map(|dispatch| (dispatch.kind, serde_json::from_str(&dispatch.request).unwrap()))
         .collect();
     assert_eq!(
         questions.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
-        [TaskKind::Bake, TaskKind::Deploy, TaskKind::Deploy]
+        [Pool::Bake, Pool::Deploy, Pool::Deploy]
     );
     for (_, question) in &questions {
         assert_eq!(question["ask"], "outlook");

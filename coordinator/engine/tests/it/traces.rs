@@ -1,7 +1,7 @@
 //! One script, one expected trace: what a person wrote down as right.
 
 use engine::Input;
-use model::{TaskKind, limits};
+use model::{Pool, limits};
 use wire::{Control, DeployRequest, FailureKind, Judgment, TaskOutcome};
 
 use crate::world::{LEASE_MS, World, outcome_of, pipeline};
@@ -282,7 +282,7 @@ fn deploy_takes_the_image_of_the_nearest_bake_for_its_region() {
     }
     let task = world.task("2");
     let dispatch = &world.requests[&task];
-    assert_eq!(dispatch.kind, TaskKind::Deploy);
+    assert_eq!(dispatch.kind, Pool::Deploy);
     let request: DeployRequest = serde_json::from_str(&dispatch.request).unwrap();
     assert_eq!(request.image, "ami-us-east-1");
     assert_eq!(request.availability_zones, ["us-east-1a"]);
@@ -314,7 +314,7 @@ fn deployed_image(words: &str) -> String {
     let mut world = World::start(&pipeline(words));
     for _ in 0..9 {
         let Some((task, dispatch)) =
-            world.requests.iter().find(|(_, dispatch)| dispatch.kind == TaskKind::Bake)
+            world.requests.iter().find(|(_, dispatch)| dispatch.kind == Pool::Bake)
         else {
             break;
         };

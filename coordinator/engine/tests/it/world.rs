@@ -95,7 +95,7 @@ pub(crate) fn outcome_of(dispatch: &Dispatch, good: bool, kind: FailureKind) -> 
         let result = json!({ "region": region, "destroyedServerGroups": ["shop-web-v001"] });
         return TaskOutcome::Succeeded { result: result.as_object().unwrap().clone() };
     }
-    let result = if dispatch.kind == model::TaskKind::Bake {
+    let result = if dispatch.kind == model::Pool::Bake {
         serde_json::to_value(BakeResult {
             image_id: format!("ami-{region}"),
             region,

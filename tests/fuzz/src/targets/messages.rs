@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use model::{ExecutionId, ExecutionStatus, StageId, TaskId, TaskKind};
+use model::{ExecutionId, ExecutionStatus, Pool, StageId, TaskId};
 use serde::{Serialize, de::DeserializeOwned};
 use wire::{CancelHint, Event, ExecutionView, ResultMessage, Route, TaskMessage, TaskOutcome};
 
@@ -40,7 +40,7 @@ fn again<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(data: &[
 pub(super) fn ids(data: &[u8]) {
     let Some(text) = text(data) else { return };
     one_form::<ExecutionStatus>(text);
-    one_form::<TaskKind>(text);
+    one_form::<Pool>(text);
     one_form::<Route>(text);
     for id in [one_form::<ExecutionId>(text), one_form::<StageId>(text)].into_iter().flatten() {
         assert!((1..=64).contains(&id.len()) && !id.contains(['/', ':', '.', '%', ' ', '{']));

@@ -1,6 +1,6 @@
 //! Who may work on a task, and what becomes of its progress.
 
-use model::{TaskKind, digest};
+use model::{Pool, digest};
 use store::{Beat, Claim, Commit, Committed, TaskChange, TaskClaim};
 
 use crate::{
@@ -270,7 +270,7 @@ async fn leases_are_counted_by_kind(world: World) {
     }
     first.first.tasks.push(TaskChange::Dispatch {
         task: task("E/d/1"),
-        kind: TaskKind::Deploy,
+        kind: Pool::Deploy,
         epoch: 1,
         digest: digest("request"),
     });
@@ -279,12 +279,12 @@ async fn leases_are_counted_by_kind(world: World) {
     let token = granted(store, 1, "w1").await;
     store.lease_claim(claim("E/t/1", 1, "w2")).await.unwrap();
     let stats = store.stats().await.unwrap();
-    assert_eq!(stats.leases_running.into_iter().collect::<Vec<_>>(), [(TaskKind::Bake, 2)]);
+    assert_eq!(stats.leases_running.into_iter().collect::<Vec<_>>(), [(Pool::Bake, 2)]);
     let waiting: Vec<_> = stats.tasks_waiting.into_iter().collect();
-    assert_eq!(waiting, [(TaskKind::Bake, 1), (TaskKind::Deploy, 1)]);
-    assert_eq!(stats.oldest_waiting_ms.get(&TaskKind::Deploy), Some(&1_000));
+    assert_eq!(waiting, [(Pool::Bake, 1), (Pool::Deploy, 1)]);
+    assert_eq!(stats.oldest_waiting_ms.get(&Pool::Deploy), Some(&1_000));
     store.lease_finish(&task("E/s/1"), token, "done", 0).await.unwrap();
-    assert_eq!(store.stats().await.unwrap().leases_running.get(&TaskKind::Bake), Some(&1));
+    assert_eq!(store.stats().await.unwrap().leases_running.get(&Pool::Bake), Some(&1));
     world.advance(90_000).await;
     assert!(store.stats().await.unwrap().leases_running.is_empty(), "run out is not running");
 }

@@ -129,8 +129,8 @@ impl Step<'_> {
                 stage.failure = failure;
                 self.close(at, status);
             }
-            Plan::Task { kind, request } => {
-                work::begin(stage, &execution, (kind, request), now_ms, &mut self.effects);
+            Plan::Task { pool, request } => {
+                work::begin(stage, &execution, (pool, request), now_ms, &mut self.effects);
             }
             Plan::Wait { time_ms } => {
                 let until_ms = now_ms.saturating_add(time_ms);

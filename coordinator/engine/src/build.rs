@@ -6,7 +6,6 @@ use model::{
     jenkins::JobName,
     pipeline::{JenkinsTrigger, Pipeline, TriggerKind},
 };
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// A finished build, confirmed by the configured controller.
@@ -147,12 +146,6 @@ pub(crate) fn artifact_names(trigger: &Map<String, Value>) -> Option<Vec<String>
     let artifacts = trigger.get("buildInfo")?.get("artifacts")?.as_array()?;
     let name = |artifact: &Value| artifact.get("fileName")?.as_str().map(str::to_owned);
     Some(artifacts.iter().filter_map(name).collect())
-}
-
-/// JSON text of a request. Requests are plain data, so this does not fail; if it ever did, the
-/// worker would say so.
-pub(crate) fn text_of<T: Serialize>(request: &T) -> String {
-    serde_json::to_string(request).unwrap_or_default()
 }
 
 /// Whether a build starts a pipeline.

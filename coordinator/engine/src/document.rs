@@ -249,13 +249,13 @@ pub enum Work {
     },
     /// A worker has its task, or will.
     Task {
-        /// Who.
-        kind: Pool,
+        /// The workers that carry it out.
+        pool: Pool,
         /// Which try.
         attempt: u32,
         /// Which dispatch of the try.
         epoch: u32,
-        /// What was asked; JSON text, its digest is what the lease compares.
+        /// The text of the call (`wire::OperationCall`); its digest is what the lease compares.
         request: String,
         /// When this try began.
         started_ms: u64,
@@ -272,11 +272,11 @@ pub enum Work {
     },
     /// Waits before the next try.
     BackingOff {
-        /// Who does it.
-        kind: Pool,
+        /// The workers that carry it out.
+        pool: Pool,
         /// The next try.
         attempt: u32,
-        /// What will be asked.
+        /// The text of the call.
         request: String,
         /// When.
         due_ms: u64,

@@ -39,9 +39,9 @@ pub(crate) enum Plan {
     },
     /// A worker does it.
     Task {
-        /// Which.
-        kind: Pool,
-        /// JSON text of the request.
+        /// The workers that carry it out.
+        pool: Pool,
+        /// The text of the call.
         request: String,
     },
     /// A pause, which a person may cut short.

@@ -5,14 +5,16 @@ use std::time::Duration;
 use model::{
     ExecutionId, ExecutionStatus, Pool, TaskId, limits, pipeline::OnFailure, stages::StageRules,
 };
-use wire::{FailureKind, TaskFailure, TaskOutcome};
+use serde_json::{Map, Value};
+use wire::{
+    BakeImage, CallMode, CreateGroup, FailureKind, OperationCall, TaskFailure, TaskOutcome,
+};
 
 use crate::{
     document::{Attempt, Stage, StageState, Work},
     effects::{Dispatch, Effects},
     facts::Lease,
     stage_types::{bake, deploy},
-    survey,
 };
 
 /// How long a task that was told to stop, and that nobody holds, is given to be claimed by a worker
@@ -51,7 +53,7 @@ pub(crate) fn absorb_task(
 /// Nobody has claimed it: publish again, or, when it was to stop anyway, let it be.
 fn unclaimed(stage: &mut Stage, task: &TaskId, now_ms: u64, effects: &mut Effects) {
     let StageState::Running(Work::Task {
-        kind,
+        pool,
         epoch,
         request,
         published_ms,
@@ -75,7 +77,7 @@ fn unclaimed(stage: &mut Stage, task: &TaskId, now_ms: u64, effects: &mut Effect
         *published_ms = now_ms;
         *publishes += 1;
         let dispatch =
-            Dispatch { task: task.clone(), kind: *kind, epoch: *epoch, request: request.clone() };
+            Dispatch { task: task.clone(), pool: *pool, epoch: *epoch, call: request.clone() };
         effects.note("task_published_again", Some(&stage.ref_id), Some(task.to_string()));
         effects.dispatch.push(dispatch);
     }
@@ -91,7 +93,7 @@ fn publish_again_after_ms(publishes: u32) -> u64 {
 /// Whoever had it gave it up or fell silent: the same attempt goes to another, who joins.
 fn dispatch_lost(stage: &mut Stage, task: &TaskId, seen: u64, now_ms: u64, effects: &mut Effects) {
     let StageState::Running(Work::Task {
-        kind,
+        pool,
         epoch,
         request,
         published_ms,
@@ -109,10 +111,10 @@ fn dispatch_lost(stage: &mut Stage, task: &TaskId, seen: u64, now_ms: u64, effec
         let failure = TaskFailure {
             kind: FailureKind::WorkerLost,
             message: format!(
-                "{fruitless} {kind} workers in a row vanished while working on this, none of them got further"
+                "{fruitless} {pool} workers in a row vanished while working on this, none of them got further"
             ),
             detail: None,
-            hint: Some(format!("look at the logs of the {kind} workers around this time")),
+            hint: Some(format!("look at the logs of the {pool} workers around this time")),
         };
         finish(stage, task, TaskOutcome::Failed { failure }, now_ms, effects);
         return;
@@ -122,7 +124,7 @@ fn dispatch_lost(stage: &mut Stage, task: &TaskId, seen: u64, now_ms: u64, effec
     *published_ms = now_ms;
     *publishes = 1;
     let dispatch =
-        Dispatch { task: task.clone(), kind: *kind, epoch: *epoch, request: request.clone() };
+        Dispatch { task: task.clone(), pool: *pool, epoch: *epoch, call: request.clone() };
     if canceling_ms.is_some() {
         effects.cancel.push(task.clone());
     }
@@ -135,20 +137,20 @@ fn dispatch_lost(stage: &mut Stage, task: &TaskId, seen: u64, now_ms: u64, effec
 pub(crate) fn begin(
     stage: &mut Stage,
     execution: &ExecutionId,
-    (kind, request): (Pool, String),
+    (pool, request): (Pool, String),
     now_ms: u64,
     effects: &mut Effects,
 ) {
     stage.started_ms = Some(now_ms);
     let attempt = stage.tries_before + 1;
-    dispatch(stage, execution, kind, attempt, request, now_ms, effects);
+    dispatch(stage, execution, pool, attempt, request, now_ms, effects);
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one task, named at two call sites")]
 fn dispatch(
     stage: &mut Stage,
     execution: &ExecutionId,
-    kind: Pool,
+    pool: Pool,
     attempt: u32,
     request: String,
     now_ms: u64,
@@ -156,9 +158,9 @@ fn dispatch(
 ) {
     let task = TaskId { execution: execution.clone(), stage: stage.id.clone(), attempt };
     effects.note("task_dispatched", Some(&stage.ref_id), Some(task.to_string()));
-    effects.dispatch.push(Dispatch { task, kind, epoch: 1, request: request.clone() });
+    effects.dispatch.push(Dispatch { task, pool, epoch: 1, call: request.clone() });
     stage.state = StageState::Running(Work::Task {
-        kind,
+        pool,
         attempt,
         epoch: 1,
         request,
@@ -177,13 +179,13 @@ pub(crate) fn end_back_off(
     now_ms: u64,
     effects: &mut Effects,
 ) {
-    let StageState::Running(Work::BackingOff { kind, attempt, request, due_ms }) = &stage.state
+    let StageState::Running(Work::BackingOff { pool, attempt, request, due_ms }) = &stage.state
     else {
         return;
     };
     if *due_ms <= now_ms {
-        let (kind, attempt, request) = (*kind, *attempt, request.clone());
-        dispatch(stage, execution, kind, attempt, request, now_ms, effects);
+        let (pool, attempt, request) = (*pool, *attempt, request.clone());
+        dispatch(stage, execution, pool, attempt, request, now_ms, effects);
     }
 }
 
@@ -196,12 +198,12 @@ fn finish(
     effects: &mut Effects,
 ) {
     let StageState::Running(Work::Task {
-        kind, attempt, request, started_ms, canceling_ms, ..
+        pool, attempt, request, started_ms, canceling_ms, ..
     }) = &stage.state
     else {
         return;
     };
-    let (kind, attempt, request) = (*kind, *attempt, request.clone());
+    let (pool, attempt, request) = (*pool, *attempt, request.clone());
     let (started_ms, canceling) = (*started_ms, canceling_ms.is_some());
     let mut record = Attempt {
         number: attempt,
@@ -214,10 +216,7 @@ fn finish(
     let mut next = None;
     match outcome {
         TaskOutcome::Succeeded { result } => {
-            stage.outputs = survey::outputs(stage, &result).unwrap_or_else(|| match kind {
-                Pool::Bake => bake::outputs(&result, &stage.config),
-                Pool::Deploy => deploy::outputs(&result),
-            });
+            stage.outputs = outputs(&request, result, &stage.config);
             effects.note("task_succeeded", Some(&stage.ref_id), None);
         }
         TaskOutcome::Failed { failure } => {
@@ -242,11 +241,26 @@ fn finish(
     stage.attempts.push(record);
     if let Some(due_ms) = next {
         stage.state =
-            StageState::Running(Work::BackingOff { kind, attempt: attempt + 1, request, due_ms });
+            StageState::Running(Work::BackingOff { pool, attempt: attempt + 1, request, due_ms });
         return;
     }
     effects.unlock.push(task.owner());
     close(stage, status, now_ms, effects);
+}
+
+/// What a stage gives to others when its call has succeeded; the answer to a preview as it came.
+fn outputs(
+    call: &str,
+    result: Map<String, Value>,
+    config: &Map<String, Value>,
+) -> Map<String, Value> {
+    // It was written here. A document that was changed by hand loses the names of the outputs, not the result.
+    let Ok(call) = OperationCall::parse(call) else { return result };
+    match call.mode {
+        CallMode::Run if call.is::<BakeImage>() => bake::outputs(&result, config),
+        CallMode::Run if call.is::<CreateGroup>() => deploy::outputs(&result),
+        CallMode::Run | CallMode::Preview { .. } => result,
+    }
 }
 
 const fn may_retry(failure: &TaskFailure, tried: u32) -> bool {

@@ -177,12 +177,12 @@ fn leases(fact: &ExecutionFact, document: &Document, say: Say<'_>) {
             }
             continue;
         };
-        let StageState::Running(Work::Task { kind, epoch, request, .. }) = &stage.state else {
+        let StageState::Running(Work::Task { pool, epoch, request, .. }) = &stage.state else {
             continue;
         };
-        if lease.row.epoch != *epoch || lease.kind != *kind {
+        if lease.row.epoch != *epoch || lease.kind != *pool {
             let what = format!(
-                "task `{task}` is for {kind} workers in epoch {epoch}, its lease is for {} workers \
+                "task `{task}` is for {pool} workers in epoch {epoch}, its lease is for {} workers \
                  in epoch {}",
                 lease.kind, lease.row.epoch
             );

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use model::{
-    Pool,
     package::{self, Resolved},
     pipeline::OnFailure,
     stages::{BakeStage, DeployStage},
 };
 use serde_json::{Map, Value, json};
-use wire::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec, TaskFailure};
+use wire::{
+    BakeImage, BakeRequest, BakeResult, BaseImage, BuildLink, Operation as _, OperationCall,
+    PackageSpec, TaskFailure,
+};
 
 use crate::{
     build,
@@ -58,7 +60,10 @@ fn part(document: &Document, bake: &BakeStage, packages: &[PackageSpec], region:
         kind: "bake".to_owned(),
         config,
         on_failure: OnFailure::HaltPipeline,
-        plan: Plan::Task { kind: Pool::Bake, request: build::text_of(&request) },
+        plan: Plan::Task {
+            pool: BakeImage::POOL,
+            request: OperationCall::run::<BakeImage>(&request).text(),
+        },
     }
 }
 

@@ -1,17 +1,17 @@
 //! The deploy stage: one part for each cluster and region, with the image found upstream.
 
 use model::{
-    ExecutionStatus, Pool, TaskId,
+    ExecutionStatus, TaskId,
     pipeline::OnFailure,
     stages::{Cluster, DeployStage},
 };
 use serde_json::{Map, Value};
 use wire::{
-    Ask, Capacity, DeployRequest, DeployResult, DeployStrategy, DestroyRequest, TaskFailure,
+    Capacity, CreateGroup, DeployRequest, DeployResult, DeployStrategy, DestroyCreated,
+    DestroyRequest, Operation as _, OperationCall, TaskFailure,
 };
 
 use crate::{
-    build,
     document::{Document, Stage, user_failure},
     stage_types::{Part, Plan, unreadable},
 };
@@ -97,7 +97,10 @@ fn part(
         kind: KIND.to_owned(),
         config,
         on_failure: OnFailure::HaltPipeline,
-        plan: Plan::Task { kind: Pool::Deploy, request: build::text_of(&request) },
+        plan: Plan::Task {
+            pool: CreateGroup::POOL,
+            request: OperationCall::run::<CreateGroup>(&request).text(),
+        },
     })
 }
 
@@ -129,7 +132,6 @@ fn destruction(document: &Document, (cluster, region): (&Cluster, &str), failed:
         attempt: attempt.number,
     });
     let request = DestroyRequest {
-        ask: Ask::DestroyMade,
         tries: tries.collect(),
         application: cluster.application.clone().unwrap_or_else(|| document.application.clone()),
         stack: cluster.stack.clone(),
@@ -145,7 +147,10 @@ fn destruction(document: &Document, (cluster, region): (&Cluster, &str), failed:
         kind: "destroyServerGroup".to_owned(),
         config,
         on_failure: OnFailure::HaltPipeline,
-        plan: Plan::Task { kind: Pool::Deploy, request: build::text_of(&request) },
+        plan: Plan::Task {
+            pool: DestroyCreated::POOL,
+            request: OperationCall::run::<DestroyCreated>(&request).text(),
+        },
     }
 }
 

@@ -1,14 +1,13 @@
 //! The check preconditions stage: a part for each condition, side by side.
 
 use model::{
-    ExecutionStatus, Pool,
+    ExecutionStatus,
     stages::{Check, ClusterSize, Precondition, PreconditionsStage},
 };
 use serde_json::{Map, Value};
-use wire::{Ask, ClusterCheck, TaskFailure};
+use wire::{ClusterCheck, CountGroups, Operation as _, OperationCall, TaskFailure};
 
 use crate::{
-    build,
     document::{Document, Stage, user_failure},
     evaluate,
     expressions::{self, Condition},
@@ -127,7 +126,6 @@ fn has_status(document: &Document, name: &str, wanted: ExecutionStatus) -> Resul
 /// Only a worker can look at a cluster; it answers whether the number is right.
 fn count(precondition: &Precondition, size: &ClusterSize) -> Plan {
     let request = ClusterCheck {
-        ask: Ask::ClusterSize,
         account: size.account.clone(),
         cluster: size.cluster.clone(),
         regions: size.regions.clone(),
@@ -136,5 +134,8 @@ fn count(precondition: &Precondition, size: &ClusterSize) -> Plan {
         only_enabled: size.only_enabled,
         failure_message: precondition.failure_message.clone(),
     };
-    Plan::Task { kind: Pool::Deploy, request: build::text_of(&request) }
+    Plan::Task {
+        pool: CountGroups::POOL,
+        request: OperationCall::run::<CountGroups>(&request).text(),
+    }
 }

@@ -128,7 +128,7 @@ const VERSION_1: &str = r#"{
       "failure": null, "attempts": [] },
     { "id": "S2", "ref_id": "1<1", "kind": "bake", "name": "Bake in us-east-1", "requires": [],
       "parent": "S1", "on_failure": "halt_pipeline", "config": { "region": "us-east-1" },
-      "state": { "running": { "task": { "kind": "bake", "attempt": 1, "epoch": 1,
+      "state": { "running": { "task": { "pool": "bake", "attempt": 1, "epoch": 1,
         "request": "{}", "started_ms": 1000, "published_ms": 1000, "publishes": 1,
         "checkpoints": 0, "fruitless": 0, "canceling_ms": null } } },
       "started_ms": 1000, "ended_ms": null, "outputs": {}, "failure": null, "attempts": [] },

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use model::{ExecutionId, ExecutionStatus, Pool, limits, pipeline::OnFailure};
-use serde_json::{Map, Value, json};
+use model::{ExecutionId, ExecutionStatus, OnFailure, Pool, limits};
+use serde_json::{Value, json};
 use wire::{Ask, BakeInquiry, BakeRequest, DeployInquiry, DeployRequest, TaskFailure};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     document::{Document, Stage, StageState},
     effects::Effects,
     facts::Policy,
-    run_plan::{Action, Outcome, RunPlan, StagePlan, action},
+    run_plan::{Action, Outcome, RunPlan, StagePlan},
     work,
 };
 
@@ -191,7 +191,7 @@ fn images_to_come(plan: &RunPlan) -> BTreeSet<String> {
     for stage in &plan.stages {
         for action in &stage.actions {
             if let Action::Bake { region, .. } = action {
-                found.insert(action::image_to_come(&stage.name, region));
+                found.insert(stages::image_to_come(&stage.name, region));
             }
         }
     }
@@ -251,9 +251,4 @@ fn words(failure: &TaskFailure) -> String {
         Some(hint) => format!("{} ({hint})", failure.message),
         None => failure.message.clone(),
     }
-}
-
-/// What a stage of a survey gives: the answer as it came.
-pub(crate) fn outputs(stage: &Stage, result: &Map<String, Value>) -> Option<Map<String, Value>> {
-    (stage.kind == KIND).then(|| result.clone())
 }

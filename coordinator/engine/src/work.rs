@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use model::{
-    ExecutionId, ExecutionStatus, Pool, TaskId, limits, pipeline::OnFailure, stages::StageRules,
-};
+use model::{ExecutionId, ExecutionStatus, OnFailure, Pool, TaskId, limits};
+use stages::StageRules;
 use wire::{FailureKind, TaskFailure, TaskOutcome};
 
 use crate::{
     document::{Attempt, Stage, StageState, Work},
     effects::{Dispatch, Effects},
     facts::Lease,
-    stage_types::{bake, deploy},
-    survey,
 };
 
 /// How long a task that was told to stop, and that nobody holds, is given to be claimed by a worker
@@ -214,10 +211,12 @@ fn finish(
     let mut next = None;
     match outcome {
         TaskOutcome::Succeeded { result } => {
-            stage.outputs = survey::outputs(stage, &result).unwrap_or_else(|| match kind {
-                Pool::Bake => bake::outputs(&result, &stage.config),
-                Pool::Deploy => deploy::outputs(&result),
-            });
+            // A result goes back to the type that asked; one that nobody asked for is a dry run's.
+            let asked_by = stage.asked_by.as_deref().unwrap_or(&stage.kind);
+            stage.outputs = match stages::of(asked_by) {
+                Some(entry) => (entry.operation_outputs)(&stage.config, result),
+                None => result,
+            };
             effects.note("task_succeeded", Some(&stage.ref_id), None);
         }
         TaskOutcome::Failed { failure } => {
@@ -354,7 +353,7 @@ pub(crate) fn cancel(
             effects.unlock.push(task.owner());
             close(stage, ExecutionStatus::Canceled, now_ms, effects);
         }
-        StageState::Running(Work::Waiting { .. } | Work::Window { .. } | Work::Judging) => {
+        StageState::Running(Work::Waiting { .. } | Work::Window { .. } | Work::Judging { .. }) => {
             close(stage, ExecutionStatus::Canceled, now_ms, effects);
         }
         StageState::NotStarted

@@ -53,35 +53,31 @@ const JITTER_SECONDS_MAX: u64 = limits::JITTER_SECONDS_MAX as u64;
 
 /// The fields that every stage has, whatever its type. Source: names and defaults are Spinnaker's.
 pub const FIELDS: &[Field] = &[
-    Field::json("refId", "Ref id", "The name of the stage in the graph.").kept(),
+    Field::json("refId", "Ref id", "The name of the stage in the graph."),
     Field::json(
         "requisiteStageRefIds",
         "Depends on",
         "The ref ids of the stages that must be over before this one begins.",
-    )
-    .kept(),
-    Field::text("type", "Type", "The type of the stage.").kept(),
-    Field::text("name", "Name", "The label of the stage.").kept(),
+    ),
+    Field::text("type", "Type", "The type of the stage."),
+    Field::text("name", "Name", "The label of the stage."),
     Field::json("id", "Id", "The id of a stage that was copied from an execution.").kept(),
     Field::flag(
         "failPipeline",
         "Halt the pipeline",
         "If the stage fails, other branches are canceled and the pipeline fails.",
     )
-    .default(Default::True)
-    .kept(),
+    .default(Default::True),
     Field::flag(
         "continuePipeline",
         "Ignore the failure",
         "If the stage fails, what depends on it starts as if it had succeeded.",
-    )
-    .kept(),
+    ),
     Field::flag(
         "completeOtherBranchesThenFail",
         "Fail in the end",
         "If the stage fails, other branches run on and the pipeline fails in the end.",
-    )
-    .kept(),
+    ),
     Field::object(
         "stageEnabled",
         EXPRESSION,

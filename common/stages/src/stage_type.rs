@@ -101,7 +101,7 @@ pub struct Surroundings<'a> {
 }
 
 /// From the configuration of a stage and the result of its operation to what later stages may read.
-pub type OutputsOf = fn(&Map<String, Value>, Map<String, Value>) -> Map<String, Value>;
+pub(crate) type OutputsOf = fn(&Map<String, Value>, Map<String, Value>) -> Map<String, Value>;
 
 /// A row of the table: a stage type, erased.
 #[derive(Debug)]
@@ -124,8 +124,7 @@ pub struct Entry {
     inspect: fn(&Map<String, Value>) -> Vec<FieldProblem>,
     /// See [`StageType::plan`].
     pub plan: fn(&dyn Context) -> Result<Plan, TaskFailure>,
-    /// See [`StageType::operation_outputs`].
-    pub operation_outputs: OutputsOf,
+    operation_outputs: OutputsOf,
     /// See [`StageType::outputs`].
     pub outputs: fn(&[EndedPart<'_>]) -> Map<String, Value>,
     /// See [`StageType::expected_outputs`].
@@ -159,6 +158,15 @@ impl Entry {
             },
             check: T::check,
         }
+    }
+
+    /// See [`StageType::operation_outputs`].
+    pub fn operation_outputs(
+        &self,
+        config: &Map<String, Value>,
+        result: Map<String, Value>,
+    ) -> Map<String, Value> {
+        (self.operation_outputs)(config, result)
     }
 
     /// Everything that is odd about a stage of this type, its common fields included.

@@ -214,7 +214,7 @@ fn finish(
             // A result goes back to the type that asked; one that nobody asked for is a dry run's.
             let asked_by = stage.asked_by.as_deref().unwrap_or(&stage.kind);
             stage.outputs = match stages::of(asked_by) {
-                Some(entry) => (entry.operation_outputs)(&stage.config, result),
+                Some(entry) => entry.operation_outputs(&stage.config, result),
                 None => result,
             };
             effects.note("task_succeeded", Some(&stage.ref_id), None);

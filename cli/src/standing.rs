@@ -2,7 +2,7 @@
 //! seconds down, so that a line per change is not a line per second.
 
 use jiff::Timestamp;
-use model::{ExecutionStatus, stages::JudgmentStage};
+use model::ExecutionStatus;
 use serde_json::Value;
 use wire::{ExecutionView, PauseView, StageView};
 
@@ -54,7 +54,7 @@ fn awaited(stage: &StageView) -> Option<String> {
 
 fn question(stage: &StageView) -> String {
     let asked = text(stage, "instructions").and_then(|text| text.lines().next());
-    let choices = JudgmentStage::choices(&stage.context);
+    let choices = stages::judgment_choices(&stage.context);
     let mut out = "waits for a judgment".to_owned();
     if let Some(asked) = asked.filter(|asked| !asked.trim().is_empty()) {
         out.extend([": ", asked.trim()]);

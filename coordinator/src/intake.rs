@@ -6,10 +6,11 @@ mod orders;
 mod plans;
 mod starts;
 
+use definitions::Pipeline;
 use engine::{Input, Origin};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use metrics::counter;
-use model::{ExecutionId, pipeline::Pipeline};
+use model::ExecutionId;
 use runtime::Chain;
 use serde_json::{Value, json};
 use store::{SharedStore, StoreError, StoredEvent};

@@ -40,6 +40,8 @@ pub enum NoPreview {}
 pub struct OperationCall {
     /// [`Operation::NAME`].
     pub operation: String,
+    /// [`Operation::POOL`].
+    pub pool: Pool,
     /// Whether it is to be carried out.
     pub mode: CallMode,
     /// The request, as the operation writes it.
@@ -76,7 +78,7 @@ impl OperationCall {
         // If one could not, its worker would refuse it with these words.
         let request = serde_json::to_value(request)
             .unwrap_or_else(|error| format!("the request cannot be written: {error}").into());
-        Self { operation: Op::NAME.to_owned(), mode, request }
+        Self { operation: Op::NAME.to_owned(), pool: Op::POOL, mode, request }
     }
 
     /// Reads the text of a call.
@@ -91,7 +93,8 @@ impl OperationCall {
 
     /// The JSON text that is committed and sent. A call holds nothing that JSON cannot, so there is always one.
     pub fn text(&self) -> String {
-        json!({ "operation": self.operation, "mode": self.mode, "request": self.request })
+        let Self { operation, pool, mode, request } = self;
+        json!({ "operation": operation, "pool": pool, "mode": mode, "request": request })
             .to_string()
     }
 

@@ -1,10 +1,11 @@
 //! What is true by now: results, lost workers, children that ended, times that have come.
 
 use model::{ExecutionStatus, TaskId};
+use stages::{Until, user_failure};
 use wire::Event;
 
 use crate::{
-    document::{Stage, StageState, Until, Work, user_failure},
+    document::{Stage, StageState, Work},
     facts::ChildFact,
     step::Step,
     work,
@@ -64,7 +65,7 @@ impl Step<'_> {
             | Work::Held
             | Work::Children
             | Work::OnFailure { .. }
-            | Work::Judging => Finding::Nothing,
+            | Work::Judging { .. } => Finding::Nothing,
         }
     }
 
@@ -193,7 +194,7 @@ impl Stage {
                 Work::Children
                 | Work::Window { .. }
                 | Work::Waiting { .. }
-                | Work::Judging
+                | Work::Judging { .. }
                 | Work::Child { .. }
                 | Work::Task { .. }
                 | Work::BackingOff { .. },

@@ -1,12 +1,12 @@
 //! The graph: what may start, what is over, what the whole has come to. Computed from the stages'
 //! states every time, never from counters.
 
-use model::{ExecutionId, ExecutionStatus, pipeline::OnFailure};
+use model::{ExecutionId, ExecutionStatus, OnFailure};
 use serde_json::Value;
 
 use crate::{
+    context::ended_parts,
     document::{Stage, StageState, Work},
-    stage_types,
     step::Step,
     work,
 };
@@ -138,7 +138,7 @@ impl Step<'_> {
             }
             Work::Window { .. }
             | Work::Waiting { .. }
-            | Work::Judging
+            | Work::Judging { .. }
             | Work::Child { .. }
             | Work::Task { .. }
             | Work::BackingOff { .. } => return,
@@ -157,8 +157,10 @@ impl Step<'_> {
             }
             return;
         }
-        let outputs =
-            self.stage(at).filter(|_| !held).map(|stage| stage_types::outputs(stage, &parts));
+        let outputs = self.stage(at).filter(|_| !held).and_then(|stage| {
+            let entry = stages::of(&stage.kind)?;
+            Some((entry.outputs)(&ended_parts(self.document, &parts)))
+        });
         if !held && self.puts_off(at, status) {
             return;
         }

@@ -1,21 +1,19 @@
 //! The beginning of a stage: may it run, is it time, what does it do.
 
-use model::{ExecutionStatus, limits, pipeline::StageType, stages::StageRules};
+use model::{ExecutionStatus, limits};
 use serde_json::{Map, Value};
-use wire::{Event, StartChild};
+use stages::{Await, Child, Condition, Done, Part, Plan, StageRules};
+use wire::{Event, StartChild, TaskFailure};
 
 use crate::{
-    document::{Stage, StageState, Synthetic, Work},
-    expressions::{self, Condition},
-    nesting,
-    stage_types::{self, Child, Part, Plan},
+    context::StageContext,
+    document::{Document, Stage, StageState, Synthetic, Work},
+    evaluate, nesting,
     step::Step,
     window::{self, Opening},
     work,
 };
 
-/// How long a judgment waits when its stage does not say. Source: Orca.
-const JUDGMENT_TIMEOUT_MS: u64 = 3 * 24 * 3_600_000;
 /// How long a time window is waited for. Source: Orca.
 const WINDOW_TIMEOUT_MS: u64 = 7 * 24 * 3_600_000;
 
@@ -33,7 +31,7 @@ impl Step<'_> {
         }
         match self
             .stage(at)
-            .map_or(Condition::True, |stage| expressions::enabled(self.document, stage))
+            .map_or(Condition::True, |stage| evaluate::enabled(self.document, stage))
         {
             Condition::True => {}
             Condition::False(text) => {
@@ -96,7 +94,7 @@ impl Step<'_> {
     /// Evaluates, plans and begins what a stage does.
     pub(crate) fn begin_work(&mut self, at: usize) {
         let Some(stage) = self.stage(at) else { return };
-        let evaluated = expressions::evaluated_config(self.document, stage);
+        let evaluated = evaluate::evaluated_config(self.document, stage);
         let Some(stage) = self.document.stages.get_mut(at) else { return };
         if evaluated.config != stage.config {
             stage.evaluated = Some(evaluated.config);
@@ -112,7 +110,7 @@ impl Step<'_> {
             return;
         }
         let Some(stage) = self.stage(at) else { return };
-        match stage_types::plan(self.document, stage) {
+        match plan(self.document, stage) {
             Ok(plan) => self.carry_out(at, plan),
             Err(failure) => self.fail(at, failure),
         }
@@ -123,25 +121,25 @@ impl Step<'_> {
         let Some(stage) = self.document.stages.get_mut(at) else { return };
         match plan {
             Plan::Parts(parts) => self.begin_parts(at, parts),
-            Plan::Done { status, outputs, context, failure } => {
+            Plan::Done(Done { status, outputs, context, failure }) => {
                 stage.outputs = outputs;
                 stage.context.extend(context);
                 stage.failure = failure;
                 self.close(at, status);
             }
-            Plan::Task { pool, request } => {
-                work::begin(stage, &execution, (pool, request), now_ms, &mut self.effects);
+            Plan::Operation(call) => {
+                let work = (call.pool, call.text());
+                work::begin(stage, &execution, work, now_ms, &mut self.effects);
             }
-            Plan::Wait { time_ms } => {
+            Plan::Await(Await::Time { time_ms }) => {
                 let until_ms = now_ms.saturating_add(time_ms);
                 stage.context.insert("waitUntil".to_owned(), until_ms.into());
                 stage.state = StageState::Running(Work::Waiting { until_ms });
             }
-            Plan::Judge => {
-                stage.timeout_ms.get_or_insert(JUDGMENT_TIMEOUT_MS);
-                stage.state = StageState::Running(Work::Judging);
-                let asked = stage.config().get("instructions").and_then(Value::as_str);
-                let asked = asked.map(|text| text.chars().take(200).collect());
+            Plan::Await(Await::Person(question)) => {
+                stage.timeout_ms.get_or_insert(question.timeout_ms);
+                stage.state = StageState::Running(Work::Judging { choices: question.choices });
+                let asked = question.instructions.map(|text| text.chars().take(200).collect());
                 self.effects.note("judgment_awaited", Some(&stage.ref_id), asked);
             }
             Plan::Child(child) => self.start_child(at, child),
@@ -158,7 +156,8 @@ impl Step<'_> {
     /// Appends synthetic stages of a stage and begins them, side by side.
     pub(crate) fn add_parts(&mut self, at: usize, synthetic: Synthetic, parts: Vec<Part>) {
         let Some(stage) = self.stage(at) else { return };
-        let (parent, ref_id) = (stage.id.clone(), stage.ref_id.clone());
+        let (parent, ref_id, asked_by) =
+            (stage.id.clone(), stage.ref_id.clone(), stage.kind.clone());
         let (back_off_ms, tries_before) = (stage.back_off_ms, stage.tries_before);
         let (mark, timeout_ms) = match synthetic {
             Synthetic::Before => ('<', None),
@@ -166,8 +165,10 @@ impl Step<'_> {
         };
         for (number, part) in (1..).zip(parts) {
             self.document.stages.push(Stage {
-                kind: part.kind,
+                kind: part.kind.to_owned(),
                 name: part.name,
+                part: Some(part.key),
+                asked_by: Some(asked_by.clone()),
                 parent: Some(parent.clone()),
                 synthetic,
                 on_failure: part.on_failure,
@@ -213,11 +214,7 @@ impl Step<'_> {
 
 /// What the child is told about its beginning. The parent is given by reference: small, and without what
 /// started its own parent.
-fn child_trigger(
-    document: &crate::Document,
-    child: &Child,
-    stage: Option<&Stage>,
-) -> Map<String, Value> {
+fn child_trigger(document: &Document, child: &Child, stage: Option<&Stage>) -> Map<String, Value> {
     let mut own = document.trigger.clone();
     own.remove("parentExecution");
     let parent = serde_json::json!({
@@ -240,17 +237,16 @@ fn child_trigger(
     trigger
 }
 
-/// Whether a person may leave a stage of this type out while it runs. Source: Orca's `canManuallySkip`.
+/// Whether a person may leave a stage of this type out while it runs.
 pub(crate) fn skippable(stage: &Stage) -> bool {
-    match StageType::of(&stage.kind) {
-        Some(StageType::Wait | StageType::ManualJudgment) => true,
-        Some(
-            StageType::Bake
-            | StageType::Deploy
-            | StageType::CheckPreconditions
-            | StageType::EvaluateVariables
-            | StageType::Pipeline,
-        )
-        | None => false,
-    }
+    stages::of(&stage.kind).is_some_and(|entry| entry.skippable)
+}
+
+/// What a stage that begins comes to.
+pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {
+    // `start` refuses a pipeline with other types before anything runs.
+    let unknown =
+        || stages::user_failure(format!("stage type `{}` cannot run here", stage.kind), None);
+    let entry = stages::of(&stage.kind).ok_or_else(unknown)?;
+    (entry.plan)(&StageContext { document, stage })
 }

@@ -1,12 +1,13 @@
 //! Orders of people to one execution. Each is checked whole before anything changes.
 
-use model::{ExecutionStatus, StageId, stages::JudgmentStage};
+use model::{ExecutionStatus, StageId};
 use serde_json::{Value, json};
+use stages::user_failure;
 use wire::{Control, Judgment, TaskFailure};
 
 use crate::{
     begin::skippable,
-    document::{Document, Pause, StageState, Work, user_failure},
+    document::{Document, Pause, StageState, Work},
     restart,
     step::{Rejection, Step},
 };
@@ -100,14 +101,13 @@ fn judge(
     let at = find(step.document, id)?;
     let now_ms = step.now_ms;
     let Some(stage) = step.document.stages.get_mut(at) else { return Ok(()) };
-    if !matches!(stage.state, StageState::Running(Work::Judging)) {
+    let StageState::Running(Work::Judging { choices }) = &stage.state else {
         return unfit(format!(
             "stage `{}` does not wait for a judgment, it is {}",
             stage.name,
             stage.status()
         ));
-    }
-    let choices = JudgmentStage::choices(stage.config());
+    };
     if let Some(input) = input
         && !choices.is_empty()
         && !choices.iter().any(|choice| choice == input)
@@ -169,7 +169,7 @@ fn skip_wait(step: &mut Step<'_>, user: &str, id: &StageId) -> Result<(), Reject
             Work::Held
             | Work::Children
             | Work::OnFailure { .. }
-            | Work::Judging
+            | Work::Judging { .. }
             | Work::Child { .. }
             | Work::Task { .. }
             | Work::BackingOff { .. } => {}

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{ExecutionId, ExecutionStatus, Pool, StageId, TaskId, pipeline::OnFailure};
+use model::{ExecutionId, ExecutionStatus, OnFailure, PartKey, Pool, StageId, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wire::{FailureKind, TaskFailure};
+use stages::Until;
+use wire::TaskFailure;
 
 use crate::facts::Policy;
 
@@ -119,6 +120,12 @@ pub struct Stage {
     /// The stage it is a part of.
     #[serde(default, skip_serializing_if = "is_default")]
     pub parent: Option<StageId>,
+    /// What makes it this part of that stage and no other.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub part: Option<PartKey>,
+    /// The type of the stage that asked for this part: results go back to it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub asked_by: Option<String>,
     /// Where it stands to the stage it is a part of, if it is.
     #[serde(default, skip_serializing_if = "is_default")]
     pub synthetic: Synthetic,
@@ -235,7 +242,10 @@ pub enum Work {
         until_ms: u64,
     },
     /// A person decides.
-    Judging,
+    Judging {
+        /// The answers that are offered; any, or none, will do when it is empty.
+        choices: Vec<String>,
+    },
     /// Another execution does it.
     Child {
         /// Which.
@@ -281,16 +291,6 @@ pub enum Work {
         /// When.
         due_ms: u64,
     },
-}
-
-/// When a stage that starts another pipeline is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Until {
-    /// Once it exists.
-    Started,
-    /// Once it is over, and as it ended.
-    Complete,
 }
 
 /// A try that is over.
@@ -344,7 +344,7 @@ impl Document {
                 | Work::OnFailure { .. }
                 | Work::Window { .. }
                 | Work::Waiting { .. }
-                | Work::Judging
+                | Work::Judging { .. }
                 | Work::Child { .. }
                 | Work::BackingOff { .. },
             )
@@ -406,6 +406,8 @@ impl Stage {
             name: String::new(),
             requires: Vec::new(),
             parent: None,
+            part: None,
+            asked_by: None,
             synthetic: Synthetic::Before,
             on_failure: OnFailure::HaltPipeline,
             config: Map::new(),
@@ -440,9 +442,4 @@ impl Stage {
     pub fn config(&self) -> &Map<String, Value> {
         self.evaluated.as_ref().unwrap_or(&self.config)
     }
-}
-
-/// A failure nobody outside can mend by trying again.
-pub(crate) fn user_failure(message: String, hint: Option<String>) -> TaskFailure {
-    TaskFailure { kind: FailureKind::User, message, detail: None, hint }
 }

@@ -10,11 +10,11 @@ mod absorb;
 mod advance;
 mod begin;
 mod build;
+mod context;
 mod control;
 mod document;
 mod effects;
 mod evaluate;
-mod expressions;
 mod facts;
 mod index;
 mod nesting;
@@ -23,7 +23,6 @@ mod overgrown;
 mod restart;
 mod run_plan;
 mod slot;
-mod stage_types;
 mod start;
 mod step;
 mod survey;
@@ -37,8 +36,7 @@ pub use build::{
     Build, BuildArtifact, Match, TriggerMiss, constraints_met, match_build, trigger_of_build,
 };
 pub use document::{
-    Attempt, Canceled, Document, Pause, Queue, Run, SCHEMA, Stage, StageState, Synthetic, Until,
-    Work,
+    Attempt, Canceled, Document, Pause, Queue, Run, SCHEMA, Stage, StageState, Synthetic, Work,
 };
 pub use effects::{Dispatch, Effects, Reopen, SlotChange, TimelineEvent};
 pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};

@@ -5,10 +5,11 @@
 //! it ends. Here they run side by side, and a canceled execution has none.
 
 use model::ExecutionStatus;
+use stages::Part;
 
 use crate::{
+    context::{StageContext, ended_parts},
     document::{Stage, StageState, Synthetic, Work},
-    stage_types::{self, Part},
     step::Step,
     work,
 };
@@ -46,7 +47,9 @@ impl Step<'_> {
         }
         let parts: Vec<&Stage> =
             self.index.parts(at).iter().filter_map(|part| self.stage(*part)).collect();
-        stage_types::on_failure(self.document, stage, &parts)
+        let Some(entry) = stages::of(&stage.kind) else { return Vec::new() };
+        let context = StageContext { document: self.document, stage };
+        (entry.after_failure)(&context, &ended_parts(self.document, &parts))
     }
 
     /// A failed stage is over when all its on-failure stages are, however they ended.

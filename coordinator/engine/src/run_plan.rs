@@ -7,15 +7,17 @@
 pub(crate) mod action;
 mod resolved;
 
-use model::{ExecutionStatus, pipeline::Pipeline};
+use definitions::Pipeline;
+use model::ExecutionStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use stages::Condition;
 
 pub use self::{action::Action, resolved::Resolved};
 use crate::{
+    begin,
     document::{Document, Stage, StageState},
-    expressions::{self, Condition},
-    stage_types,
+    evaluate,
     start::{self, Origin},
     window, work,
 };
@@ -161,7 +163,7 @@ impl Planner {
             return Outcome::NotReached;
         }
         let mut outcome = Outcome::Runs;
-        match expressions::enabled(&self.document, stage) {
+        match evaluate::enabled(&self.document, stage) {
             Condition::True => {}
             Condition::False(text) => {
                 found.reason = Some(format!("its condition is false: {text}"));
@@ -183,7 +185,7 @@ impl Planner {
                 return Outcome::Fails;
             }
         }
-        let evaluated = expressions::evaluated_config(&self.document, stage);
+        let evaluated = evaluate::evaluated_config(&self.document, stage);
         found.expressions = resolved::of(&stage.config, &evaluated);
         let failed = evaluated.failed;
         if let Some(stage) = self.document.stages.get_mut(at) {
@@ -192,7 +194,7 @@ impl Planner {
         let Some(stage) = self.document.stages.get(at) else { return Outcome::NotReached };
         let planned = match failed {
             Some(failure) => Err(failure),
-            None => stage_types::plan(&self.document, stage),
+            None => begin::plan(&self.document, stage),
         };
         match planned {
             Ok(plan) => {

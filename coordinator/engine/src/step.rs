@@ -216,7 +216,7 @@ fn next_look_at(document: &Document, stage: &Stage, facts: &Facts, now_ms: u64) 
         Work::Child { execution, .. } => {
             (!facts.children.contains_key(execution)).then_some(now_ms + CHILD_LOOK_MS)
         }
-        Work::Held | Work::Children | Work::OnFailure { .. } | Work::Judging => None,
+        Work::Held | Work::Children | Work::OnFailure { .. } | Work::Judging { .. } => None,
     };
     let deadline_ms = stage.deadline_ms().filter(|_| document.canceled.is_none());
     match (due_ms, deadline_ms) {

@@ -182,7 +182,7 @@ fn tasks(stage: &Stage) -> Vec<TaskView> {
             | Work::OnFailure { .. }
             | Work::Window { .. }
             | Work::Waiting { .. }
-            | Work::Judging
+            | Work::Judging { .. }
             | Work::Child { .. },
         )
         | StageState::Done(_) => None,

@@ -2,19 +2,14 @@
 
 use std::time::Duration;
 
-use model::{
-    ExecutionId, ExecutionStatus, Pool, TaskId, limits, pipeline::OnFailure, stages::StageRules,
-};
-use serde_json::{Map, Value};
-use wire::{
-    BakeImage, CallMode, CreateGroup, FailureKind, OperationCall, TaskFailure, TaskOutcome,
-};
+use model::{ExecutionId, ExecutionStatus, OnFailure, Pool, TaskId, limits};
+use stages::StageRules;
+use wire::{FailureKind, TaskFailure, TaskOutcome};
 
 use crate::{
     document::{Attempt, Stage, StageState, Work},
     effects::{Dispatch, Effects},
     facts::Lease,
-    stage_types::{bake, deploy},
 };
 
 /// How long a task that was told to stop, and that nobody holds, is given to be claimed by a worker
@@ -216,7 +211,12 @@ fn finish(
     let mut next = None;
     match outcome {
         TaskOutcome::Succeeded { result } => {
-            stage.outputs = outputs(&request, result, &stage.config);
+            // A result goes back to the type that asked; one that nobody asked for is a dry run's.
+            let asked_by = stage.asked_by.as_deref().unwrap_or(&stage.kind);
+            stage.outputs = match stages::of(asked_by) {
+                Some(entry) => entry.operation_outputs(&stage.config, result),
+                None => result,
+            };
             effects.note("task_succeeded", Some(&stage.ref_id), None);
         }
         TaskOutcome::Failed { failure } => {
@@ -246,21 +246,6 @@ fn finish(
     }
     effects.unlock.push(task.owner());
     close(stage, status, now_ms, effects);
-}
-
-/// What a stage gives to others when its call has succeeded; the answer to a preview as it came.
-fn outputs(
-    call: &str,
-    result: Map<String, Value>,
-    config: &Map<String, Value>,
-) -> Map<String, Value> {
-    // It was written here. A document that was changed by hand loses the names of the outputs, not the result.
-    let Ok(call) = OperationCall::parse(call) else { return result };
-    match call.mode {
-        CallMode::Run if call.is::<BakeImage>() => bake::outputs(&result, config),
-        CallMode::Run if call.is::<CreateGroup>() => deploy::outputs(&result),
-        CallMode::Run | CallMode::Preview { .. } => result,
-    }
 }
 
 const fn may_retry(failure: &TaskFailure, tried: u32) -> bool {
@@ -368,7 +353,7 @@ pub(crate) fn cancel(
             effects.unlock.push(task.owner());
             close(stage, ExecutionStatus::Canceled, now_ms, effects);
         }
-        StageState::Running(Work::Waiting { .. } | Work::Window { .. } | Work::Judging) => {
+        StageState::Running(Work::Waiting { .. } | Work::Window { .. } | Work::Judging { .. }) => {
             close(stage, ExecutionStatus::Canceled, now_ms, effects);
         }
         StageState::NotStarted

@@ -236,7 +236,7 @@ async fn poison_is_parked_with_its_reason_and_harms_nobody() {
         task: nobodys_task(),
         pool: model::Pool::Bake,
         epoch: 1,
-        call: r#"{"operation":"image.bake/1","mode":"run","request":{"region":"us-east-1"}}"#
+        call: r#"{"operation":"image.bake/1","pool":"bake","mode":"run","request":{"region":"us-east-1"}}"#
             .to_owned(),
     };
     stranger.publish("task", "bake", &serde_json::to_vec(&forged).unwrap()).await;

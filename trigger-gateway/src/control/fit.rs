@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use model::{ExecutionId, ExecutionStatus, StageId, stages::JudgmentStage};
+use model::{ExecutionId, ExecutionStatus, StageId};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use store::ExecutionRow;
@@ -186,7 +186,7 @@ impl Shown {
             let due = Stage::waits_for_judgment;
             return Err(self.nothing_due(judged, "no-judgment-due", "a judgment", due));
         }
-        let offered = JudgmentStage::choices(&judged.context);
+        let offered = stages::judgment_choices(&judged.context);
         if let Some(wanted) = &input
             && !offered.is_empty()
             && !offered.contains(wanted)

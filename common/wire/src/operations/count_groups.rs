@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Pool, stages::Comparison};
+use model::{Comparison, Pool};
 use serde::{Deserialize, Serialize};
 
 use crate::Operation;

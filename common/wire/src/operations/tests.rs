@@ -25,7 +25,8 @@ fn names_say_their_version_and_are_unique() {
 fn a_call_is_read_as_it_was_written_and_names_its_operation() {
     let call = OperationCall::run::<BakeImage>(&bake());
     let text = call.text();
-    assert!(text.starts_with(r#"{"operation":"image.bake/1","mode":"run","request":{"#), "{text}");
+    let start = r#"{"operation":"image.bake/1","pool":"bake","mode":"run","request":{"#;
+    assert!(text.starts_with(start), "{text}");
     assert_eq!(OperationCall::parse(&text).unwrap(), call);
     assert_eq!(call.request::<BakeImage>().unwrap(), bake());
     let other = call.request::<CreateGroup>().unwrap_err().to_string();
@@ -35,7 +36,8 @@ fn a_call_is_read_as_it_was_written_and_names_its_operation() {
     let read = OperationCall::parse(&call.text()).unwrap();
     assert_eq!(read.mode, CallMode::Preview { to_come: vec!["ami-later".to_owned()] });
     assert!(call.text().contains(r#""mode":{"preview":{"to_come":["ami-later"]}}"#));
-    for odd in ["", "{}", r#"{"operation":"image.bake/1","mode":"fly","request":{}}"#] {
+    for odd in ["", "{}", r#"{"operation":"image.bake/1","pool":"bake","mode":"fly","request":{}}"#]
+    {
         assert!(OperationCall::parse(odd).is_err(), "{odd}");
     }
 }

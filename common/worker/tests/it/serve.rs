@@ -129,8 +129,8 @@ async fn a_panic_is_a_failure_of_the_task_and_not_of_the_worker() {
 async fn a_committed_request_nobody_can_read_is_a_failure_that_says_so() {
     let world = World::new().await;
     let serving = world.serve(1);
-    let request = json!({ "operation": "test.act/1", "mode": "run", "request": { "do": "fly" } });
-    let mode = json!({ "operation": "test.act/1", "mode": "fly", "request": { "do": "succeed" } });
+    let request = json!({ "operation": "test.act/1", "pool": "bake", "mode": "run", "request": { "do": "fly" } });
+    let mode = json!({ "operation": "test.act/1", "pool": "bake", "mode": "fly", "request": { "do": "succeed" } });
     for (name, call, what) in [
         (
             "E1",
@@ -157,7 +157,7 @@ async fn an_operation_the_worker_does_not_know_is_a_failure_that_names_it_and_sa
     let world = World::new().await;
     let serving = world.serve(1);
     for (name, operation) in [("E1", "test.act/2"), ("E2", "image.find/1")] {
-        let call = json!({ "operation": operation, "mode": "run", "request": { "do": "succeed" } });
+        let call = json!({ "operation": operation, "pool": "bake", "mode": "run", "request": { "do": "succeed" } });
         let message = world.dispatch_text(name, call.to_string()).await;
         world.send(&message).await;
         let failure = world.result(&message).await["failure"].clone();

@@ -127,7 +127,8 @@ fn any_stage(world: &World, which: Index) -> StageId {
 }
 
 fn judging(world: &World) -> Vec<StageId> {
-    let waits = |stage: &&engine::Stage| stage.state == StageState::Running(Work::Judging);
+    let waits =
+        |stage: &&engine::Stage| matches!(stage.state, StageState::Running(Work::Judging { .. }));
     world.document.stages.iter().filter(waits).map(|stage| stage.id.clone()).collect()
 }
 

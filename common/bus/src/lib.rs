@@ -1,7 +1,4 @@
-//! The broker behind one seam, two implementations: lapin and in-process.
-//!
-//! A publish that returns `Ok` is confirmed by the broker and reached a queue. Everything is at
-//! least once: what was not settled when its consumer went away is delivered again.
+#![doc = include_str!("../README.md")]
 
 mod amqp;
 mod api;

@@ -119,16 +119,16 @@ mod tests {
         );
         let routes: Vec<(String, &str)> =
             Route::all().map(|route| (route.exchange(), route.key())).collect();
-        let named = |exchange: &str, key: &'static str| (exchange.to_owned(), key);
+        let way = |exchange: &str, key: &'static str| (exchange.to_owned(), key);
         assert_eq!(
             routes,
             [
-                named("dead", "parked"),
-                named("cancel", ""),
-                named("task", "bake"),
-                named("result.bake", "result"),
-                named("task", "deploy"),
-                named("result.deploy", "result"),
+                way("dead", "parked"),
+                way("cancel", ""),
+                way("task", "bake"),
+                way("result.bake", "result"),
+                way("task", "deploy"),
+                way("result.deploy", "result"),
             ]
         );
     }

@@ -136,7 +136,10 @@ impl Progress {
     pub(crate) fn found_base(&mut self, base: Base) {
         *self = match std::mem::take(self) {
             Self::Begun | Self::Based { .. } => Self::Based { base },
-            later => later,
+            later @ (Self::Planned { .. }
+            | Self::Building { .. }
+            | Self::Imaging { .. }
+            | Self::Done { .. }) => later,
         };
     }
 
@@ -144,7 +147,11 @@ impl Progress {
     pub(crate) fn planned(&mut self, plan: Plan) {
         *self = match std::mem::take(self) {
             Self::Based { base } => Self::Planned { base, plan },
-            other => other,
+            other @ (Self::Begun
+            | Self::Planned { .. }
+            | Self::Building { .. }
+            | Self::Imaging { .. }
+            | Self::Done { .. }) => other,
         };
     }
 
@@ -154,7 +161,7 @@ impl Progress {
             Self::Planned { base, plan }
             | Self::Building { base, plan, .. }
             | Self::Imaging { base, plan, .. } => Self::Building { base, plan, lost, builder },
-            other => other,
+            other @ (Self::Begun | Self::Based { .. } | Self::Done { .. }) => other,
         };
     }
 
@@ -162,7 +169,11 @@ impl Progress {
     pub(crate) fn was_not_started(&mut self) {
         *self = match std::mem::take(self) {
             Self::Building { base, plan, .. } => Self::Planned { base, plan },
-            other => other,
+            other @ (Self::Begun
+            | Self::Based { .. }
+            | Self::Planned { .. }
+            | Self::Imaging { .. }
+            | Self::Done { .. }) => other,
         };
     }
 
@@ -172,7 +183,11 @@ impl Progress {
             Self::Building { base, plan, lost, builder } => {
                 Self::Imaging { base, plan, lost, builder, image }
             }
-            other => other,
+            other @ (Self::Begun
+            | Self::Based { .. }
+            | Self::Planned { .. }
+            | Self::Imaging { .. }
+            | Self::Done { .. }) => other,
         };
     }
 
@@ -182,7 +197,11 @@ impl Progress {
             Self::Imaging { base, plan, lost, builder, .. } => {
                 Self::Building { base, plan, lost, builder }
             }
-            other => other,
+            other @ (Self::Begun
+            | Self::Based { .. }
+            | Self::Planned { .. }
+            | Self::Building { .. }
+            | Self::Done { .. }) => other,
         };
     }
 

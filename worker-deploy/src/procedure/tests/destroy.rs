@@ -28,11 +28,12 @@ async fn failed_deploy() -> (Arc<TestCloud>, Deployer, Durable) {
     let (cloud, deployer, durable) = world().await;
     cloud.state().sick.insert(NEW.to_owned());
     failed(deployer.deploy(&undone(), durable.lease().await.context()).await);
-    let mut state = cloud.state();
-    assert_eq!(state.groups[NEW].tags[tags::TAKES_OVER], "not-yet");
-    state.ledger.clear();
-    state.calls = 0;
-    drop(state);
+    {
+        let mut state = cloud.state();
+        assert_eq!(state.groups[NEW].tags[tags::TAKES_OVER], "not-yet");
+        state.ledger.clear();
+        state.calls = 0;
+    }
     (cloud, deployer, Durable::after().await)
 }
 
@@ -102,7 +103,7 @@ async fn cut_everywhere(what: &str, cut: impl Fn(usize, &TestCloud, &TestTask)) 
 #[tokio::test(start_paused = true)]
 async fn a_crash_after_any_save_or_call_is_continued() {
     let saves = cut_everywhere("save", |save, _, lease| {
-        lease.lose_after_saves(u32::try_from(save).unwrap())
+        lease.lose_after_saves(u32::try_from(save).unwrap());
     })
     .await;
     assert!(saves >= 5, "{saves} saves");

@@ -57,10 +57,11 @@ async fn policy(store: &SharedStore, pipeline_id: &str) -> Result<Option<Policy>
 
 /// Executions a stage has started and looks at, with the keys of the events that start them.
 fn children_of(document: &Document) -> Vec<(ExecutionId, String)> {
-    let child = |stage: &engine::Stage| match &stage.state {
-        StageState::Running(Work::Child { execution, attempt, .. }) => {
-            Some((execution.clone(), StartChild::key_of(&document.id, &stage.id, *attempt)))
-        }
+    let child = |stage: &engine::Stage| match stage.state() {
+        StageState::Running(Work::Child(child)) => Some((
+            child.execution.clone(),
+            StartChild::key_of(&document.id, &stage.id, child.attempt),
+        )),
         StageState::NotStarted | StageState::Running(_) | StageState::Done(_) => None,
     };
     document.stages.iter().filter_map(child).collect()

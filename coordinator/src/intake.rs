@@ -6,8 +6,13 @@ mod orders;
 mod plans;
 mod starts;
 
+use std::panic::AssertUnwindSafe;
+
 use engine::{Input, Origin};
-use futures::stream::{FuturesUnordered, StreamExt as _};
+use futures::{
+    FutureExt as _,
+    stream::{FuturesUnordered, StreamExt as _},
+};
 use metrics::counter;
 use model::{ExecutionId, pipeline::Pipeline};
 use runtime::Chain;
@@ -15,7 +20,7 @@ use serde_json::{Value, json};
 use store::{SharedStore, StoreError, StoredEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, instrument, warn};
+use tracing::{error, info, instrument, warn};
 use wire::Event;
 
 use crate::{
@@ -104,7 +109,13 @@ impl Intake {
                 return;
             }
         };
-        let outcome = match self.act(&stored, now_ms).await {
+        // A bug of the engine in one event must not end the others.
+        let acted = AssertUnwindSafe(self.act(&stored, now_ms)).catch_unwind().await;
+        let Ok(acted) = acted else {
+            error!("an event made the program panic: this is a bug; the event is left for later");
+            return;
+        };
+        let outcome = match acted {
             Ok(outcome) => outcome,
             // It stays hidden for a while and is due again then.
             Err(error) => {

@@ -10,6 +10,7 @@ mod control;
 mod deploy;
 mod event;
 mod question;
+mod standing;
 mod task;
 mod topology;
 mod view;
@@ -22,6 +23,7 @@ pub use event::{Event, ManualStart, ReportedBuild, StartChild};
 pub use question::{
     Ask, BakeInquiry, BakeOutlook, BakeTask, DeployInquiry, DeployOutlook, DeployTask, GroupOutlook,
 };
+pub use standing::{Awaits, ExecutionOrder, StageOrder};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,
 };

@@ -4,10 +4,7 @@ use model::stages::StageRules;
 use serde_json::{Map, Value};
 use wire::TaskFailure;
 
-use crate::{
-    document::{Document, Stage},
-    evaluate, stage_types,
-};
+use crate::{document::Document, evaluate, stage::Stage, stage_types};
 
 /// What a condition came to.
 pub(crate) enum Condition {

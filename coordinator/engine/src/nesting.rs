@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::document::{Document, Until};
+use crate::{document::Document, state::Until};
 
 /// How many executions are above this one.
 const DEPTH: &str = "pipelineDepth";

@@ -18,7 +18,7 @@ use model::{
 use serde_json::{Map, Value};
 use wire::TaskFailure;
 
-use crate::document::{Document, Stage, user_failure};
+use crate::{document::Document, failure::user_failure, stage::Stage};
 
 /// What a stage does once it begins.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,7 +65,7 @@ pub(crate) struct Child {
     /// Its parameters.
     pub(crate) parameters: Map<String, Value>,
     /// When the stage is over.
-    pub(crate) until: crate::document::Until,
+    pub(crate) until: crate::state::Until,
 }
 
 /// A synthetic stage to be.

@@ -16,9 +16,7 @@ use serde_json::Value;
 use wire::TaskFailure;
 
 use crate::{
-    document::{Document, Stage, user_failure},
-    expressions,
-    stage_types::unreadable,
+    document::Document, expressions, failure::user_failure, stage::Stage, stage_types::unreadable,
 };
 
 /// The zone when nobody says one. Source: Orca.
@@ -224,7 +222,7 @@ mod tests {
                 time_zone: None,
             };
             let document = start::blank(&pipeline, origin, 0);
-            jitter_ms(&document, &document.stages[0], jitter)
+            jitter_ms(&document, document.stages.iter().next().unwrap(), jitter)
         };
         let found: BTreeSet<u64> = (0..100).map(delay).collect();
         found.into_iter().map(|delay_ms| delay_ms / 1_000).collect()

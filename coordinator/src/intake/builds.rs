@@ -127,7 +127,9 @@ impl Intake {
         };
         self.start(&pipeline, origin, now_ms).await.map_err(|error| match error {
             ApplyError::Refused { reason, .. } => Refused::Never(reason),
-            ApplyError::Store { .. } | ApplyError::Contended(_) => Refused::Failed(error.into()),
+            ApplyError::Store { .. } | ApplyError::Contended(_) | ApplyError::Unwritable { .. } => {
+                Refused::Failed(error.into())
+            }
         })
     }
 

@@ -8,8 +8,9 @@ use wire::{
 };
 
 use crate::{
-    document::{Stage, Until},
+    stage::Stage,
     stage_types::{Child, Part, Plan},
+    state::Until,
 };
 
 /// One thing a stage does.

@@ -13,7 +13,9 @@ use wire::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec, TaskFailu
 
 use crate::{
     build,
-    document::{Document, Stage, user_failure},
+    document::Document,
+    failure::user_failure,
+    stage::Stage,
     stage_types::{Part, Plan, unreadable},
 };
 
@@ -173,8 +175,8 @@ pub(crate) fn outputs(
 
 /// Outputs of the whole stage: one entry for each region.
 pub(crate) fn gather(parts: &[&Stage]) -> Map<String, Value> {
-    let baked = parts.iter().filter(|part| part.outputs.contains_key("ami"));
-    let details: Vec<Value> = baked.map(|part| Value::Object(part.outputs.clone())).collect();
+    let baked = parts.iter().filter(|part| part.run.outputs.contains_key("ami"));
+    let details: Vec<Value> = baked.map(|part| Value::Object(part.run.outputs.clone())).collect();
     let mut outputs = Map::new();
     outputs.insert("deploymentDetails".to_owned(), Value::Array(details));
     outputs

@@ -4,9 +4,12 @@ use model::{limits, stages::PipelineStage};
 use wire::TaskFailure;
 
 use crate::{
-    document::{Document, Stage, Until, user_failure},
+    document::Document,
+    failure::user_failure,
     nesting,
+    stage::Stage,
     stage_types::{Child, Plan, unreadable},
+    state::Until,
 };
 
 pub(crate) fn plan(document: &Document, stage: &Stage) -> Result<Plan, TaskFailure> {

@@ -12,7 +12,9 @@ use wire::{
 
 use crate::{
     build,
-    document::{Document, Stage, user_failure},
+    document::Document,
+    failure::user_failure,
+    stage::Stage,
     stage_types::{Part, Plan, unreadable},
 };
 
@@ -111,7 +113,7 @@ pub(crate) fn on_failure(document: &Document, stage: &Stage, parts: &[&Stage]) -
         .iter()
         .flat_map(|cluster| cluster.regions.iter().map(move |region| (cluster, region.as_str())));
     let failed = |part: &Stage| {
-        let late = stage.timed_out && part.status() == ExecutionStatus::Canceled;
+        let late = stage.run.timed_out && part.status() == ExecutionStatus::Canceled;
         part.status().is_failure() || late
     };
     let work = parts.iter().filter(|part| part.kind == KIND);
@@ -123,7 +125,7 @@ pub(crate) fn on_failure(document: &Document, stage: &Stage, parts: &[&Stage]) -
 }
 
 fn destruction(document: &Document, (cluster, region): (&Cluster, &str), failed: &Stage) -> Part {
-    let tries = failed.attempts.iter().map(|attempt| TaskId {
+    let tries = failed.run.attempts.iter().map(|attempt| TaskId {
         execution: document.id.clone(),
         stage: failed.id.clone(),
         attempt: attempt.number,
@@ -174,7 +176,7 @@ fn image(
 }
 
 fn image_in(stage: &Stage, region: &str) -> Option<String> {
-    let details = stage.outputs.get("deploymentDetails")?.as_array()?;
+    let details = stage.run.outputs.get("deploymentDetails")?.as_array()?;
     let fits = |detail: &&Value| {
         let place = detail.get("region").and_then(Value::as_str);
         place == Some(region) || place == Some("global")
@@ -202,7 +204,7 @@ pub(crate) fn gather(parts: &[&Stage]) -> Map<String, Value> {
     let mut groups: Map<String, Value> = Map::new();
     let mut destroyed = Vec::new();
     for part in parts {
-        if let Some(Value::Object(here)) = part.outputs.get("deploy.server.groups") {
+        if let Some(Value::Object(here)) = part.run.outputs.get("deploy.server.groups") {
             for (region, names) in here {
                 let all = groups.entry(region.clone()).or_insert_with(|| Value::Array(Vec::new()));
                 if let (Value::Array(all), Value::Array(names)) = (all, names) {
@@ -210,7 +212,7 @@ pub(crate) fn gather(parts: &[&Stage]) -> Map<String, Value> {
                 }
             }
         }
-        if let Some(Value::Array(gone)) = part.outputs.get("destroyedServerGroups") {
+        if let Some(Value::Array(gone)) = part.run.outputs.get("destroyedServerGroups") {
             destroyed.extend(gone.iter().cloned());
         }
     }

@@ -9,9 +9,11 @@ use wire::{Ask, ClusterCheck, TaskFailure};
 
 use crate::{
     build,
-    document::{Document, Stage, user_failure},
+    document::Document,
     evaluate,
     expressions::{self, Condition},
+    failure::user_failure,
+    stage::Stage,
     stage_types::{Part, Plan, unreadable},
 };
 

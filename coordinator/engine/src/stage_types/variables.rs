@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 use wire::TaskFailure;
 
 use crate::{
-    document::{Document, Stage},
+    document::Document,
     evaluate,
+    stage::Stage,
     stage_types::{Plan, unreadable},
 };
 

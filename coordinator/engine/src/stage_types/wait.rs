@@ -4,7 +4,7 @@ use model::stages::WaitStage;
 use wire::TaskFailure;
 
 use crate::{
-    document::Stage,
+    stage::Stage,
     stage_types::{Plan, unreadable},
 };
 

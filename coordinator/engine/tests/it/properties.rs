@@ -1,11 +1,11 @@
 //! Whatever the order of events: safe at every step, and over once the faults stop.
 
-use engine::{Input, StageState, Synthetic, Work};
+use engine::{Await, Input, StageState, Work};
 use model::{ExecutionStatus, StageId, TaskId};
 use proptest::{prelude::*, sample::Index, test_runner::FileFailurePersistence};
 use wire::{Control, FailureKind, Judgment, TaskOutcome};
 
-use crate::world::{LEASE_MS, World, outcome_of, pipeline};
+use crate::world::{LEASE_MS, World, nth, outcome_of, pipeline};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -123,11 +123,13 @@ fn live(world: &World) -> Vec<TaskId> {
 }
 
 fn any_stage(world: &World, which: Index) -> StageId {
-    which.get(&world.document.stages).id.clone()
+    nth(&world.document, which.index(world.document.stages.len())).id.clone()
 }
 
 fn judging(world: &World) -> Vec<StageId> {
-    let waits = |stage: &&engine::Stage| stage.state == StageState::Running(Work::Judging);
+    let waits = |stage: &&engine::Stage| {
+        matches!(stage.state(), StageState::Running(Work::Awaiting(Await::Person { .. })))
+    };
     world.document.stages.iter().filter(waits).map(|stage| stage.id.clone()).collect()
 }
 
@@ -195,9 +197,9 @@ fn check_end(world: &World) {
 /// were not.
 fn check_on_failure(world: &World) {
     for stage in world.document.top_level() {
-        let after = |part: &&engine::Stage| part.synthetic == Synthetic::After;
+        let after = |part: &&engine::Stage| part.follows_failure();
         let failed = |part: &&engine::Stage| {
-            let late = stage.timed_out && part.status() == ExecutionStatus::Canceled;
+            let late = stage.run.timed_out && part.status() == ExecutionStatus::Canceled;
             !after(part) && (part.status() == ExecutionStatus::Terminal || late)
         };
         let parts: Vec<&engine::Stage> = world.document.children(&stage.id).collect();
@@ -311,7 +313,7 @@ proptest! {
         drive_to_the_end(&mut world);
         check_end(&world);
         // A restart of any stage that was over, and everything behind it, ends as well.
-        let first = world.document.stages[0].id.clone();
+        let first = nth(&world.document, 0).id.clone();
         if world.order(Control::RestartStage { stage: first }).is_ok() {
             drive_to_the_end(&mut world);
             check_end(&world);

@@ -32,9 +32,9 @@ impl Step<'_> {
             Work::Operation(_) => self.absorb_operation(ix),
             Work::Child(_) => self.absorb_child(ix),
             // What is to stop is not tried again first.
-            Work::BackingOff { due_ms, .. } => {
+            Work::BackingOff { pool, attempt, request, due_ms } => {
                 if due(*due_ms) && self.document().canceled.is_none() {
-                    self.next_try(ix);
+                    self.dispatch_try(ix, *pool, *attempt, request.clone());
                 }
             }
             Work::Awaiting(Await::Time { until_ms }) => {

@@ -2,6 +2,7 @@
 
 use crate::{
     ending::{ending, ready},
+    stage::Stage,
     step::Step,
 };
 
@@ -31,7 +32,7 @@ impl Step<'_> {
                     self.stop(ix);
                 }
                 self.settle_parents();
-                if !self.document().stages.iter().any(|stage| stage.is_running()) {
+                if !self.document().stages.iter().any(Stage::is_running) {
                     self.complete(status);
                     return;
                 }

@@ -96,6 +96,15 @@ impl<'a> IntoIterator for &'a Stages {
     }
 }
 
+impl<'a> IntoIterator for &'a mut Stages {
+    type Item = &'a mut Stage;
+    type IntoIter = std::slice::IterMut<'a, Stage>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter_mut()
+    }
+}
+
 impl Index<StageIndex> for Stages {
     type Output = Stage;
 

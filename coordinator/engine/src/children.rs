@@ -47,8 +47,7 @@ impl Step<'_> {
     /// Brings a stage up to date with the execution that works for it.
     pub(crate) fn absorb_child(&mut self, ix: StageIndex) {
         let facts = self.facts;
-        let StageState::Running(Work::Child(child)) = self.stage(ix).state() else { return };
-        let child = child.clone();
+        let child = self.stage(ix).run.state.child().clone();
         let Some(fact) = facts.children.get(&child.execution) else { return };
         match fact {
             ChildFact::Refused { reason } => {
@@ -94,7 +93,7 @@ impl Step<'_> {
         let reason = Some(format!("its parent, execution {id}, was stopped"));
         let by = self.document().canceled.as_ref().map(|canceled| canceled.by.clone());
         let user = by.unwrap_or_else(|| "bowline".to_owned());
-        self.run(ix).state.child().stop = ChildStop::Sent;
+        self.run(ix).state.child_mut().stop = ChildStop::Sent;
         self.note(ix, "child_canceled", Some(format!("execution {execution} is canceled with it")));
         let key = format!("cancel-child/{execution}");
         self.effects.events.push((key, Event::Cancel { execution, user, reason }));

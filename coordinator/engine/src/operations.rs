@@ -26,18 +26,14 @@ impl Step<'_> {
         self.dispatch_try(ix, pool, attempt, request);
     }
 
-    /// Begins the next try, once it is due.
-    pub(crate) fn next_try(&mut self, ix: StageIndex) {
-        let StageState::Running(Work::BackingOff { pool, attempt, request, .. }) =
-            self.stage(ix).state()
-        else {
-            return;
-        };
-        let (pool, attempt, request) = (*pool, *attempt, request.clone());
-        self.dispatch_try(ix, pool, attempt, request);
-    }
-
-    fn dispatch_try(&mut self, ix: StageIndex, pool: Pool, attempt: u32, request: String) {
+    /// Begins a try: its first dispatch, with a number of its own.
+    pub(crate) fn dispatch_try(
+        &mut self,
+        ix: StageIndex,
+        pool: Pool,
+        attempt: u32,
+        request: String,
+    ) {
         let now_ms = self.now_ms;
         let task = self.document().task_id(self.stage(ix), attempt);
         let line = Line("task_dispatched", Some(task.to_string()));
@@ -58,17 +54,13 @@ impl Step<'_> {
         self.go(ix, StageState::Running(Work::Operation(operation)), Some(line));
     }
 
-    /// Brings a stage that runs `operation` up to date with what the store says about its task. While the
+    /// Brings a stage that runs an operation up to date with what the store says about its task. While the
     /// execution is paused, only a result counts.
     pub(crate) fn absorb_operation(&mut self, ix: StageIndex) {
         let facts = self.facts;
-        let StageState::Running(Work::Operation(operation)) = self.stage(ix).state() else {
-            return;
-        };
-        let task = self.document().task_id(self.stage(ix), operation.attempt);
-        let lease = facts.leases.get(&task);
+        let lease = facts.leases.get(&self.current_task(ix));
         if let Some(outcome) = lease.and_then(|lease| lease.result.as_ref()) {
-            self.finish_try(ix, operation.clone(), outcome.clone());
+            self.finish_try(ix, outcome.clone());
             return;
         }
         if self.paused() {
@@ -79,36 +71,46 @@ impl Step<'_> {
             return;
         }
         match lease.filter(|lease| lease.claimed) {
-            Some(lease) => self.replace_worker(ix, operation.clone(), lease),
-            None => self.await_claim(ix, operation.clone()),
+            Some(lease) => self.replace_worker(ix, lease),
+            None => self.await_claim(ix),
         }
     }
 
+    fn current(&self, ix: StageIndex) -> &Operation {
+        self.stage(ix).run.state.operation()
+    }
+
+    fn current_task(&self, ix: StageIndex) -> TaskId {
+        self.document().task_id(self.stage(ix), self.current(ix).attempt)
+    }
+
     /// No worker has claimed it: the message is published again; or the try ends, when it was to stop anyway.
-    fn await_claim(&mut self, ix: StageIndex, operation: Operation) {
-        let now_ms = self.now_ms;
+    fn await_claim(&mut self, ix: StageIndex) {
+        let (now_ms, operation) = (self.now_ms, self.current(ix));
+        let due_ms = operation.published_ms + publish_again_after_ms(operation.publishes);
         if let Some(asked_ms) = operation.canceling_ms {
             // Nothing was ever done for a first epoch; a later one may have left something behind,
             // which only a worker can clean up.
             if operation.epoch == 1 && asked_ms + CANCEL_GRACE_MS <= now_ms {
                 let detail = "it had not begun".to_owned();
-                self.finish_try(ix, operation, TaskOutcome::Canceled { detail });
+                self.finish_try(ix, TaskOutcome::Canceled { detail });
                 return;
             }
         }
-        if operation.published_ms + publish_again_after_ms(operation.publishes) <= now_ms {
-            let current = self.run(ix).state.operation();
-            current.published_ms = now_ms;
-            current.publishes += 1;
-            let task = self.document().task_id(self.stage(ix), operation.attempt);
+        if due_ms <= now_ms {
+            let operation = self.run(ix).state.operation_mut();
+            operation.published_ms = now_ms;
+            operation.publishes += 1;
+            let task = self.current_task(ix);
             self.note(ix, "task_published_again", Some(task.to_string()));
-            self.publish(task, operation.epoch, operation);
+            self.publish(ix, task);
         }
     }
 
     /// The worker that had it gave it up or fell silent: the same try goes to another one, which joins.
-    fn replace_worker(&mut self, ix: StageIndex, operation: Operation, lease: &Lease) {
-        let (now_ms, pool) = (self.now_ms, operation.pool);
+    fn replace_worker(&mut self, ix: StageIndex, lease: &Lease) {
+        let (now_ms, operation) = (self.now_ms, self.current(ix));
+        let pool = operation.pool;
         let progress = lease.checkpoints > operation.checkpoints;
         let fruitless = if progress { 0 } else { operation.fruitless + 1 };
         if fruitless >= limits::EPOCHS_WITHOUT_PROGRESS_MAX {
@@ -120,75 +122,80 @@ impl Step<'_> {
                 detail: None,
                 hint: Some(format!("look at the logs of the {pool} workers around this time")),
             };
-            self.finish_try(ix, operation, TaskOutcome::Failed { failure });
+            self.finish_try(ix, TaskOutcome::Failed { failure });
             return;
         }
-        let epoch = operation.epoch + 1;
-        let current = self.run(ix).state.operation();
-        current.fruitless = fruitless;
-        current.checkpoints = lease.checkpoints;
-        current.epoch = epoch;
-        current.published_ms = now_ms;
-        current.publishes = 1;
-        let task = self.document().task_id(self.stage(ix), operation.attempt);
-        if operation.canceling_ms.is_some() {
+        let operation = self.run(ix).state.operation_mut();
+        operation.fruitless = fruitless;
+        operation.checkpoints = lease.checkpoints;
+        operation.epoch += 1;
+        operation.published_ms = now_ms;
+        operation.publishes = 1;
+        let (epoch, stops) = (operation.epoch, operation.canceling_ms.is_some());
+        let task = self.current_task(ix);
+        if stops {
             self.effects.cancel.push(task.clone());
         }
         let detail = format!("{task} goes to another worker, epoch {epoch}");
         self.note(ix, "worker_lost", Some(detail));
-        self.publish(task, epoch, operation);
+        self.publish(ix, task);
     }
 
-    fn publish(&mut self, task: TaskId, epoch: u32, operation: Operation) {
-        let (kind, request) = (operation.pool, operation.request);
-        self.effects.dispatch.push(Dispatch { task, kind, epoch, request });
+    fn publish(&mut self, ix: StageIndex, task: TaskId) {
+        let Operation { pool, epoch, request, .. } = self.current(ix);
+        let message = Dispatch { task, kind: *pool, epoch: *epoch, request: request.clone() };
+        self.effects.dispatch.push(message);
     }
 
     /// Ends a try, and with it the stage unless another try may help.
-    fn finish_try(&mut self, ix: StageIndex, operation: Operation, outcome: TaskOutcome) {
-        let task = self.document().task_id(self.stage(ix), operation.attempt);
+    fn finish_try(&mut self, ix: StageIndex, outcome: TaskOutcome) {
+        let task = self.current_task(ix);
         self.effects.retire.push(task.clone());
-        let mut next = None;
-        let (status, failure) = match outcome {
-            TaskOutcome::Succeeded { result } => {
-                let outputs = self.outputs_of(ix, operation.pool, result);
-                self.run(ix).outputs = outputs;
-                self.note(ix, "task_succeeded", None);
-                (ExecutionStatus::Succeeded, None)
-            }
-            TaskOutcome::Failed { failure } => {
-                self.note(ix, "task_failed", Some(failure.message.clone()));
-                let run = &self.stage(ix).run;
-                let tried = operation.attempt.saturating_sub(run.tries_before);
-                if may_retry(&failure, tried) && operation.canceling_ms.is_none() {
-                    let pause_ms = back_off_ms(tried).max(run.limits.back_off_ms.unwrap_or(0));
-                    next = Some(self.now_ms.saturating_add(pause_ms));
-                } else {
-                    self.run(ix).failure = Some(failure.clone());
-                }
-                (ExecutionStatus::Terminal, Some(failure))
-            }
-            TaskOutcome::Canceled { detail } => {
-                self.note(ix, "task_canceled", Some(detail.clone()));
-                self.run(ix).outputs.insert("canceled".to_owned(), detail.into());
-                (ExecutionStatus::Canceled, None)
-            }
-        };
-        let attempt = Attempt {
-            number: operation.attempt,
-            status,
-            started_ms: operation.started_ms,
-            ended_ms: self.now_ms,
-            failure,
-        };
-        self.run(ix).attempts.push(attempt);
-        if let Some(due_ms) = next {
-            let Operation { pool, attempt, request, .. } = operation;
-            let work = Work::BackingOff { pool, attempt: attempt + 1, request, due_ms };
+        let (status, failure, next_ms) = self.outcome_of(ix, outcome);
+        let &Operation { pool, attempt: number, started_ms, .. } = self.current(ix);
+        let ended_ms = self.now_ms;
+        self.run(ix).attempts.push(Attempt { number, status, started_ms, ended_ms, failure });
+        if let Some(due_ms) = next_ms {
+            let request = self.current(ix).request.clone();
+            let work = Work::BackingOff { pool, attempt: number + 1, request, due_ms };
             self.go(ix, StageState::Running(work), None);
         } else {
             self.effects.unlock.push(task.owner());
             self.close(ix, status);
+        }
+    }
+
+    /// Notes how a try ended: its status, why it failed, and when the next one begins if another may help.
+    fn outcome_of(
+        &mut self,
+        ix: StageIndex,
+        outcome: TaskOutcome,
+    ) -> (ExecutionStatus, Option<TaskFailure>, Option<u64>) {
+        match outcome {
+            TaskOutcome::Succeeded { result } => {
+                let outputs = self.outputs_of(ix, self.current(ix).pool, result);
+                self.run(ix).outputs = outputs;
+                self.note(ix, "task_succeeded", None);
+                (ExecutionStatus::Succeeded, None, None)
+            }
+            TaskOutcome::Failed { failure } => {
+                self.note(ix, "task_failed", Some(failure.message.clone()));
+                let (run, operation) = (&self.stage(ix).run, self.current(ix));
+                let tried = operation.attempt.saturating_sub(run.tries_before);
+                let mut next_ms = None;
+                if may_retry(&failure, tried) && operation.canceling_ms.is_none() {
+                    let pause_ms = back_off_ms(tried).max(run.limits.back_off_ms.unwrap_or(0));
+                    next_ms = Some(self.now_ms.saturating_add(pause_ms));
+                } else {
+                    self.run(ix).failure = Some(failure.clone());
+                }
+                (ExecutionStatus::Terminal, Some(failure), next_ms)
+            }
+            TaskOutcome::Canceled { detail } => {
+                self.note(ix, "task_canceled", Some(detail.clone()));
+                self.run(ix).outputs.insert("canceled".to_owned(), detail.into());
+                (ExecutionStatus::Canceled, None, None)
+            }
         }
     }
 

@@ -32,7 +32,7 @@ pub fn end_overgrown(
         return Err(Rejection::AlreadyComplete);
     }
     let mut slimmed = document.clone();
-    for stage in slimmed.stages.iter_mut() {
+    for stage in &mut slimmed.stages {
         slim(stage);
     }
     let reason = format!("its record would be {bytes} bytes long, {bytes_max} are allowed");

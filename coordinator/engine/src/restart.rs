@@ -53,7 +53,7 @@ fn again(step: &Step<'_>, ix: StageIndex, complete: bool) -> Vec<StageIndex> {
 
 /// What had failed beside it stops nothing any more.
 fn overrule(step: &mut Step<'_>) {
-    for stage in step.change().stages.iter_mut() {
+    for stage in &mut step.change().stages {
         if stage.part.is_none() && stage.status().halts() {
             stage.run.overruled = true;
         }

@@ -23,14 +23,14 @@ impl Step<'_> {
                 if operation.canceling_ms.is_none() {
                     let now_ms = self.now_ms;
                     let task = self.document().task_of(self.stage(ix));
-                    self.run(ix).state.operation().canceling_ms = Some(now_ms);
+                    self.run(ix).state.operation_mut().canceling_ms = Some(now_ms);
                     self.note(ix, "task_told_to_stop", None);
                     self.effects.cancel.extend(task);
                 }
             }
             StageState::Running(Work::Child(child)) => {
                 if child.stop == ChildStop::No {
-                    self.run(ix).state.child().stop = ChildStop::Wanted;
+                    self.run(ix).state.child_mut().stop = ChildStop::Wanted;
                     self.note(ix, "child_told_to_stop", None);
                 }
                 self.absorb_child(ix);

@@ -118,39 +118,66 @@ impl State {
         self.0 = to;
     }
 
+    /// The operation that runs.
+    ///
+    /// # Panics
+    ///
+    /// When none runs: only a bug in this crate can ask for it then.
+    pub(crate) fn operation(&self) -> &Operation {
+        match &self.0 {
+            StageState::Running(Work::Operation(operation)) => operation,
+            other @ (StageState::NotStarted | StageState::Running(_) | StageState::Done(_)) => {
+                unexpected("an operation", other)
+            }
+        }
+    }
+
     /// The operation that runs, to count its dispatches.
     ///
     /// # Panics
     ///
-    /// When none runs.
-    pub(crate) fn operation(&mut self) -> &mut Operation {
-        let running = match &mut self.0 {
-            StageState::Running(Work::Operation(operation)) => Some(operation),
-            StageState::NotStarted | StageState::Running(_) | StageState::Done(_) => None,
-        };
-        #[expect(
-            clippy::expect_used,
-            reason = "only a bug in this crate can ask a stage without one"
-        )]
-        running.expect("an operation runs")
+    /// As [`State::operation`].
+    pub(crate) fn operation_mut(&mut self) -> &mut Operation {
+        match &mut self.0 {
+            StageState::Running(Work::Operation(operation)) => operation,
+            other @ (StageState::NotStarted | StageState::Running(_) | StageState::Done(_)) => {
+                unexpected("an operation", other)
+            }
+        }
+    }
+
+    /// The other execution that runs for the stage.
+    ///
+    /// # Panics
+    ///
+    /// When none does: only a bug in this crate can ask for it then.
+    pub(crate) fn child(&self) -> &ChildRun {
+        match &self.0 {
+            StageState::Running(Work::Child(child)) => child,
+            other @ (StageState::NotStarted | StageState::Running(_) | StageState::Done(_)) => {
+                unexpected("another execution", other)
+            }
+        }
     }
 
     /// The other execution that runs for the stage, to note that it is to stop.
     ///
     /// # Panics
     ///
-    /// When none does.
-    pub(crate) fn child(&mut self) -> &mut ChildRun {
-        let running = match &mut self.0 {
-            StageState::Running(Work::Child(child)) => Some(child),
-            StageState::NotStarted | StageState::Running(_) | StageState::Done(_) => None,
-        };
-        #[expect(
-            clippy::expect_used,
-            reason = "only a bug in this crate can ask a stage without one"
-        )]
-        running.expect("another execution runs for the stage")
+    /// As [`State::child`].
+    pub(crate) fn child_mut(&mut self) -> &mut ChildRun {
+        match &mut self.0 {
+            StageState::Running(Work::Child(child)) => child,
+            other @ (StageState::NotStarted | StageState::Running(_) | StageState::Done(_)) => {
+                unexpected("another execution", other)
+            }
+        }
     }
+}
+
+#[expect(clippy::panic, reason = "a bug must not change a document; see `step`")]
+fn unexpected(wanted: &str, state: &StageState) -> ! {
+    panic!("a stage that is {:?} does not run {wanted}", Node::of(state))
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ pub fn view(document: &Document) -> ExecutionView {
     for stage in &mut view.stages {
         stage.orders = taken.remove(&stage.id).unwrap_or_default();
     }
-    let takes = |order: &ExecutionOrder| orders::of_execution(document, *order).is_ok();
-    view.orders = ExecutionOrder::ALL.into_iter().filter(takes).collect();
+    let fits = |order: &ExecutionOrder| orders::of_execution(document, *order).is_ok();
+    view.orders = ExecutionOrder::ALL.into_iter().filter(fits).collect();
     view
 }
 

@@ -9,7 +9,7 @@ use store::{EventAccepted, EventRow, EventState};
 use tokio::time::{Instant, timeout};
 use wire::Event;
 
-use crate::{answer::ask, events::parsed, http::Gateway, problem::Problem, webhook::encode};
+use crate::{answer::ask, events::parsed, problem::Problem, state::Gateway, webhook::encode};
 
 /// How long an answer waits for what was asked to be carried out. It will be anyway.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

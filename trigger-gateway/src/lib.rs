@@ -18,6 +18,7 @@ mod intake;
 pub mod jenkins;
 mod problem;
 mod start;
+mod state;
 mod webhook;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -27,7 +28,7 @@ use store::SharedStore;
 
 pub use config::{Config, GatewayConfig};
 
-use crate::http::Gateway;
+use crate::state::Gateway;
 
 /// A gateway could not be started.
 #[derive(Debug, thiserror::Error)]

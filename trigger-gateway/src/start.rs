@@ -26,9 +26,9 @@ use crate::{
     answer::{Segments, ask, read_body},
     definitions,
     events::parsed,
-    http::Gateway,
     intake::{self, Accepted, PATIENCE, Settling},
     problem::Problem,
+    state::Gateway,
 };
 
 /// How long a dry run may take: it may have to ask Jenkins for the build, and workers what they see.

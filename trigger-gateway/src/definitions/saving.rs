@@ -16,8 +16,8 @@ use super::{definition, if_match, members::with_members};
 use crate::{
     access,
     answer::{Params, Segments, ask, read_body},
-    http::Gateway,
     problem::Problem,
+    state::Gateway,
 };
 
 /// How a save is asked for.

@@ -1,9 +1,9 @@
 //! Whatever the order of events: safe at every step, and over once the faults stop.
 
-use engine::{Await, Input, StageState, Work};
+use engine::{Await, Input, Rejection, StageState, Work};
 use model::{ExecutionStatus, StageId, TaskId};
 use proptest::{prelude::*, sample::Index, test_runner::FileFailurePersistence};
-use wire::{Control, FailureKind, Judgment, TaskOutcome};
+use wire::{Control, ExecutionOrder, FailureKind, Judgment, StageOrder, TaskOutcome};
 
 use crate::world::{LEASE_MS, World, nth, outcome_of, pipeline};
 
@@ -216,6 +216,51 @@ fn check_on_failure(world: &World) {
     }
 }
 
+/// The view offers exactly the orders that are accepted; all others are refused with a reason and change
+/// nothing.
+fn check_orders(world: &World) {
+    let view = engine::view(&world.document);
+    let takes = |control: Control| {
+        let mut document = world.document.clone();
+        let input = Input::Control { user: "eve".to_owned(), control };
+        let result = engine::step(&mut document, &input, &world.facts(), world.now_ms);
+        if let Err(rejection) = &result {
+            assert_eq!(document, world.document, "{input:?}");
+            assert!(!rejection.to_string().is_empty(), "{input:?}");
+            assert_ne!(*rejection, Rejection::NothingToDo, "{input:?}");
+        }
+        result.is_ok()
+    };
+    for order in ExecutionOrder::ALL {
+        let control = match order {
+            ExecutionOrder::Pause => Control::Pause,
+            ExecutionOrder::Resume => Control::Resume,
+            // A cancel is an input of its own.
+            ExecutionOrder::Cancel => {
+                let live = !world.complete() && world.document.canceled.is_none();
+                assert_eq!(view.orders.contains(&order), live);
+                continue;
+            }
+        };
+        assert_eq!(view.orders.contains(&order), takes(control), "{order:?}");
+    }
+    for shown in &view.stages {
+        for order in StageOrder::ALL {
+            let stage = shown.id.clone();
+            let control = match order {
+                StageOrder::Restart => Control::RestartStage { stage },
+                StageOrder::Judge => {
+                    Control::Judge { stage, decision: Judgment::Continue, input: None }
+                }
+                StageOrder::SkipWait => Control::SkipWait { stage },
+                StageOrder::Skip => Control::SkipStage { stage },
+            };
+            let offered = shown.orders.contains(&order);
+            assert_eq!(offered, takes(control), "{order:?} of {}", shown.ref_id);
+        }
+    }
+}
+
 fn act(world: &mut World, action: &Action) {
     let tasks = live(world);
     match action {
@@ -285,11 +330,15 @@ proptest! {
         schedule in prop::collection::vec(actions(), 0..80),
     ) {
         let mut world = World::start(&pipeline(&words));
-        for action in &schedule {
+        for (number, action) in schedule.iter().enumerate() {
             act(&mut world, action);
+            if number % 8 == 0 {
+                check_orders(&world);
+            }
         }
         drive_to_the_end(&mut world);
         check_end(&world);
+        check_orders(&world);
     }
 }
 

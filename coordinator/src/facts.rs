@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use definitions::Pipeline;
 use engine::{ChildFact, Document, Facts, Input, Lease, Place, Policy, SlotFact, StageState, Work};
-use model::{ExecutionId, pipeline::Pipeline};
+use model::ExecutionId;
 use serde_json::Value;
 use store::{EventState, LeaseRow, SharedStore, SlotEntry, SlotState, StoreError, StoredExecution};
 use wire::{ExecutionView, StartChild, TaskOutcome};

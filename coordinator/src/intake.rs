@@ -8,13 +8,14 @@ mod starts;
 
 use std::panic::AssertUnwindSafe;
 
+use definitions::Pipeline;
 use engine::{Input, Origin};
 use futures::{
     FutureExt as _,
     stream::{FuturesUnordered, StreamExt as _},
 };
 use metrics::counter;
-use model::{ExecutionId, pipeline::Pipeline};
+use model::ExecutionId;
 use runtime::Chain;
 use serde_json::{Value, json};
 use store::{SharedStore, StoreError, StoredEvent};

@@ -9,9 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use definitions::Pipeline;
 use engine::watch::{self, Listed, Memory, Watchers};
 use metrics::{counter, gauge, histogram};
-use model::{jenkins::JobName, pipeline::Pipeline};
+use model::jenkins::JobName;
 use runtime::Chain;
 use store::{EventAccepted, EventRow, SharedStore, StoreError};
 use tokio_util::sync::CancellationToken;

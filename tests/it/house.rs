@@ -11,14 +11,32 @@ const PLAN: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     ("expression", &["model"]),
     ("wire", &["model"]),
-    ("engine", &["expression", "model", "wire"]),
+    ("stages", &["expression", "model", "wire"]),
+    ("definitions", &["expression", "model", "stages", "wire"]),
+    ("engine", &["definitions", "expression", "model", "stages", "wire"]),
     ("store", &["model"]),
     ("bus", &["model", "wire"]),
     ("worker", &["bus", "model", "runtime", "store", "wire"]),
-    ("coordinator", &["bus", "engine", "model", "runtime", "store", "wire"]),
+    (
+        "coordinator",
+        &[
+            "bus",
+            "definitions",
+            "engine",
+            "expression",
+            "model",
+            "runtime",
+            "stages",
+            "store",
+            "wire",
+        ],
+    ),
     ("worker-bake", &["bus", "model", "runtime", "store", "wire", "worker"]),
     ("worker-deploy", &["bus", "model", "runtime", "store", "wire", "worker"]),
-    ("trigger-gateway", &["expression", "model", "runtime", "store", "wire"]),
+    (
+        "trigger-gateway",
+        &["definitions", "expression", "model", "runtime", "stages", "store", "wire"],
+    ),
     ("fake-aws", &["model", "runtime", "wire", "worker-bake", "worker-deploy"]),
     ("fake-jenkins", &["model", "runtime", "wire"]),
     ("fault-proxy", &["runtime"]),
@@ -29,11 +47,13 @@ const PLAN: &[(&str, &[&str])] = &[
         &[
             "bus",
             "coordinator",
+            "definitions",
             "expression",
             "fake-aws",
             "fake-jenkins",
             "model",
             "runtime",
+            "stages",
             "store",
             "trigger-gateway",
             "wire",
@@ -47,6 +67,7 @@ const PLAN: &[(&str, &[&str])] = &[
         &[
             "bus",
             "coordinator",
+            "definitions",
             "engine",
             "expression",
             "fake-aws",
@@ -58,7 +79,10 @@ const PLAN: &[(&str, &[&str])] = &[
             "worker-bake",
         ],
     ),
-    ("fuzz", &["engine", "expression", "model", "trigger-gateway", "wire", "worker-bake"]),
+    (
+        "fuzz",
+        &["definitions", "engine", "expression", "model", "trigger-gateway", "wire", "worker-bake"],
+    ),
     (
         "simulation",
         &[
@@ -80,7 +104,7 @@ const PLAN: &[(&str, &[&str])] = &[
 ];
 
 /// Packages without I/O, and what they may use from outside.
-const PURE: &[&str] = &["model", "wire", "expression", "engine"];
+const PURE: &[&str] = &["model", "wire", "expression", "stages", "definitions", "engine"];
 const PURE_MAY_USE: &[&str] = &[
     "base64",
     "form_urlencoded",

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ::definitions::Pipeline;
 use axum::{
     Json,
     body::Body,
@@ -15,7 +16,6 @@ use model::{
     ExecutionId,
     limits::{SURVEY_TIMEOUT, WEBHOOK_BYTES_MAX},
     parameters::{ParameterProblem, resolve_parameters},
-    pipeline::Pipeline,
 };
 use serde_json::{Map, Value, json};
 use store::PipelineRow;

@@ -1,20 +1,17 @@
 //! The beginning of a stage: may it run, is it time, what does it do.
 
-use model::stages::StageRules;
 use serde_json::Value;
+use stages::{Condition, Done, Plan, Question, StageRules};
 
 use crate::{
     arena::StageIndex,
-    expressions::{self, Condition},
+    context, evaluate,
     stage::{PartOf, RunLimits, Stage, Synthetic},
-    stage_types::{self, Plan},
     state::{Await, StageState, Work},
     step::{Line, Step},
     window::{self, Opening},
 };
 
-/// How long a judgment waits when its stage does not say. Source: Orca.
-const JUDGMENT_TIMEOUT_MS: u64 = 3 * 24 * 3_600_000;
 /// How long a time window is waited for. Source: Orca.
 const WINDOW_TIMEOUT_MS: u64 = 7 * 24 * 3_600_000;
 
@@ -31,7 +28,7 @@ impl Step<'_> {
         }
         // Source: Orca; without an expression, or with a blank one, the stage runs.
         let condition = rules.condition.map_or(Condition::True, |text| {
-            expressions::condition(self.document(), self.stage(ix), &text)
+            evaluate::condition(self.document(), self.stage(ix), &text)
         });
         match condition {
             Condition::True => {}
@@ -61,7 +58,11 @@ impl Step<'_> {
         let mut part = Stage {
             kind: "restrictExecutionDuringTimeWindow".to_owned(),
             name: "Restrict execution during time window".to_owned(),
-            part: Some(PartOf { parent: stage.id.clone(), synthetic: Synthetic::Before }),
+            part: Some(PartOf {
+                parent: stage.id.clone(),
+                synthetic: Synthetic::Before,
+                key: None,
+            }),
             ..Stage::blank(&self.document().id, &format!("{}<0", stage.ref_id))
         };
         for key in ["restrictedExecutionWindow", "skipWindowText"] {
@@ -79,7 +80,7 @@ impl Step<'_> {
 
     /// Evaluates, plans and begins what a stage does.
     pub(crate) fn begin_work(&mut self, ix: StageIndex) {
-        let evaluated = expressions::evaluated_config(self.document(), self.stage(ix));
+        let evaluated = evaluate::evaluated_config(self.document(), self.stage(ix));
         let rules = StageRules::of(&evaluated.config);
         let differs = evaluated.config != self.stage(ix).config;
         let run = self.run(ix);
@@ -96,7 +97,7 @@ impl Step<'_> {
             self.fail(ix, failure);
             return;
         }
-        match stage_types::plan(self.document(), self.stage(ix)) {
+        match context::plan(self.document(), self.stage(ix)) {
             Ok(plan) => self.carry_out(ix, plan),
             Err(failure) => self.fail(ix, failure),
         }
@@ -106,31 +107,27 @@ impl Step<'_> {
     pub(crate) fn carry_out(&mut self, ix: StageIndex, plan: Plan) {
         match plan {
             Plan::Parts(parts) => self.begin_parts(ix, parts),
-            Plan::Done { status, outputs, context, failure } => {
+            Plan::Done(Done { status, outputs, context, failure }) => {
                 let run = self.run(ix);
                 run.outputs = outputs;
                 run.context.extend(context);
                 run.failure = failure;
                 self.close(ix, status);
             }
-            Plan::Task { kind, request } => self.begin_operation(ix, kind, request),
-            Plan::Wait { time_ms } => {
+            Plan::Operation(call) => self.begin_operation(ix, call.pool, call.request),
+            Plan::Await(stages::Await::Time { time_ms }) => {
                 let until_ms = self.now_ms.saturating_add(time_ms);
-                self.run(ix).tell("waitUntil", until_ms);
                 let work = Work::Awaiting(Await::Time { until_ms });
                 self.go(ix, StageState::Running(work), None);
             }
-            Plan::Judge => self.await_judgment(ix),
+            Plan::Await(stages::Await::Person(question)) => self.await_judgment(ix, question),
             Plan::Child(child) => self.start_child(ix, child),
         }
     }
 
-    fn await_judgment(&mut self, ix: StageIndex) {
-        let (judgment, _) = model::stages::JudgmentStage::inspect(self.stage(ix).config());
-        let (instructions, choices, roles) = judgment
-            .map(|judgment| (judgment.instructions, judgment.inputs, judgment.roles))
-            .unwrap_or_default();
-        self.run(ix).limits.timeout_ms.get_or_insert(JUDGMENT_TIMEOUT_MS);
+    fn await_judgment(&mut self, ix: StageIndex, question: Question) {
+        let Question { instructions, choices, roles, timeout_ms } = question;
+        self.run(ix).limits.timeout_ms.get_or_insert(timeout_ms);
         let asked = instructions.as_ref().map(|text| text.chars().take(200).collect());
         let work = Work::Awaiting(Await::Person { instructions, choices, roles });
         self.go(ix, StageState::Running(work), Some(Line("judgment_awaited", asked)));

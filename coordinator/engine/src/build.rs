@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::{
-    jenkins::JobName,
-    pipeline::{JenkinsTrigger, Pipeline, TriggerKind},
-};
+use definitions::{JenkinsTrigger, Pipeline, TriggerKind};
+use model::jenkins::JobName;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -140,13 +138,6 @@ fn scm(json: &Value) -> Vec<Value> {
         }
     }
     found
-}
-
-/// File names the trigger's build archived. `None` when no build is known.
-pub(crate) fn artifact_names(trigger: &Map<String, Value>) -> Option<Vec<String>> {
-    let artifacts = trigger.get("buildInfo")?.get("artifacts")?.as_array()?;
-    let name = |artifact: &Value| artifact.get("fileName")?.as_str().map(str::to_owned);
-    Some(artifacts.iter().filter_map(name).collect())
 }
 
 /// JSON text of a request. Requests are plain data, so this does not fail; if it ever did, the

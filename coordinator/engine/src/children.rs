@@ -2,17 +2,16 @@
 
 use model::ExecutionStatus;
 use serde_json::{Map, Value};
+use stages::{Child, Until, user_failure};
 use wire::{Event, StartChild};
 
 use crate::{
     arena::StageIndex,
     document::Document,
     facts::ChildFact,
-    failure::user_failure,
     nesting,
     stage::Stage,
-    stage_types::Child,
-    state::{ChildRun, ChildStop, StageState, Until, Work},
+    state::{ChildRun, ChildStop, StageState, Work},
     step::{Line, Step},
 };
 

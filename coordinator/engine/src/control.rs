@@ -2,11 +2,11 @@
 
 use model::{ExecutionStatus, StageId};
 use serde_json::{Value, json};
+use stages::user_failure;
 use wire::{Control, ExecutionOrder, Judgment, StageOrder, TaskFailure};
 
 use crate::{
     arena::StageIndex,
-    failure::user_failure,
     orders::{StageOrders, find, of_execution},
     rejection::{Rejection, unfit},
     restart,

@@ -1,7 +1,7 @@
 //! What follows from the states of stages: what may start, what a stage or the whole comes to. Computed anew
 //! every time, never from counters.
 
-use model::{ExecutionStatus, pipeline::OnFailure};
+use model::{ExecutionStatus, OnFailure};
 
 use crate::{
     arena::StageIndex,

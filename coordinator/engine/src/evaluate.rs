@@ -6,17 +6,12 @@
 use std::collections::BTreeMap;
 
 use expression::{Evaluated, Facts, Limits, Scope, evaluate, mentions_expression};
-use model::stages::StageRules;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+use stages::{Condition, Evaluated as EvaluatedConfig, StageRules};
 use wire::{FailureKind, TaskFailure};
 
-use crate::{
-    document::Document,
-    expressions::{Condition, EvaluatedConfig},
-    stage::Stage,
-    view::without_orders,
-};
+use crate::{document::Document, stage::Stage, view::without_orders};
 
 /// Most failures told in the message of a stage that fails because of them.
 const FAILURES_TOLD_MAX: usize = 5;
@@ -181,4 +176,22 @@ pub(crate) fn condition(document: &Document, stage: &Stage, text: &str) -> Condi
             ),
         }),
     }
+}
+
+/// Judges `stageEnabled`. Source: Orca; without an expression, or with a blank one, the stage runs.
+pub(crate) fn enabled(document: &Document, stage: &Stage) -> Condition {
+    let text = StageRules::of(&stage.config).condition;
+    text.map_or(Condition::True, |text| condition(document, stage, &text))
+}
+
+/// The configuration of a stage that begins, but for what its type evaluates by itself.
+pub(crate) fn evaluated_config(document: &Document, stage: &Stage) -> EvaluatedConfig {
+    let mut config = stage.config.clone();
+    let own = stages::of(&stage.kind).and_then(|entry| entry.self_evaluated);
+    let own = own.and_then(|key| Some((key, config.remove(key)?)));
+    let mut evaluated = evaluated(document, stage, &Map::new(), config);
+    if let Some((key, value)) = own {
+        evaluated.config.insert(key.to_owned(), value);
+    }
+    evaluated
 }

@@ -10,7 +10,6 @@ use crate::{
     effects::Dispatch,
     facts::Lease,
     stage::Attempt,
-    stage_types::{bake, deploy},
     state::{Operation, StageState, Work},
     step::{Line, Step},
     wakes::{CANCEL_GRACE_MS, LEASE_SLACK_MS, publish_again_after_ms},
@@ -173,7 +172,7 @@ impl Step<'_> {
     ) -> (ExecutionStatus, Option<TaskFailure>, Option<u64>) {
         match outcome {
             TaskOutcome::Succeeded { result } => {
-                let outputs = self.outputs_of(ix, self.current(ix).pool, result);
+                let outputs = self.outputs_of(ix, result);
                 self.run(ix).outputs = outputs;
                 self.note(ix, "task_succeeded", None);
                 (ExecutionStatus::Succeeded, None, None)
@@ -199,17 +198,13 @@ impl Step<'_> {
         }
     }
 
-    /// What later stages may read of a result. The answers of a dry run stay as they came.
-    fn outputs_of(
-        &self,
-        ix: StageIndex,
-        pool: Pool,
-        result: Map<String, Value>,
-    ) -> Map<String, Value> {
-        match (self.document().purpose, pool) {
-            (Purpose::DryRun, _) => result,
-            (Purpose::Run, Pool::Bake) => bake::outputs(&result, &self.stage(ix).config),
-            (Purpose::Run, Pool::Deploy) => deploy::outputs(&result),
+    /// What later stages may read of a result: it goes back to the type of the stage that asked. The answers of
+    /// a dry run stay as they came.
+    fn outputs_of(&self, ix: StageIndex, result: Map<String, Value>) -> Map<String, Value> {
+        let asked_by = self.graph().parent(ix).unwrap_or(ix);
+        match (self.document().purpose, stages::of(&self.stage(asked_by).kind)) {
+            (Purpose::Run, Some(entry)) => entry.operation_outputs(&self.stage(ix).config, result),
+            (Purpose::Run | Purpose::DryRun, _) => result,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which orders an execution and its stages take now. The view offers exactly these, and an order is applied
 //! exactly when it is one of these: both ask here.
 
-use model::{ExecutionStatus, StageId, pipeline::StageType};
+use model::{ExecutionStatus, StageId};
 use wire::{ExecutionOrder, StageOrder};
 
 use crate::{
@@ -10,7 +10,6 @@ use crate::{
     ending::ending,
     graph::Graph,
     rejection::{Rejection, unfit},
-    stage::Stage,
     state::{Await, StageState, Work},
 };
 
@@ -161,7 +160,7 @@ impl<'a> StageOrders<'a> {
     fn skip(&self, ix: StageIndex) -> Result<(), Rejection> {
         live(self.document)?;
         let stage = &self.document.stages[ix];
-        if !skippable(stage) {
+        if !stages::of(&stage.kind).is_some_and(|entry| entry.skippable) {
             return unfit(format!(
                 "stage `{}` is a `{}`; only `wait` and `manualJudgment` stages can be skipped",
                 stage.name, stage.kind
@@ -171,20 +170,5 @@ impl<'a> StageOrders<'a> {
             return unfit(format!("stage `{}` is {}, not running", stage.name, stage.status()));
         }
         Ok(())
-    }
-}
-
-/// Whether a person may leave a stage of this type out while it runs. Source: Orca's `canManuallySkip`.
-fn skippable(stage: &Stage) -> bool {
-    match StageType::of(&stage.kind) {
-        Some(StageType::Wait | StageType::ManualJudgment) => true,
-        Some(
-            StageType::Bake
-            | StageType::Deploy
-            | StageType::CheckPreconditions
-            | StageType::EvaluateVariables
-            | StageType::Pipeline,
-        )
-        | None => false,
     }
 }

@@ -5,12 +5,13 @@
 //! about how it ends. Here they run side by side, and a canceled execution has none.
 
 use model::{ExecutionStatus, limits};
+use stages::Part;
 
 use crate::{
     arena::StageIndex,
+    context,
     ending::{ending, judged, status_of_parts},
     stage::{PartOf, Stage, Synthetic},
-    stage_types::{self, Part},
     state::{StageState, Work},
     step::{Line, Step},
     wakes::millis,
@@ -33,9 +34,9 @@ impl Step<'_> {
             let parent = self.stage(ix);
             let ref_id = format!("{}{mark}{number}", parent.ref_id);
             let mut stage = Stage {
-                kind: part.kind,
+                kind: part.kind.to_owned(),
                 name: part.name,
-                part: Some(PartOf { parent: parent.id.clone(), synthetic }),
+                part: Some(PartOf { parent: parent.id.clone(), synthetic, key: Some(part.key) }),
                 on_failure: part.on_failure,
                 config: part.config,
                 ..Stage::blank(&self.document().id, &ref_id)
@@ -97,7 +98,7 @@ impl Step<'_> {
         let parts = self.parts_of(ix);
         let Some(status) = status_of_parts(&parts) else { return };
         let failure = parts.iter().find_map(|part| part.run.failure.clone());
-        let outputs = stage_types::outputs(self.stage(ix), &parts);
+        let outputs = context::outputs(self.document(), self.stage(ix), &parts);
         let following = self.planned_after_failure(ix, status);
         // While the execution is paused, nothing begins.
         if self.paused() && !following.is_empty() {
@@ -127,7 +128,7 @@ impl Step<'_> {
         if !judged(stage, status).is_failure() || self.document().canceled.is_some() {
             return Vec::new();
         }
-        stage_types::on_failure(self.document(), stage, &self.parts_of(ix))
+        context::after_failure(self.document(), stage, &self.parts_of(ix))
     }
 
     fn parts_of(&self, ix: StageIndex) -> Vec<&Stage> {

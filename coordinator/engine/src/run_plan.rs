@@ -7,18 +7,20 @@
 pub(crate) mod action;
 mod resolved;
 
-use model::{ExecutionStatus, pipeline::Pipeline};
+use definitions::Pipeline;
+use model::ExecutionStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use stages::Condition;
 
 pub use self::{action::Action, resolved::Resolved};
 use crate::{
     arena::StageIndex,
+    context,
     document::Document,
     ending::failure_status,
-    expressions::{self, Condition},
+    evaluate,
     stage::Stage,
-    stage_types,
     start::{self, Origin},
     state::StageState,
     window,
@@ -166,7 +168,7 @@ impl Planner {
             return Outcome::NotReached;
         }
         let mut outcome = Outcome::Runs;
-        match expressions::enabled(&self.document, stage) {
+        match evaluate::enabled(&self.document, stage) {
             Condition::True => {}
             Condition::False(text) => {
                 found.reason = Some(format!("its condition is false: {text}"));
@@ -188,14 +190,14 @@ impl Planner {
                 return Outcome::Fails;
             }
         }
-        let evaluated = expressions::evaluated_config(&self.document, stage);
+        let evaluated = evaluate::evaluated_config(&self.document, stage);
         found.expressions = resolved::of(&stage.config, &evaluated);
         let failed = evaluated.failed;
         self.document.stages[ix].run.evaluated = Some(evaluated.config);
         let stage = &self.document.stages[ix];
         let planned = match failed {
             Some(failure) => Err(failure),
-            None => stage_types::plan(&self.document, stage),
+            None => context::plan(&self.document, stage),
         };
         match planned {
             Ok(plan) => {

@@ -1,6 +1,6 @@
 //! A stage: what it is, how it runs, how it ran before.
 
-use model::{ExecutionId, ExecutionStatus, StageId, pipeline::OnFailure};
+use model::{ExecutionId, ExecutionStatus, OnFailure, PartKey, StageId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wire::TaskFailure;
@@ -52,7 +52,8 @@ pub struct PartOf {
     pub parent: StageId,
     /// When it runs.
     pub synthetic: Synthetic,
-    // The typed key of the part (account, region, …) belongs here.
+    /// What makes it this part of that stage and no other; `None` for a time window, of which there is one.
+    pub key: Option<PartKey>,
 }
 
 /// When a part runs, seen from the stage it belongs to.

@@ -1,10 +1,7 @@
 //! The beginning of an execution.
 
-use model::{
-    ExecutionId, ExecutionStatus,
-    pipeline::{Pipeline, StageType, known_stage_types},
-    stages,
-};
+use definitions::Pipeline;
+use model::{ExecutionId, ExecutionStatus};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -14,7 +11,6 @@ use crate::{
     facts::{Facts, Policy},
     nesting,
     stage::Stage,
-    stage_types::unreadable,
     step::Step,
     trigger,
 };
@@ -131,15 +127,15 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
         found.push("the pipeline has no stages".to_owned());
     }
     for stage in &pipeline.stages {
-        let obstacle = match StageType::of(&stage.kind) {
-            Some(kind) => {
-                let problems = stages::obstacles(kind, &stage.config);
-                (!problems.is_empty()).then(|| unreadable(&problems).message)
+        let obstacle = match stages::of(&stage.kind) {
+            Some(entry) => {
+                let problems = entry.obstacles(&stage.config);
+                (!problems.is_empty()).then(|| stages::unreadable(&problems).message)
             }
             None => Some(format!(
                 "stage type `{}` is not known here; {} are",
                 stage.kind,
-                listed(&known_stage_types())
+                listed(&stages::names().collect::<Vec<_>>())
             )),
         };
         found.extend(obstacle.map(|text| format!("stage `{}`: {text}", stage.name)));

@@ -2,6 +2,7 @@
 
 use model::{ExecutionId, ExecutionStatus, Pool};
 use serde::{Deserialize, Serialize};
+use stages::Until;
 
 /// Where a run of a stage stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,16 +96,6 @@ pub enum ChildStop {
     Wanted,
     /// Its cancel was sent.
     Sent,
-}
-
-/// When a stage that starts another pipeline is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Until {
-    /// Once the other execution exists.
-    Started,
-    /// Once the other execution is over, and as that ended.
-    Complete,
 }
 
 /// An operation that a worker carries out for a stage.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{ExecutionId, ExecutionStatus, Pool, limits, pipeline::OnFailure};
+use model::{ExecutionId, ExecutionStatus, OnFailure, Pool, limits};
 use serde_json::{Value, json};
 use wire::{Ask, BakeInquiry, BakeRequest, DeployInquiry, DeployRequest, TaskFailure};
 
@@ -16,7 +16,7 @@ use crate::{
     document::{Document, Purpose},
     effects::Effects,
     facts::{Facts, Policy},
-    run_plan::{Action, Outcome, RunPlan, StagePlan, action},
+    run_plan::{Action, Outcome, RunPlan, StagePlan},
     stage::Stage,
     step::Step,
     wakes::millis,
@@ -193,7 +193,7 @@ fn images_to_come(plan: &RunPlan) -> BTreeSet<String> {
     for stage in &plan.stages {
         for action in &stage.actions {
             if let Action::Bake { region, .. } = action {
-                found.insert(action::image_to_come(&stage.name, region));
+                found.insert(stages::image_to_come(&stage.name, region));
             }
         }
     }

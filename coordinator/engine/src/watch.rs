@@ -7,11 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{
-    ExecutionId,
-    jenkins::JobName,
-    pipeline::{Pipeline, TriggerKind},
-};
+use definitions::{Pipeline, TriggerKind};
+use model::{ExecutionId, jenkins::JobName};
 use serde_json::Value;
 
 use crate::build::event_key;
@@ -58,7 +55,7 @@ pub const LISTED_TREE: &str = "number,result,building,timestamp,duration";
 /// The jobs that enabled triggers of a pipeline name, with their controllers; none when it is disabled.
 pub fn watched_jobs(pipeline: &Pipeline) -> BTreeSet<(String, JobName)> {
     let triggers = pipeline.triggers.iter().filter(|trigger| trigger.enabled && !pipeline.disabled);
-    let job = |trigger: &model::pipeline::Trigger| match &trigger.kind {
+    let job = |trigger: &definitions::Trigger| match &trigger.kind {
         TriggerKind::Jenkins(jenkins) => {
             Some((jenkins.master.clone(), JobName::parse(&jenkins.job)))
         }

@@ -2,13 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use definitions::{JenkinsTrigger, Pipeline};
 use engine::{Build, Match, Origin, TriggerMiss};
-use model::{
-    ExecutionId,
-    jenkins::JobName,
-    limits,
-    pipeline::{JenkinsTrigger, Pipeline},
-};
+use model::{ExecutionId, jenkins::JobName, limits};
 use runtime::Chain;
 use serde_json::json;
 use store::PipelineRow;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use definitions::Pipeline;
 use engine::Origin;
-use model::{jenkins::JobName, pipeline::Pipeline};
+use model::jenkins::JobName;
 use runtime::Chain;
 use serde_json::{Map, Value, json};
 use store::PipelineRow;

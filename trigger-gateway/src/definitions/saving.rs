@@ -4,10 +4,8 @@
 use std::sync::Arc;
 
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
-use model::{
-    limits::PIPELINE_BYTES_MAX,
-    pipeline::{Parsed, Pipeline},
-};
+use definitions::{Parsed, Pipeline};
+use model::limits::PIPELINE_BYTES_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{PipelinePut, PipelineRow, PipelineWritten};
@@ -89,7 +87,7 @@ impl Draft {
         let text = String::from_utf8(bytes)
             .map_err(|_| Problem::bad_request("not-utf-8", "a definition is JSON in UTF-8"))?;
         let mut parsed = Pipeline::parse(&text);
-        expression::check_expressions(&text, &mut parsed);
+        parsed.check_expressions(&text);
         let count = parsed.errors().count();
         let Parsed { pipeline, problems, body: _ } = parsed;
         let Some(pipeline) = pipeline else {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use definitions::Pipeline;
 use engine::{Build, Match, Origin, TriggerMiss, constraints_met, match_build, trigger_of_build};
-use model::{jenkins::JobName, pipeline::Pipeline};
+use model::jenkins::JobName;
 use serde_json::{Value, json};
 use wire::BakeRequest;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use definitions::Pipeline;
 use engine::{Document, Facts, Input, Origin, Stage};
-use model::pipeline::Pipeline;
 use serde_json::{Map, Value, json};
 
 /// An execution that has just begun.

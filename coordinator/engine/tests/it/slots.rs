@@ -1,8 +1,9 @@
 //! Few executions of a pipeline at a time: who goes first, who is overtaken, and what people see.
 
 use crate::world::{World, pipeline};
+use definitions::Pipeline;
 use engine::{Effects, Input, Place, Policy, Rejection, SlotChange, SlotFact, SlotState};
-use model::{ExecutionId, pipeline::Pipeline};
+use model::ExecutionId;
 use wire::Control;
 
 fn limited(keep: bool) -> Pipeline {

@@ -133,7 +133,7 @@ fn view_says_what_a_stage_awaits_and_which_orders_it_takes() {
     assert_eq!(orders(&world), [ExecutionOrder::Cancel, ExecutionOrder::Resume]);
     let task = world.task("3");
     world.claim(&task);
-    world.finish(&task, outcome_of(&world.requests[&task], true, wire::FailureKind::User));
+    world.finish(&task, outcome_of(&world.requests[&task], true, FailureKind::User));
     world.step(&Input::Look).unwrap();
     assert_eq!(shown(&world, "3"), (None, restart));
     let cancel = Input::Cancel { user: "eve".to_owned(), reason: None };

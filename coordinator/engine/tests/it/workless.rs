@@ -1,8 +1,9 @@
 //! Stages that need no worker of their own, and what a start asks for: preconditions, variables,
 //! other pipelines, parameters, artifacts.
 
+use definitions::Pipeline;
 use engine::{Document, Input, Origin};
-use model::{ExecutionId, ExecutionStatus, pipeline::Pipeline};
+use model::{ExecutionId, ExecutionStatus};
 use serde_json::{Value, json};
 use wire::{DeployTask, Event, FailureKind, TaskFailure, TaskOutcome};
 

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use definitions::Pipeline;
 use engine::{
     ChildFact, Dispatch, Document, Effects, Facts, Input, Lease, Origin, Policy, Rejection, Reopen,
     SlotFact,
 };
-use model::{ExecutionId, ExecutionStatus, StageId, TaskId, pipeline::Pipeline};
+use model::{ExecutionId, ExecutionStatus, StageId, TaskId};
 use serde_json::{Map, json};
 use wire::{BakeResult, Control, DeployResult, FailureKind, TaskFailure, TaskOutcome};
 

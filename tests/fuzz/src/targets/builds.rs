@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use definitions::Pipeline;
 use engine::{Build, Match, constraints_met, match_build, trigger_of_build};
-use model::{
-    jenkins::{JobName, read_properties},
-    pipeline::Pipeline,
-};
+use model::jenkins::{JobName, read_properties};
 use serde_json::Value;
 use trigger_gateway::jenkins::{DoneAt, Reading, read_notification};
 

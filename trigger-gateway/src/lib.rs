@@ -1,8 +1,4 @@
-//! The way in: Jenkins webhooks and the API. Whatever asks for work becomes an event in the store,
-//! and the answer is given once the event is durable; the coordinator does the rest.
-//!
-//! Everything is closed unless it is opened: [`guard`] decides by path before any handler runs, so a
-//! new route is protected without anybody thinking of it.
+#![doc = include_str!("../README.md")]
 
 mod access;
 mod answer;

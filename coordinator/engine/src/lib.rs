@@ -1,10 +1,4 @@
-//! Decisions about executions. Pure: no clock, no I/O, no randomness; everything that is not in
-//! the arguments does not matter.
-//!
-//! [`start()`] makes the document of a new execution, [`step()`] moves it along, [`view()`] shows it. The
-//! engine looks at levels, not at edges: a step reads what the store says about every live task (its
-//! [`Lease`], with the result once there is one), about slots and about children ([`Facts`]), and brings the
-//! document up to date. So late, doubled or lost messages make no difference.
+#![doc = include_str!("../README.md")]
 
 mod absorb;
 mod advance;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use definitions::{JenkinsTrigger, Pipeline, TriggerKind};
 use model::jenkins::JobName;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// A finished build, confirmed by the configured controller.
@@ -138,12 +137,6 @@ fn scm(json: &Value) -> Vec<Value> {
         }
     }
     found
-}
-
-/// JSON text of a request. Requests are plain data, so this does not fail; if it ever did, the
-/// worker would say so.
-pub(crate) fn text_of<T: Serialize>(request: &T) -> String {
-    serde_json::to_string(request).unwrap_or_default()
 }
 
 /// Whether a build starts a pipeline.

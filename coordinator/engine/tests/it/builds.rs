@@ -6,7 +6,7 @@ use definitions::Pipeline;
 use engine::{Build, Match, Origin, TriggerMiss, constraints_met, match_build, trigger_of_build};
 use model::jenkins::JobName;
 use serde_json::{Value, json};
-use wire::BakeRequest;
+use wire::{BakeImage, BakeRequest, OperationCall};
 
 use crate::world::nth;
 
@@ -152,6 +152,10 @@ fn planned(json: &Value) -> engine::Document {
     engine::start(&pipeline(&self::trigger()), origin, 1).0
 }
 
+fn bake_request(call: &str) -> BakeRequest {
+    OperationCall::parse(call).unwrap().request::<BakeImage>().unwrap()
+}
+
 #[test]
 fn bake_pins_exactly_what_the_build_archived() {
     let document = planned(&finished());
@@ -160,7 +164,7 @@ fn bake_pins_exactly_what_the_build_archived() {
     else {
         panic!("{:?}", nth(&document, 1).state());
     };
-    let request: BakeRequest = serde_json::from_str(request).unwrap();
+    let request = bake_request(request);
     assert_eq!(request.packages[0].name, "shop-web");
     assert_eq!(request.packages[0].version.as_deref(), Some("1.4.2-h118.3f2a1bc"));
     assert_eq!(nth(&document, 1).config["package"], "shop-web=1.4.2-h118.3f2a1bc");
@@ -199,7 +203,7 @@ fn baked(fields: &Value, trigger: &Value) -> BakeRequest {
     else {
         panic!("{:?}", document.stages)
     };
-    serde_json::from_str(request).unwrap()
+    bake_request(request)
 }
 
 #[test]

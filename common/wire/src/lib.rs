@@ -23,7 +23,7 @@ pub use event::{Event, ManualStart, ReportedBuild, StartChild};
 pub use question::{
     Ask, BakeInquiry, BakeOutlook, BakeTask, DeployInquiry, DeployOutlook, DeployTask, GroupOutlook,
 };
-pub use standing::{Awaits, ExecutionOrder, StageOrder};
+pub use standing::{Awaits, Decision, ExecutionOrder, StageOrder};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,
 };

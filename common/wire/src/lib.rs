@@ -18,7 +18,7 @@ pub use operations::{
     DeployStrategy, DestroyCreated, DestroyRequest, DestroyResult, GroupPreview, OperationRow,
     PackageSpec,
 };
-pub use standing::{Awaits, ExecutionOrder, StageOrder};
+pub use standing::{Awaits, Decision, ExecutionOrder, StageOrder};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,
 };

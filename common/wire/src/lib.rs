@@ -4,6 +4,7 @@ mod control;
 mod event;
 mod operation;
 pub mod operations;
+mod run_plan;
 mod standing;
 mod task;
 mod topology;
@@ -18,6 +19,7 @@ pub use operations::{
     DeployStrategy, DestroyCreated, DestroyRequest, DestroyResult, GroupPreview, OperationRow,
     PackageSpec,
 };
+pub use run_plan::{PlannedAction, PlannedOutcome, ResolvedExpression, RunPlan, StagePlan};
 pub use standing::{Awaits, Decision, ExecutionOrder, StageOrder};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,

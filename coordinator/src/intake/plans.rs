@@ -4,9 +4,9 @@
 //! What only workers can see is asked of them by a survey, a short execution of its own. Until that is over
 //! the event of the dry run stays due; whichever coordinator takes it then writes down the whole plan.
 
-use engine::{Origin, RunPlan};
+use engine::Origin;
 use serde_json::json;
-use wire::ManualStart;
+use wire::{ManualStart, RunPlan};
 
 use super::{Intake, IntakeError, Outcome, PAUSE_MAX_MS, starts::Chosen};
 use crate::executions::ApplyError;

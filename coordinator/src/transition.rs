@@ -3,7 +3,7 @@
 use engine::{Document, Effects, Facts};
 use store::{Commit, EventRow, OutboxRow, Reopen, SlotChange, TaskChange};
 use tracing::error;
-use wire::{CancelHint, Route, TaskMessage};
+use wire::{CancelHint, Event, Route, TaskMessage};
 
 /// What a transition was computed from.
 pub(crate) struct Basis<'a> {
@@ -18,7 +18,19 @@ pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>)
     let events = effects
         .events
         .iter()
-        .map(|(key, event)| EventRow { key: key.clone(), body: text_of(event) });
+        .map(|(key, event)| EventRow {
+            // Most ends of executions start nothing: their signals are kept only for those who wait.
+            if_indexed: match event {
+                Event::Signal(signal) => signal.keys.clone(),
+                Event::DefinitionSaved { .. }
+                | Event::ManualStart(_)
+                | Event::Plan(_)
+                | Event::Cancel { .. }
+                | Event::Control { .. }
+                | Event::StartChild(_) => Vec::new(),
+            },
+            ..EventRow::new(key, text_of(event))
+        });
     let events = events.collect();
     let mut tasks = Vec::new();
     let mut outbox = Vec::new();

@@ -9,7 +9,9 @@ mod cluster;
 mod control;
 mod deploy;
 mod event;
+mod outcome;
 mod question;
+mod signal;
 mod task;
 mod topology;
 mod view;
@@ -18,10 +20,14 @@ pub use bake::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec};
 pub use cluster::ClusterCheck;
 pub use control::{Control, Judgment};
 pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy, DestroyRequest};
-pub use event::{Event, ManualStart, ReportedBuild, StartChild};
+pub use event::{Event, ManualStart, StartChild};
+pub use outcome::{
+    DECISIONS_MAX, Decision, EventOutcome, Judgement, NextRuns, StartedExecution, Unmet, Verdict,
+};
 pub use question::{
     Ask, BakeInquiry, BakeOutlook, BakeTask, DeployInquiry, DeployOutlook, DeployTask, GroupOutlook,
 };
+pub use signal::{ExecutionEnded, Fired, Signal, body_of};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,
 };

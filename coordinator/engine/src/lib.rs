@@ -29,13 +29,9 @@ mod step;
 mod survey;
 mod trigger;
 mod view;
-pub mod watch;
 mod window;
 mod work;
 
-pub use build::{
-    Build, BuildArtifact, Match, TriggerMiss, constraints_met, match_build, trigger_of_build,
-};
 pub use document::{
     Attempt, Canceled, Document, Pause, Queue, Run, SCHEMA, Stage, StageState, Synthetic, Until,
     Work,

@@ -1,0 +1,8 @@
+//! The kinds of triggers: one file each, and one line in the table.
+
+pub mod jenkins;
+
+use crate::Row;
+
+/// Every kind of trigger.
+pub static TABLE: &[Row] = &[Row::of::<jenkins::Jenkins>()];

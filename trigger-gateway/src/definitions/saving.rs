@@ -10,7 +10,9 @@ use model::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{PipelinePut, PipelineRow, PipelineWritten};
+use store::{DefinitionIndex, EventRow, PipelinePut, PipelineRow, PipelineWritten};
+use triggers::{BY_TIME, INDEX_VERSION, Trigger, index_keys, triggers_of};
+use wire::Event;
 
 use super::{definition, if_match, members::with_members};
 use crate::{
@@ -18,6 +20,7 @@ use crate::{
     answer::{Params, Segments, ask, read_body},
     http::Gateway,
     problem::Problem,
+    webhook::encode,
 };
 
 /// How a save is asked for.
@@ -147,12 +150,16 @@ impl Draft {
         if let (None, Some(index)) = (self.pipeline.body.get("index"), index) {
             set.push(("index", index));
         }
+        let triggers = triggers_of(&self.pipeline.body);
+        let events = plan_runs(&id, &triggers)?;
         let put = PipelinePut {
             id,
             application: self.pipeline.application,
             name: self.pipeline.name,
             body: with_members(&self.text, &set),
             expected_version,
+            index: DefinitionIndex { version: INDEX_VERSION, keys: index_keys(&triggers) },
+            events,
         };
         match ask(gateway.store.pipeline_put(put.clone())).await? {
             PipelineWritten::Saved { version, updated_ms } => {
@@ -162,7 +169,7 @@ impl Draft {
                     version,
                     "pipeline saved"
                 );
-                let PipelinePut { id, application, name, body, expected_version: _ } = put;
+                let PipelinePut { id, application, name, body, .. } = put;
                 Ok(definition(&PipelineRow { id, application, name, body, version, updated_ms }))
             }
             PipelineWritten::Stale { .. } => Err(stale()),
@@ -176,6 +183,17 @@ impl Draft {
             }
         }
     }
+}
+
+/// The event by which a coordinator plans the next runs of the time triggers, where there are some.
+fn plan_runs(pipeline_id: &str, triggers: &[Trigger]) -> Result<Vec<EventRow>, Problem> {
+    let by_time = triggers.iter().filter(|trigger| trigger.enabled).flat_map(Trigger::keys);
+    if !by_time.into_iter().any(|key| key == BY_TIME) {
+        return Ok(Vec::new());
+    }
+    let event = encode(&Event::DefinitionSaved { pipeline_id: pipeline_id.to_owned() })?;
+    let key = format!("saved/{pipeline_id}/{}", ulid::Ulid::new());
+    Ok(vec![EventRow::new(key, event)])
 }
 
 fn stale() -> Problem {

@@ -287,9 +287,9 @@ async fn every_trigger_of_a_definition_is_judged_and_the_first_that_fits_starts_
         ("none", [wants("rel"), wants("^(?!main).*$")], ["not_started", "not_started"]),
     ] {
         world.define(id, &twice(id, triggers)).await;
-        let key = world.report(report(130)).await;
-        let outcome = world.outcome(&key).await;
-        let mut outcome = outcome;
+        let reported_ms = world.store.now_ms().await.unwrap();
+        let key = world.report(ReportedBuild { reported_ms, ..report(130) }).await;
+        let mut outcome = world.outcome(&key).await;
         let all = outcome["decisions"].as_array_mut().unwrap();
         all.retain(|entry| entry["pipeline"] == id);
         let wanted: Vec<(u64, &str)> = (0..).zip(decided).collect();

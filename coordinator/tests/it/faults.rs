@@ -29,7 +29,7 @@ const CALLS: [&str; 9] = [
     "execution_load",
     "now_ms",
     "outbox_done",
-    "pipeline_get",
+    "pipeline_get", "pipelines_indexed_otherwise", "pipelines_keyed",
     "publish",
 ];
 

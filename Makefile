@@ -100,6 +100,10 @@ bench: ## Benchmarks: ratios measured in one run
 	$(CARGO) build --release --workspace --all-features --bins
 	deploy/dev/with-services.sh "$${CARGO_TARGET_DIR:-target}/release/bowline-bench" $(ARGS)
 
+.PHONY: docs
+docs: ## Writes docs/stages again, from the declarations of the stage types
+	$(CARGO) run --quiet -p stages --example docs -- docs/stages
+
 .PHONY: install
 install: ## RabbitMQ and Redis from Debian's packages, where missing; says so first
 	deploy/dev/services.sh install

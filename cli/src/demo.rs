@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_example_pipeline_is_valid_and_waits_for_the_example_build() {
-        let parsed = model::pipeline::Pipeline::parse(PIPELINE);
+        let parsed = definitions::Pipeline::parse(PIPELINE);
         assert_eq!(parsed.problems, []);
         let definition: Value = serde_json::from_str(PIPELINE).unwrap();
         assert_eq!(definition["triggers"][0]["master"], CONTROLLER);

@@ -2,9 +2,9 @@
 //! seconds down, so that a line per change is not a line per second.
 
 use jiff::Timestamp;
-use model::{ExecutionStatus, stages::JudgmentStage};
+use model::ExecutionStatus;
 use serde_json::Value;
-use wire::{ExecutionView, PauseView, StageView};
+use wire::{Awaits, ExecutionView, PauseView, StageView};
 
 /// Why an execution does not move, if somebody or something holds it.
 pub(crate) fn of_execution(view: &ExecutionView) -> Option<String> {
@@ -36,25 +36,17 @@ pub(crate) fn of_stage(stage: &StageView) -> Option<String> {
 }
 
 fn awaited(stage: &StageView) -> Option<String> {
-    if stage.status == ExecutionStatus::NotStarted {
-        return None;
-    }
-    let moment = |key: &str| stage.context.get(key).and_then(Value::as_u64).map(time);
-    if stage.kind == "manualJudgment" {
-        return Some(question(stage));
-    }
-    if let Some(until) = moment("waitUntil") {
-        return Some(format!("waits until {until}"));
-    }
-    if let Some(opens) = moment("opensAt") {
-        return Some(format!("its time window opens at {opens}"));
-    }
-    text(stage, "executionId").map(|id| format!("execution {id}"))
+    Some(match stage.awaits.as_ref()? {
+        Awaits::Person { instructions, choices, .. } => question(instructions.as_deref(), choices),
+        Awaits::Time { until_ms } => format!("waits until {}", time(*until_ms)),
+        Awaits::Window { opens_ms } => format!("its time window opens at {}", time(*opens_ms)),
+        Awaits::Execution { id } => format!("execution {id}"),
+        Awaits::Retry { due_ms } => format!("tries again at {}", time(*due_ms)),
+    })
 }
 
-fn question(stage: &StageView) -> String {
-    let asked = text(stage, "instructions").and_then(|text| text.lines().next());
-    let choices = JudgmentStage::choices(&stage.context);
+fn question(instructions: Option<&str>, choices: &[String]) -> String {
+    let asked = instructions.and_then(|text| text.lines().next());
     let mut out = "waits for a judgment".to_owned();
     if let Some(asked) = asked.filter(|asked| !asked.trim().is_empty()) {
         out.extend([": ", asked.trim()]);
@@ -102,51 +94,76 @@ mod tests {
 
     use super::*;
 
-    fn stage(kind: &str, status: &str, context: &Value) -> StageView {
-        serde_json::from_value(json!({ "id": "S", "refId": "1", "type": kind, "name": "n",
-            "status": status, "requisiteStageRefIds": [], "context": context, "outputs": {},
-            "tasks": [] }))
-        .unwrap()
+    fn stage(kind: &str, status: &str, more: &Value) -> StageView {
+        let mut stage = json!({ "id": "S", "refId": "1", "type": kind, "name": "n",
+            "status": status, "requisiteStageRefIds": [], "context": {}, "outputs": {},
+            "tasks": [] });
+        stage.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(stage).unwrap()
     }
 
     #[test]
     fn a_stage_says_what_it_waits_for_and_what_was_decided() {
-        let inputs = json!({ "instructions": "Ship it?\nLook at the graphs.",
-            "judgmentInputs": [{ "value": "now" }, "later"] });
+        let awaits = |awaits: Value| json!({ "awaits": awaits });
+        let context = |context: Value| json!({ "context": context });
         let judged = json!({ "judgmentStatus": "stop", "judgmentInput": "later",
             "lastModified": { "user": "ann" } });
-        for (kind, status, context, expected) in [
+        for (kind, status, more, expected) in [
             (
                 "manualJudgment",
                 "RUNNING",
-                inputs.clone(),
+                awaits(json!({ "type": "person", "choices": ["now", "later"], "roles": [],
+                    "instructions": "Ship it?\nLook at the graphs." })),
                 Some("waits for a judgment: Ship it? [now | later]"),
             ),
-            ("manualJudgment", "NOT_STARTED", inputs, None),
-            ("manualJudgment", "TERMINAL", judged, Some("stop (later) by ann")),
+            ("manualJudgment", "NOT_STARTED", json!({}), None),
+            ("manualJudgment", "TERMINAL", context(judged), Some("stop (later) by ann")),
+            (
+                "anyType",
+                "RUNNING",
+                awaits(json!({ "type": "person", "choices": [], "roles": [] })),
+                Some("waits for a judgment"),
+            ),
             (
                 "wait",
                 "RUNNING",
-                json!({ "waitUntil": 1_700_000_000_123_u64 }),
+                awaits(json!({ "type": "time", "untilMs": 1_700_000_000_123_u64 })),
                 Some("waits until 2023-11-14 22:13:20 UTC"),
+            ),
+            (
+                "window",
+                "PAUSED",
+                awaits(json!({ "type": "window", "opensMs": 1_700_000_000_123_u64 })),
+                Some("its time window opens at 2023-11-14 22:13:20 UTC"),
             ),
             (
                 "wait",
                 "SUCCEEDED",
-                json!({ "waitUntil": 1, "skipped": { "by": "ann" } }),
+                context(json!({ "skipped": { "by": "ann" } })),
                 Some("cut short by ann"),
             ),
             (
                 "wait",
                 "SKIPPED",
-                json!({ "skipReason": "its condition is false" }),
+                context(json!({ "skipReason": "its condition is false" })),
                 Some("its condition is false"),
             ),
-            ("deploy", "NOT_STARTED", json!({ "previousRuns": [{}] }), Some("run 2")),
-            ("pipeline", "RUNNING", json!({ "executionId": "E2" }), Some("execution E2")),
+            ("deploy", "NOT_STARTED", context(json!({ "previousRuns": [{}] })), Some("run 2")),
+            (
+                "pipeline",
+                "RUNNING",
+                awaits(json!({ "type": "execution", "id": "E2" })),
+                Some("execution E2"),
+            ),
+            (
+                "bake",
+                "RUNNING",
+                awaits(json!({ "type": "retry", "dueMs": 1_700_000_000_123_u64 })),
+                Some("tries again at 2023-11-14 22:13:20 UTC"),
+            ),
             ("bake", "RUNNING", json!({}), None),
         ] {
-            let found = of_stage(&stage(kind, status, &context));
+            let found = of_stage(&stage(kind, status, &more));
             assert_eq!(found.as_deref(), expected, "{kind} {status}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use model::pipeline::{Parsed, Pipeline, Problem, Severity};
+use definitions::{Parsed, Pipeline, Problem, Severity};
 use serde::Serialize;
 
 use crate::{
@@ -26,7 +26,7 @@ pub(crate) fn run(validate: &Validate, format: Format) -> Result<Exit, CommandEr
         // A definition copied out of a user interface has no name; that alone is not wrong.
         let text = source::read(file)?;
         let mut parsed = Pipeline::parse_exported(&text);
-        expression::check_expressions(&text, &mut parsed);
+        parsed.check_expressions(&text);
         checked.push((file, parsed));
     }
     match format {
@@ -49,7 +49,7 @@ pub(crate) fn run(validate: &Validate, format: Format) -> Result<Exit, CommandEr
 /// A definition that can be saved; its problems are told on standard error either way.
 pub(crate) fn checked(file: &Path, text: &str) -> Result<Pipeline, CommandError> {
     let mut parsed = Pipeline::parse(text);
-    expression::check_expressions(text, &mut parsed);
+    parsed.check_expressions(&text);
     for problem in &parsed.problems {
         output::note(&self::text(file, problem));
     }

@@ -3,8 +3,8 @@
 
 mod document;
 
+use definitions::Pipeline;
 use engine::Policy;
-use model::pipeline::Pipeline;
 use store::audit::{Body, ExecutionFields, Fact, Finding, MessageFields, PipelineFields, Rule};
 use wire::{CancelHint, Event, Route, TaskMessage};
 

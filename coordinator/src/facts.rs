@@ -7,7 +7,7 @@ use model::ExecutionId;
 use store::{EventState, LeaseRow, SharedStore, SlotEntry, SlotState, StoreError, StoredExecution};
 use wire::{EventOutcome, ExecutionView, StartChild, TaskOutcome};
 
-use crate::definitions::Definitions;
+use crate::definition_cache::Definitions;
 
 /// Everything the store says around a document. Asks for what only some executions need: the current
 /// definition for those that wait for a slot or are opened again, children for those that have some.
@@ -50,7 +50,6 @@ fn slot(stored: &StoredExecution) -> Option<SlotFact> {
     })
 }
 
-
 /// What the definition says now about executions at a time.
 async fn policy(
     definitions: &Definitions,
@@ -63,10 +62,11 @@ async fn policy(
 
 /// Executions a stage has started and looks at, with the keys of the events that start them.
 fn children_of(document: &Document) -> Vec<(ExecutionId, String)> {
-    let child = |stage: &engine::Stage| match &stage.state {
-        StageState::Running(Work::Child { execution, attempt, .. }) => {
-            Some((execution.clone(), StartChild::key_of(&document.id, &stage.id, *attempt)))
-        }
+    let child = |stage: &engine::Stage| match stage.state() {
+        StageState::Running(Work::Child(child)) => Some((
+            child.execution.clone(),
+            StartChild::key_of(&document.id, &stage.id, child.attempt),
+        )),
         StageState::NotStarted | StageState::Running(_) | StageState::Done(_) => None,
     };
     document.stages.iter().filter_map(child).collect()

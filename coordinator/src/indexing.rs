@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use triggers::{BY_TIME, INDEX_VERSION, index_keys};
 
 use crate::{
-    definitions::{Definition, Definitions},
+    definition_cache::{Definition, Definitions},
     schedule::Schedule,
 };
 

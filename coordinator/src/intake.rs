@@ -6,10 +6,16 @@ mod plans;
 mod signals;
 mod starts;
 
+use std::panic::AssertUnwindSafe;
+
+use definitions::Pipeline;
 use engine::{Input, Origin};
-use futures::stream::{FuturesUnordered, StreamExt as _};
+use futures::{
+    FutureExt as _,
+    stream::{FuturesUnordered, StreamExt as _},
+};
 use metrics::counter;
-use model::{ExecutionId, pipeline::Pipeline};
+use model::ExecutionId;
 use runtime::Chain;
 use store::{EventRow, SharedStore, StoreError, StoredEvent};
 use tokio::sync::mpsc;
@@ -18,7 +24,7 @@ use tracing::{error, info, instrument, warn};
 use wire::{Event, EventOutcome};
 
 use crate::{
-    definitions::Definitions,
+    definition_cache::Definitions,
     executions::{ApplyError, Executions},
     hands::Taken,
     jenkins::Jenkins,
@@ -123,7 +129,13 @@ impl Intake {
                 return;
             }
         };
-        let outcome = match self.act(&stored, now_ms).await {
+        // A bug of the engine in one event must not end the others.
+        let acted = AssertUnwindSafe(self.act(&stored, now_ms)).catch_unwind().await;
+        let Ok(acted) = acted else {
+            error!("an event made the program panic: this is a bug; the event is left for later");
+            return;
+        };
+        let outcome = match acted {
             Ok(outcome) => outcome,
             // It stays hidden for a while and is due again then.
             Err(error) => {

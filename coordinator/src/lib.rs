@@ -4,7 +4,7 @@
 
 pub mod audit;
 mod config;
-mod definitions;
+mod definition_cache;
 mod executions;
 mod facts;
 mod hands;
@@ -32,7 +32,7 @@ pub use jenkins::{Credentials, Fetch, FetchError, Fetched, Jenkins};
 pub use retention::RetentionConfig;
 
 use crate::{
-    definitions::Definitions, executions::Executions, intake::Intake, relay::Relay,
+    definition_cache::Definitions, executions::Executions, intake::Intake, relay::Relay,
     schedule::Schedule,
 };
 
@@ -77,8 +77,7 @@ pub async fn run_asking(
 ) -> Result<(), StartError> {
     let nudge = Arc::new(Notify::new());
     let definitions = Definitions::new(Arc::clone(&store));
-    let executions =
-        Executions::new(Arc::clone(&store), definitions.clone(), Arc::clone(&nudge));
+    let executions = Executions::new(Arc::clone(&store), definitions.clone(), Arc::clone(&nudge));
     for kind in Pool::ALL {
         results::start(kind, config.results_prefetch, &bus, &executions, &tasks)
             .await

@@ -21,7 +21,7 @@ use triggers::jenkins::{
 };
 
 use crate::{
-    definitions::Definitions,
+    definition_cache::Definitions,
     jenkins::{Jenkins, JenkinsError},
     schedule,
 };
@@ -51,13 +51,8 @@ pub(crate) async fn run(
     jenkins: Jenkins,
     (pause, stop): (Duration, CancellationToken),
 ) {
-    let mut poller = Poller {
-        store,
-        jenkins,
-        definitions,
-        jobs: BTreeMap::new(),
-        down: BTreeSet::new(),
-    };
+    let mut poller =
+        Poller { store, jenkins, definitions, jobs: BTreeMap::new(), down: BTreeSet::new() };
     let rounds = async {
         loop {
             if let Err(error) = poller.round().await {

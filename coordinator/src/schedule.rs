@@ -7,7 +7,7 @@ use tracing::error;
 use triggers::Trigger;
 use wire::{Event, Fired, NextRuns, Signal};
 
-use crate::definitions::Definition;
+use crate::definition_cache::Definition;
 
 /// The zone when nobody says one. Source: Echo and Orca.
 const DEFAULT_ZONE: &str = "America/Los_Angeles";

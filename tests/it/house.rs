@@ -11,14 +11,34 @@ const PLAN: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     ("expression", &["model"]),
     ("wire", &["model"]),
-    ("engine", &["expression", "model", "wire"]),
+    ("stages", &["expression", "model", "wire"]),
+    ("triggers", &["expression", "model", "wire"]),
+    ("definitions", &["expression", "model", "stages", "triggers", "wire"]),
+    ("engine", &["definitions", "expression", "model", "stages", "wire"]),
     ("store", &["model"]),
     ("bus", &["model", "wire"]),
     ("worker", &["bus", "model", "runtime", "store", "wire"]),
-    ("coordinator", &["bus", "engine", "model", "runtime", "store", "wire"]),
+    (
+        "coordinator",
+        &[
+            "bus",
+            "definitions",
+            "engine",
+            "expression",
+            "model",
+            "runtime",
+            "stages",
+            "store",
+            "triggers",
+            "wire",
+        ],
+    ),
     ("worker-bake", &["bus", "model", "runtime", "store", "wire", "worker"]),
     ("worker-deploy", &["bus", "model", "runtime", "store", "wire", "worker"]),
-    ("trigger-gateway", &["expression", "model", "runtime", "store", "wire"]),
+    (
+        "trigger-gateway",
+        &["definitions", "expression", "model", "runtime", "stages", "store", "triggers", "wire"],
+    ),
     ("fake-aws", &["model", "runtime", "wire", "worker-bake", "worker-deploy"]),
     ("fake-jenkins", &["model", "runtime", "wire"]),
     ("fault-proxy", &["runtime"]),
@@ -29,13 +49,16 @@ const PLAN: &[(&str, &[&str])] = &[
         &[
             "bus",
             "coordinator",
+            "definitions",
             "expression",
             "fake-aws",
             "fake-jenkins",
             "model",
             "runtime",
+            "stages",
             "store",
             "trigger-gateway",
+            "triggers",
             "wire",
             "worker",
             "worker-bake",
@@ -47,18 +70,32 @@ const PLAN: &[(&str, &[&str])] = &[
         &[
             "bus",
             "coordinator",
+            "definitions",
             "engine",
             "expression",
             "fake-aws",
             "model",
             "runtime",
             "store",
+            "triggers",
             "wire",
             "worker",
             "worker-bake",
         ],
     ),
-    ("fuzz", &["engine", "expression", "model", "trigger-gateway", "wire", "worker-bake"]),
+    (
+        "fuzz",
+        &[
+            "definitions",
+            "engine",
+            "expression",
+            "model",
+            "trigger-gateway",
+            "triggers",
+            "wire",
+            "worker-bake",
+        ],
+    ),
     (
         "simulation",
         &[
@@ -70,6 +107,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "runtime",
             "store",
             "trigger-gateway",
+            "triggers",
             "wire",
             "worker",
             "worker-bake",
@@ -80,7 +118,8 @@ const PLAN: &[(&str, &[&str])] = &[
 ];
 
 /// Packages without I/O, and what they may use from outside.
-const PURE: &[&str] = &["model", "wire", "expression", "engine"];
+const PURE: &[&str] =
+    &["model", "wire", "expression", "stages", "triggers", "definitions", "engine"];
 const PURE_MAY_USE: &[&str] = &[
     "base64",
     "form_urlencoded",

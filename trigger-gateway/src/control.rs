@@ -2,7 +2,7 @@
 //! event in the store before it is answered; whether it fits is looked up first, so that a person
 //! hears at once what is wrong.
 
-mod fit;
+mod orders;
 mod patch;
 
 use std::sync::Arc;
@@ -25,12 +25,12 @@ use crate::{
     access,
     answer::{Params, Segments, ask, json_text, read_body},
     executions::existing,
-    http::Gateway,
     intake::{self, Settling},
     problem::Problem,
+    state::Gateway,
     webhook::encode,
 };
-use fit::Shown;
+use orders::Shown;
 
 /// Longest reason kept.
 const REASON_CHARS_MAX: usize = 1000;
@@ -110,7 +110,7 @@ async fn cancel(
         return Ok(Json(json!({ "canceled": true })).into_response());
     }
     if row.status.is_complete() {
-        return Err(fit::over(&row.id, row.status));
+        return Err(orders::over(&row.id, row.status));
     }
     let event = Event::Cancel {
         execution: row.id,
@@ -137,7 +137,9 @@ async fn carry_out(
     let repeated = ask(gateway.store.event_get(&key)).await?.is_some();
     let shown = Shown::of(&row)?;
     let control = control(&shown)?;
-    let control = if repeated { control } else { shown.fit(control)? };
+    if !repeated {
+        shown.check(&control)?;
+    }
     let (name, id) = (name(&control), row.id.clone());
     let event = Event::Control { execution: row.id, user: who(headers), control };
     intake::accept(gateway, &key, &event).await?;

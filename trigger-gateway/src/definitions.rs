@@ -17,8 +17,8 @@ use store::PipelineRow;
 
 use crate::{
     answer::{Params, Segments, ask, json_list, json_text},
-    http::Gateway,
     problem::Problem,
+    state::Gateway,
 };
 
 pub(crate) use saving::{save, update};

@@ -9,8 +9,8 @@ use store::{EventState, StoredEvent};
 
 use crate::{
     answer::{Params, ask},
-    http::Gateway,
     problem::Problem,
+    state::Gateway,
 };
 
 const EVENTS_MAX: u32 = 500;

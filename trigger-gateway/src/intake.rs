@@ -8,7 +8,7 @@ use store::{EventAccepted, EventRow, EventState};
 use tokio::time::{Instant, timeout};
 use wire::{Event, EventOutcome};
 
-use crate::{answer::ask, http::Gateway, problem::Problem, webhook::encode};
+use crate::{answer::ask, problem::Problem, state::Gateway, webhook::encode};
 
 /// How long an answer waits for what was asked to be carried out. It will be anyway.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -85,10 +85,7 @@ pub(crate) async fn settled(
 }
 
 /// What came of an event, if it is done with.
-pub(crate) async fn outcome(
-    gateway: &Gateway,
-    key: &str,
-) -> Result<Option<EventOutcome>, Problem> {
+pub(crate) async fn outcome(gateway: &Gateway, key: &str) -> Result<Option<EventOutcome>, Problem> {
     let event = ask(gateway.store.event_get(key)).await?;
     Ok(event.and_then(|event| match event.state {
         EventState::Settled { outcome } => Some(read(&outcome)),

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ::definitions::Pipeline;
 use axum::{
     Json,
     body::Body,
@@ -15,7 +16,6 @@ use model::{
     ExecutionId,
     limits::{SURVEY_TIMEOUT, WEBHOOK_BYTES_MAX},
     parameters::{ParameterProblem, resolve_parameters},
-    pipeline::Pipeline,
 };
 use serde_json::{Map, Value, json};
 use store::PipelineRow;
@@ -26,9 +26,9 @@ use crate::{
     answer::{Segments, ask, read_body},
     definitions,
     events::parsed,
-    http::Gateway,
     intake::{self, Accepted, PATIENCE, Settling},
     problem::Problem,
+    state::Gateway,
 };
 
 /// How long a dry run may take: it may have to ask Jenkins for the build, and workers what they see.

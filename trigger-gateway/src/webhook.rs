@@ -23,9 +23,9 @@ use wire::Event;
 use crate::{
     access,
     answer::{Segments, ask, read_body},
-    http::{Gateway, Source},
     jenkins::{FinishedBuild, Reading, read_notification},
     problem::Problem,
+    state::{Gateway, Source},
 };
 
 /// For senders that can set a header, or credentials in the URL.

@@ -1,10 +1,7 @@
 //! Whether the expressions of a definition can be read, said before anything runs.
 
-use model::{
-    pipeline::Parsed,
-    stages::{FieldProblem, Weight},
-};
-use serde_json::Value as Json;
+use model::problem::{FieldProblem, Weight};
+use serde_json::{Map, Value as Json};
 
 use crate::{
     bare,
@@ -17,15 +14,14 @@ use crate::{
 /// Most bytes of texts with expressions that are looked at in one definition.
 const CHECKED_BYTES_MAX: usize = 128 * 1024;
 
-/// Adds a warning (`expression-syntax`) for each expression in the stages of a definition that cannot be read.
+/// A warning (`expression-syntax`) for each expression in the stages of a definition that cannot be read.
 ///
-/// `text` is what was parsed. Where there is very much to read, the rest is not looked at, and that is told
-/// (`expressions-not-checked`).
+/// Where there is very much to read, the rest is not looked at, and that is told (`expressions-not-checked`).
 ///
 /// Source: Spinnaker saves such pipelines and keeps the text when the stage runs; so nothing is refused
 /// here. A condition that cannot be read fails its stage.
-pub fn check_expressions(text: &str, parsed: &mut Parsed) {
-    let stages = parsed.body().and_then(|body| body.get("stages")).and_then(Json::as_array);
+pub fn check_expressions(definition: &Map<String, Json>) -> Vec<FieldProblem> {
+    let stages = definition.get("stages").and_then(Json::as_array);
     let mut walk = Walk {
         pointer: "/stages".to_owned(),
         found: Vec::new(),
@@ -47,7 +43,7 @@ pub fn check_expressions(text: &str, parsed: &mut Parsed) {
             hint: Some("split the pipeline into several".to_owned()),
         });
     }
-    parsed.add(text, walk.found);
+    walk.found
 }
 
 struct Walk {

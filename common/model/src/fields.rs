@@ -1,9 +1,16 @@
 //! Reads fields of a JSON object as people write them, and tells every field that does not fit.
 
+pub mod declared;
+mod reader;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+pub use self::{
+    declared::{Choices, Effect, Field, Kind, Presence},
+    reader::Reader,
+};
 use crate::{
     limits,
     problem::{FieldProblem, Findings, Weight, member, shortened, shown},
@@ -61,6 +68,7 @@ impl<'a, 'f> Fields<'a, 'f> {
     }
 
     /// Puts an object above: what it says comes first.
+    #[must_use]
     pub fn above(mut self, at: String, map: &'a Map<String, Value>) -> Self {
         self.layers.insert(0, (at, map));
         self

@@ -1,21 +1,24 @@
-//! The vocabulary of Bowline: ids, statuses, names, pipeline definitions, limits. Pure.
+//! The vocabulary of Bowline: ids, statuses, names, limits, and the reader of fields that people write. Pure.
 
 pub mod artifacts;
+mod comparison;
 pub mod fields;
 pub mod graph;
 mod ids;
 pub mod jenkins;
 pub mod limits;
 pub mod moniker;
+mod on_failure;
 pub mod package;
 pub mod parameters;
-pub mod pipeline;
+mod part;
 mod pool;
-mod position;
 pub mod problem;
-pub mod stages;
 mod status;
 
+pub use comparison::Comparison;
 pub use ids::{ExecutionId, IdError, StageId, TaskId, derived_id, digest};
+pub use on_failure::OnFailure;
+pub use part::PartKey;
 pub use pool::{Pool, PoolError};
 pub use status::{ExecutionStatus, StatusError};

@@ -4,7 +4,7 @@ mod reading;
 
 use serde_json::{Map, Value};
 
-pub(crate) use self::reading::read;
+pub use self::reading::read;
 use crate::problem::{shortened, shown};
 
 /// One entry of `parameterConfig`.

@@ -71,6 +71,7 @@ impl FieldProblem {
     }
 
     /// Adds the way out.
+    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

@@ -11,10 +11,10 @@ use model::{ExecutionId, TaskId};
 use tokio::sync::watch;
 
 use crate::{
-    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Expired, Expiry, FinishedFilter, FinishedPage, Locked, PipelineMark, PipelinePut, PipelineRow,
-    PipelineWritten, Removed, Stats, StoreError, StoredEvent, StoredExecution, TaskClaim,
-    TimelineRow,
+    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, FinishedFilter, FinishedPage, Locked,
+    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, StoreError,
+    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 
 /// A store behind its seam; cheap to clone.

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::EventRow;
 #[cfg(doc)]
 use crate::Store;
-use crate::EventRow;
 
 /// A definition to write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

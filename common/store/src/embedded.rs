@@ -303,8 +303,7 @@ fn ready(database: Database, clock: Clock, missing: Missing) -> Result<Core, Sto
             return Err(StoreError::Unfit { detail });
         }
         (found, _) => {
-            let detail =
-                rules::other_format("data file", &found.to_string(), &FORMAT.to_string());
+            let detail = rules::other_format("data file", &found.to_string(), &FORMAT.to_string());
             return Err(StoreError::Unfit { detail });
         }
     }

@@ -21,9 +21,7 @@ mod slots;
 
 pub use self::redis::{Durability, RedisStore, functions_text};
 pub use api::{Answer, Fence, SharedStore, Store};
-pub use definitions::{
-    DefinitionIndex, PipelineMark, PipelinePut, PipelineRow, PipelineWritten,
-};
+pub use definitions::{DefinitionIndex, PipelineMark, PipelinePut, PipelineRow, PipelineWritten};
 pub use embedded::{Clock, EmbeddedStore, Memory, Moment, system_clock};
 pub use error::StoreError;
 pub use open::open;

@@ -36,11 +36,7 @@ pub fn index_keys(triggers: &[Trigger]) -> Vec<String> {
 }
 
 /// The triggers that fire by time and are on, each with its first moment after `after_ms`.
-pub fn schedule<'a>(
-    triggers: &'a [Trigger],
-    after_ms: u64,
-    zone: &str,
-) -> Vec<(&'a Trigger, u64)> {
+pub fn schedule<'a>(triggers: &'a [Trigger], after_ms: u64, zone: &str) -> Vec<(&'a Trigger, u64)> {
     let on = triggers.iter().filter(|trigger| trigger.enabled);
     on.filter_map(|trigger| Some((trigger, trigger.next_fire(after_ms, zone)?))).collect()
 }

@@ -6,9 +6,7 @@ pub mod kinds;
 mod occurrence;
 mod trigger;
 
-pub use definition::{
-    BY_TIME, INDEX_VERSION, LATE_MAX_MS, index_keys, schedule, triggers_of,
-};
+pub use definition::{BY_TIME, INDEX_VERSION, LATE_MAX_MS, index_keys, schedule, triggers_of};
 pub use kind::{Confirm, Row, TriggerKind};
 pub use kinds::{TABLE, jenkins};
 pub use occurrence::{File, Files, Known, Match, Moment, Need, Occurrence, Properties};

@@ -9,7 +9,9 @@ use model::{
 use serde_json::{Map, Value};
 use wire::{Fired, Unmet};
 
-use crate::{Files, Known, LATE_MAX_MS, Match, Moment, Occurrence, TABLE, TriggerKind, kind::Watch};
+use crate::{
+    Files, Known, LATE_MAX_MS, Match, Moment, Occurrence, TABLE, TriggerKind, kind::Watch,
+};
 
 /// What starts a pipeline.
 #[derive(Clone, Debug)]
@@ -91,7 +93,12 @@ impl Trigger {
 
     /// Whether something that happened starts the pipeline by this trigger; `None` when it waits for something
     /// else altogether. A trigger that is off never starts it.
-    pub fn judge(&self, occurrence: &Occurrence, files: &Files, moment: Moment<'_>) -> Option<Match> {
+    pub fn judge(
+        &self,
+        occurrence: &Occurrence,
+        files: &Files,
+        moment: Moment<'_>,
+    ) -> Option<Match> {
         let watch = self.watch.as_ref().filter(|_| self.kind == occurrence.source)?;
         let keyed = occurrence.keys.is_empty()
             || watch.keys().iter().any(|key| occurrence.keys.contains(key));

@@ -1,6 +1,6 @@
 //! Counting the server groups of a cluster.
 
-use model::stages::Comparison;
+use model::Comparison;
 use serde::{Deserialize, Serialize};
 
 use crate::Ask;

@@ -12,6 +12,7 @@ mod event;
 mod outcome;
 mod question;
 mod signal;
+mod standing;
 mod task;
 mod topology;
 mod view;
@@ -28,6 +29,7 @@ pub use question::{
     Ask, BakeInquiry, BakeOutlook, BakeTask, DeployInquiry, DeployOutlook, DeployTask, GroupOutlook,
 };
 pub use signal::{ExecutionEnded, Fired, Signal, body_of};
+pub use standing::{Awaits, ExecutionOrder, StageOrder};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,
 };

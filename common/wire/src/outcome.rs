@@ -84,7 +84,11 @@ impl EventOutcome {
 
     /// The outcome of a signal.
     pub fn judged(judgement: Judgement) -> Self {
-        if judgement.started.is_empty() { Self::Ignored(judgement) } else { Self::Started(judgement) }
+        if judgement.started.is_empty() {
+            Self::Ignored(judgement)
+        } else {
+            Self::Started(judgement)
+        }
     }
 
     /// The outcome of a start that was refused for one reason.
@@ -128,10 +132,12 @@ impl EventOutcome {
     /// The first reason why it did not do what was wanted, if there is one.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Ignored(judgement) => judgement.decisions.iter().find_map(|one| match &one.verdict {
-                Verdict::NotStarted(unmet) => Some(unmet.reason.as_str()),
-                Verdict::Started { .. } | Verdict::FitsToo { .. } => None,
-            }),
+            Self::Ignored(judgement) => {
+                judgement.decisions.iter().find_map(|one| match &one.verdict {
+                    Verdict::NotStarted(unmet) => Some(unmet.reason.as_str()),
+                    Verdict::Started { .. } | Verdict::FitsToo { .. } => None,
+                })
+            }
             Self::Unverified { reason }
             | Self::Rejected { reason, .. }
             | Self::FailedOnStartup { reason, .. }

@@ -6,16 +6,12 @@
 use std::collections::BTreeMap;
 
 use expression::{Evaluated, Facts, Limits, Scope, evaluate, mentions_expression};
-use model::stages::StageRules;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+use stages::{Condition, Evaluated as EvaluatedConfig, StageRules};
 use wire::{FailureKind, TaskFailure};
 
-use crate::{
-    document::{Document, Stage},
-    expressions::{Condition, EvaluatedConfig},
-    view::view,
-};
+use crate::{document::Document, stage::Stage, view::without_orders};
 
 /// Most failures told in the message of a stage that fails because of them.
 const FAILURES_TOLD_MAX: usize = 5;
@@ -44,9 +40,9 @@ pub(crate) fn context_of(
     let mut own = stage.config.clone();
     own.retain(|key, _| !OF_THE_STAGE.contains(&key.as_str()));
     add(&own);
-    add(&stage.context);
+    add(&stage.run.context);
     for ancestor in document.ancestors(stage) {
-        add(&ancestor.outputs);
+        add(&ancestor.run.outputs);
     }
     roots.insert("trigger".to_owned(), Value::Object(document.trigger.clone()));
     match sight {
@@ -80,7 +76,7 @@ impl Sight {
 
 /// The execution as everybody sees it.
 fn execution(document: &Document) -> Value {
-    let mut execution = json!(view(document));
+    let mut execution = json!(without_orders(document));
     if let Some(fields) = execution.as_object_mut() {
         let user = document.trigger.get("user").cloned().unwrap_or_else(|| "anonymous".into());
         fields.insert("authentication".to_owned(), json!({ "user": user, "allowedAccounts": [] }));
@@ -91,7 +87,8 @@ fn execution(document: &Document) -> Value {
 /// The world as the stage finds it: the time it began, and numbers nobody has seen before, the same when
 /// the same step is taken again. They are no secrets.
 fn facts(document: &Document, stage: &Stage) -> Facts {
-    let began_ms = stage.started_ms.map(|started_ms| started_ms.saturating_add(stage.held_ms));
+    let began_ms =
+        stage.run.started_ms.map(|started_ms| started_ms.saturating_add(stage.run.held_ms));
     let mut digest = Sha256::new();
     digest.update(stage.id.as_str());
     digest.update(began_ms.unwrap_or_default().to_be_bytes());
@@ -153,7 +150,7 @@ fn finished(stage: &Stage, evaluated: Evaluated) -> EvaluatedConfig {
         let entries = entries.iter().map(|entry| {
             let mut entry = json!(entry);
             if let Some(fields) = entry.as_object_mut() {
-                fields.insert("timestamp".to_owned(), json!(stage.started_ms));
+                fields.insert("timestamp".to_owned(), json!(stage.run.started_ms));
             }
             entry
         });
@@ -179,4 +176,22 @@ pub(crate) fn condition(document: &Document, stage: &Stage, text: &str) -> Condi
             ),
         }),
     }
+}
+
+/// Judges `stageEnabled`. Source: Orca; without an expression, or with a blank one, the stage runs.
+pub(crate) fn enabled(document: &Document, stage: &Stage) -> Condition {
+    let text = StageRules::of(&stage.config).condition;
+    text.map_or(Condition::True, |text| condition(document, stage, &text))
+}
+
+/// The configuration of a stage that begins, but for what its type evaluates by itself.
+pub(crate) fn evaluated_config(document: &Document, stage: &Stage) -> EvaluatedConfig {
+    let mut config = stage.config.clone();
+    let own = stages::of(&stage.kind).and_then(|entry| entry.self_evaluated);
+    let own = own.and_then(|key| Some((key, config.remove(key)?)));
+    let mut evaluated = evaluated(document, stage, &Map::new(), config);
+    if let Some((key, value)) = own {
+        evaluated.config.insert(key.to_owned(), value);
+    }
+    evaluated
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::{ExecutionId, ExecutionStatus, TaskId, pipeline::Pipeline};
+use definitions::Pipeline;
+use model::{ExecutionId, ExecutionStatus, TaskId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wire::{ExecutionView, TaskOutcome};

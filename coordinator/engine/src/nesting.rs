@@ -5,18 +5,12 @@
 
 use serde_json::{Map, Value};
 
-use crate::document::{Document, Until};
+use stages::Until;
 
-/// How many executions are above this one.
-const DEPTH: &str = "pipelineDepth";
+use crate::document::Document;
+
 /// The pipelines of the executions above that wait for this one, the nearest last.
 const WAITING: &str = "waitingPipelines";
-
-/// How many executions are above the one with this trigger.
-pub(crate) fn depth(trigger: &Map<String, Value>) -> u32 {
-    let depth = trigger.get(DEPTH).and_then(Value::as_u64).unwrap_or(0);
-    u32::try_from(depth).unwrap_or(u32::MAX)
-}
 
 /// How many executions of a pipeline wait for the one with this trigger.
 pub(crate) fn waiting(trigger: &Map<String, Value>, pipeline_id: &str) -> usize {
@@ -26,7 +20,10 @@ pub(crate) fn waiting(trigger: &Map<String, Value>, pipeline_id: &str) -> usize 
 
 /// Puts into a child's trigger what it must know about those above it.
 pub(crate) fn pass_on(document: &Document, until: Until, trigger: &mut Map<String, Value>) {
-    trigger.insert(DEPTH.to_owned(), depth(&document.trigger).saturating_add(1).into());
+    trigger.insert(
+        stages::DEPTH.to_owned(),
+        stages::depth(&document.trigger).saturating_add(1).into(),
+    );
     let waiting = match until {
         Until::Started => Vec::new(),
         Until::Complete => {

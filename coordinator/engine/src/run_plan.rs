@@ -7,17 +7,23 @@
 pub(crate) mod action;
 mod resolved;
 
-use model::{ExecutionStatus, pipeline::Pipeline};
+use definitions::Pipeline;
+use model::ExecutionStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use stages::Condition;
 
 pub use self::{action::Action, resolved::Resolved};
 use crate::{
-    document::{Document, Stage, StageState},
-    expressions::{self, Condition},
-    stage_types,
+    arena::StageIndex,
+    context,
+    document::Document,
+    ending::failure_status,
+    evaluate,
+    stage::Stage,
     start::{self, Origin},
-    window, work,
+    state::StageState,
+    window,
 };
 
 /// What a start would do.
@@ -124,19 +130,20 @@ struct Found {
 
 impl Planner {
     fn stage(&mut self, ref_id: &str) -> Option<StagePlan> {
-        let at = self.document.stages.iter().position(|stage| stage.ref_id == ref_id)?;
+        let ix =
+            self.document.by_ref(ref_id).and_then(|stage| self.document.stages.find(&stage.id))?;
         let mut found = Found::default();
-        let outcome = self.outcome(at, &mut found);
-        let stage = self.document.stages.get_mut(at)?;
+        let outcome = self.outcome(ix, &mut found);
+        let stage = &mut self.document.stages[ix];
         let status = match outcome {
             Outcome::Runs | Outcome::Open => Some(ExecutionStatus::Succeeded),
             Outcome::Skipped => Some(ExecutionStatus::Skipped),
-            Outcome::Fails => Some(work::failure_status(stage.on_failure)),
+            Outcome::Fails => Some(failure_status(stage.on_failure)),
             Outcome::NotReached => None,
         };
         if let Some(status) = status {
-            stage.state = StageState::Done(status);
-            stage.outputs = found.outputs;
+            stage.run.state.go(StageState::Done(status));
+            stage.run.outputs = found.outputs;
             self.halted |= status == ExecutionStatus::Terminal;
         }
         Some(StagePlan {
@@ -152,8 +159,8 @@ impl Planner {
         })
     }
 
-    fn outcome(&mut self, at: usize, found: &mut Found) -> Outcome {
-        let Some(stage) = self.document.stages.get(at) else { return Outcome::NotReached };
+    fn outcome(&mut self, ix: StageIndex, found: &mut Found) -> Outcome {
+        let stage = &self.document.stages[ix];
         let reached = |ref_id: &String| {
             self.document.by_ref(ref_id).is_some_and(|before| before.status().lets_others_start())
         };
@@ -161,7 +168,7 @@ impl Planner {
             return Outcome::NotReached;
         }
         let mut outcome = Outcome::Runs;
-        match expressions::enabled(&self.document, stage) {
+        match evaluate::enabled(&self.document, stage) {
             Condition::True => {}
             Condition::False(text) => {
                 found.reason = Some(format!("its condition is false: {text}"));
@@ -183,16 +190,14 @@ impl Planner {
                 return Outcome::Fails;
             }
         }
-        let evaluated = expressions::evaluated_config(&self.document, stage);
+        let evaluated = evaluate::evaluated_config(&self.document, stage);
         found.expressions = resolved::of(&stage.config, &evaluated);
         let failed = evaluated.failed;
-        if let Some(stage) = self.document.stages.get_mut(at) {
-            stage.evaluated = Some(evaluated.config);
-        }
-        let Some(stage) = self.document.stages.get(at) else { return Outcome::NotReached };
+        self.document.stages[ix].run.evaluated = Some(evaluated.config);
+        let stage = &self.document.stages[ix];
         let planned = match failed {
             Some(failure) => Err(failure),
-            None => stage_types::plan(&self.document, stage),
+            None => context::plan(&self.document, stage),
         };
         match planned {
             Ok(plan) => {

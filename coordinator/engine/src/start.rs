@@ -1,19 +1,16 @@
 //! The beginning of an execution.
 
-use model::{
-    ExecutionId, ExecutionStatus,
-    pipeline::{Pipeline, StageType, known_stage_types},
-    stages,
-};
+use definitions::Pipeline;
+use model::{ExecutionId, ExecutionStatus};
 use serde_json::{Map, Value};
 
 use crate::{
-    advance,
-    document::{Document, Stage},
+    document::{Document, Purpose},
     effects::Effects,
+    execution::parent_of,
     facts::{Facts, Policy},
     nesting,
-    stage_types::unreadable,
+    stage::Stage,
     step::Step,
     trigger,
 };
@@ -36,6 +33,10 @@ pub struct Origin {
 ///
 /// A pipeline that cannot run (a stage type nobody knows, a field that cannot be read) still makes
 /// an execution, one that failed before anything ran, so that a person sees why.
+///
+/// # Panics
+///
+/// When a bug in this crate would break a rule of the document; see [`step`](crate::step()).
 pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Effects) {
     let (origin, obstacles) = prepared(pipeline, origin);
     if !obstacles.is_empty() {
@@ -44,7 +45,7 @@ pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Eff
     let mut document = blank(pipeline, origin, now_ms);
     let facts = Facts::default();
     let mut step = Step::new(&mut document, &facts, now_ms);
-    if step.document.policy.limit.is_some() {
+    if step.document().policy.limit.is_some() {
         step.effects.note("execution_created", None, None);
     } else if !step.cancel_if_late() {
         step.begin_execution();
@@ -78,7 +79,7 @@ pub fn fail_on_startup(
     document.startup_failure = Some(format!("failed on startup: {reason}"));
     let mut effects = Effects::default();
     effects.note("failed_on_startup", None, Some(reason.to_owned()));
-    effects.notify.extend(advance::parent_of(&document.trigger));
+    effects.notify.extend(parent_of(&document.trigger));
     (document, effects)
 }
 
@@ -95,6 +96,7 @@ pub(crate) fn blank(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> Documen
     let stages = stages.collect();
     Document {
         id,
+        purpose: Purpose::Run,
         application: pipeline.application.clone(),
         pipeline_id: origin.pipeline_id,
         pipeline_name: pipeline.name.clone(),
@@ -125,15 +127,15 @@ fn obstacles(pipeline: &Pipeline) -> Vec<String> {
         found.push("the pipeline has no stages".to_owned());
     }
     for stage in &pipeline.stages {
-        let obstacle = match StageType::of(&stage.kind) {
-            Some(kind) => {
-                let problems = stages::obstacles(kind, &stage.config);
-                (!problems.is_empty()).then(|| unreadable(&problems).message)
+        let obstacle = match stages::of(&stage.kind) {
+            Some(entry) => {
+                let problems = entry.obstacles(&stage.config);
+                (!problems.is_empty()).then(|| stages::unreadable(&problems).message)
             }
             None => Some(format!(
                 "stage type `{}` is not known here; {} are",
                 stage.kind,
-                listed(&known_stage_types())
+                listed(&stages::names().collect::<Vec<_>>())
             )),
         };
         found.extend(obstacle.map(|text| format!("stage `{}`: {text}", stage.name)));

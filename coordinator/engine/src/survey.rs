@@ -7,17 +7,19 @@
 
 use std::collections::BTreeSet;
 
-use model::{ExecutionId, ExecutionStatus, Pool, limits, pipeline::OnFailure};
-use serde_json::{Map, Value, json};
+use model::{ExecutionId, ExecutionStatus, OnFailure, Pool, limits};
+use serde_json::{Value, json};
 use wire::{Ask, BakeInquiry, BakeRequest, DeployInquiry, DeployRequest, TaskFailure};
 
 use crate::{
     build,
-    document::{Document, Stage, StageState},
+    document::{Document, Purpose},
     effects::Effects,
-    facts::Policy,
-    run_plan::{Action, Outcome, RunPlan, StagePlan, action},
-    work,
+    facts::{Facts, Policy},
+    run_plan::{Action, Outcome, RunPlan, StagePlan},
+    stage::Stage,
+    step::Step,
+    wakes::millis,
 };
 
 /// Application and pipeline id of every survey. No application of a person's can have this name: it is none
@@ -33,11 +35,6 @@ const ACTION: &str = "action";
 /// What a worker said about an action, or why nobody knows.
 type Told = Result<Value, String>;
 
-/// Whether an execution is no run of a pipeline but the questions of a dry run.
-pub fn is_survey(document: &Document) -> bool {
-    document.application == SURVEYS
-}
-
 /// The one survey that is made for an event.
 pub fn survey_of(event_key: &str) -> ExecutionId {
     ExecutionId::of_event(event_key, SURVEYS)
@@ -46,20 +43,18 @@ pub fn survey_of(event_key: &str) -> ExecutionId {
 /// Asks workers about every action of a plan that they can say something about. `None` when there is none.
 pub fn survey(plan: &RunPlan, event_key: &str, now_ms: u64) -> Option<(Document, Effects)> {
     let id = survey_of(event_key);
-    let mut effects = Effects::default();
-    effects.note("survey_started", None, None);
-    let questions = questions(plan);
-    let stages: Vec<Stage> = questions
+    let (stages, asked): (Vec<Stage>, Vec<(Pool, String)>) = questions(plan)
         .into_iter()
         .zip(1..)
-        .map(|(question, number)| question.ask(&id, number, now_ms, &mut effects))
-        .collect();
+        .map(|(question, number)| (question.stage(&id, number), (question.kind, question.request)))
+        .unzip();
     if stages.is_empty() {
         return None;
     }
     let trigger = json!({ "type": "dryRun", "dryRun": true, PLAN: plan });
-    let document = Document {
+    let mut document = Document {
         id,
+        purpose: Purpose::DryRun,
         application: SURVEYS.to_owned(),
         pipeline_id: SURVEYS.to_owned(),
         pipeline_name: format!("{} of {}", plan.name, plan.application),
@@ -76,14 +71,21 @@ pub fn survey(plan: &RunPlan, event_key: &str, now_ms: u64) -> Option<(Document,
         start_expiry_ms: None,
         time_zone: None,
         pause: None,
-        stages,
+        stages: stages.into_iter().collect(),
     };
+    let facts = Facts::default();
+    let mut step = Step::new(&mut document, &facts, now_ms);
+    step.effects.note("survey_started", None, None);
+    for (ix, (pool, request)) in step.document().stages.indexes().zip(asked) {
+        step.begin_operation(ix, pool, request);
+    }
+    let effects = step.effects;
     Some((document, effects))
 }
 
 /// When a survey is not waited for any longer.
 pub fn survey_ends_ms(document: &Document) -> u64 {
-    document.created_ms.saturating_add(work::millis(limits::SURVEY_TIMEOUT))
+    document.created_ms.saturating_add(millis(limits::SURVEY_TIMEOUT))
 }
 
 /// The plan a survey was made for, with what is known by now; once the survey is over, or the time for it,
@@ -120,19 +122,19 @@ struct Question {
 }
 
 impl Question {
-    fn ask(self, survey: &ExecutionId, number: u32, now_ms: u64, effects: &mut Effects) -> Stage {
-        let (ref_id, at) = self.place;
+    /// The stage that asks it.
+    fn stage(&self, survey: &ExecutionId, number: u32) -> Stage {
+        let (ref_id, at) = &self.place;
         let config = json!({ "stage": ref_id, ACTION: at });
         let mut stage = Stage {
             kind: KIND.to_owned(),
-            name: self.name,
+            name: self.name.clone(),
             // One that is not answered says nothing about the others.
             on_failure: OnFailure::Ignore,
             config: config.as_object().cloned().unwrap_or_default(),
-            timeout_ms: Some(work::millis(limits::SURVEY_TIMEOUT)),
             ..Stage::blank(survey, &number.to_string())
         };
-        work::begin(&mut stage, survey, (self.kind, self.request), now_ms, effects);
+        stage.run.limits.timeout_ms = Some(millis(limits::SURVEY_TIMEOUT));
         stage
     }
 }
@@ -191,7 +193,7 @@ fn images_to_come(plan: &RunPlan) -> BTreeSet<String> {
     for stage in &plan.stages {
         for action in &stage.actions {
             if let Action::Bake { region, .. } = action {
-                found.insert(action::image_to_come(&stage.name, region));
+                found.insert(stages::image_to_come(&stage.name, region));
             }
         }
     }
@@ -230,14 +232,14 @@ fn read<T: for<'de> serde::Deserialize<'de>>(
 
 /// What came of a question.
 fn told(asked: &Stage, kind: Pool) -> Told {
-    if asked.state == StageState::Done(ExecutionStatus::Succeeded) {
-        return Ok(Value::Object(asked.outputs.clone()));
+    if asked.status() == ExecutionStatus::Succeeded {
+        return Ok(Value::Object(asked.run.outputs.clone()));
     }
-    if let Some(failure) = asked.failure.as_ref().filter(|_| !asked.timed_out) {
+    if let Some(failure) = asked.run.failure.as_ref().filter(|_| !asked.run.timed_out) {
         return Err(words(failure));
     }
     let seconds = limits::SURVEY_TIMEOUT.as_secs();
-    let tried = asked.attempts.iter().rev().find_map(|attempt| attempt.failure.as_ref());
+    let tried = asked.run.attempts.iter().rev().find_map(|attempt| attempt.failure.as_ref());
     Err(match tried {
         Some(failure) => format!("no answer within {seconds} s: {}", words(failure)),
         None => format!(
@@ -251,9 +253,4 @@ fn words(failure: &TaskFailure) -> String {
         Some(hint) => format!("{} ({hint})", failure.message),
         None => failure.message.clone(),
     }
-}
-
-/// What a stage of a survey gives: the answer as it came.
-pub(crate) fn outputs(stage: &Stage, result: &Map<String, Value>) -> Option<Map<String, Value>> {
-    (stage.kind == KIND).then(|| result.clone())
 }

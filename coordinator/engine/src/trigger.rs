@@ -3,14 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use definitions::Pipeline;
 use model::{
     artifacts::{self, Artifact},
     parameters::resolve_parameters,
-    pipeline::Pipeline,
 };
 use serde_json::{Map, Value};
-
-use crate::build;
 
 /// Makes the trigger of an execution out of what was told.
 ///
@@ -76,7 +74,7 @@ fn ids(value: Option<&Value>) -> BTreeSet<String> {
 fn received(told: &Map<String, Value>) -> Vec<Artifact> {
     let list = told.get("artifacts").and_then(Value::as_array).into_iter().flatten();
     let mut received: Vec<Artifact> = list.filter_map(Value::as_object).cloned().collect();
-    let files = build::artifact_names(told).unwrap_or_default();
+    let files = stages::artifact_names(told).unwrap_or_default();
     for artifact in files.iter().filter_map(|file| artifacts::of_file(file)) {
         if !received.contains(&artifact) {
             received.push(artifact);

@@ -8,18 +8,12 @@ use jiff::{
     civil::{Date, Time},
     tz::TimeZoneDatabase,
 };
-use model::{
-    derived_id,
-    stages::{ExecutionWindow, Jitter, TimeOfDay},
-};
+use model::derived_id;
 use serde_json::Value;
+use stages::{ExecutionWindow, Jitter, TimeOfDay, user_failure};
 use wire::TaskFailure;
 
-use crate::{
-    document::{Document, Stage, user_failure},
-    expressions,
-    stage_types::unreadable,
-};
+use crate::{document::Document, evaluate, stage::Stage};
 
 /// The zone when nobody says one. Source: Orca.
 const DEFAULT_ZONE: &str = "America/Los_Angeles";
@@ -51,9 +45,8 @@ pub(crate) fn opening(
     if !stage.config.contains_key("restrictExecutionDuringTimeWindow") {
         return Ok(Opening::Now);
     }
-    let config = expressions::evaluated_config(document, stage).config;
-    let window = ExecutionWindow::read(&config).map_err(|problems| unreadable(&problems))?;
-    let Some(window) = window else { return Ok(Opening::Now) };
+    let config = evaluate::evaluated_config(document, stage).config;
+    let Some(window) = ExecutionWindow::read(&config)? else { return Ok(Opening::Now) };
     let zone = document.time_zone.as_deref().unwrap_or(DEFAULT_ZONE);
     let opens_ms = next_opening(&window, zone, now_ms)?;
     if opens_ms <= now_ms {
@@ -136,7 +129,7 @@ fn jitter_ms(document: &Document, stage: &Stage, jitter: Option<Jitter>) -> u64 
 mod tests {
     use std::collections::BTreeSet;
 
-    use model::pipeline::Pipeline;
+    use definitions::Pipeline;
     use serde_json::json;
 
     use super::*;
@@ -149,8 +142,7 @@ mod tests {
         let config = json!({ "restrictExecutionDuringTimeWindow": true, "restrictedExecutionWindow": window });
         let read = ExecutionWindow::read(config.as_object().unwrap());
         let read = read.map(|window| window.expect("it is restricted"));
-        let opening = read.map_err(|problems| unreadable(&problems));
-        match opening.and_then(|window| next_opening(&window, zone, now_ms)) {
+        match read.and_then(|window| next_opening(&window, zone, now_ms)) {
             Ok(opens_ms) if opens_ms <= now_ms => "open".to_owned(),
             Ok(opens_ms) => {
                 let opens = Timestamp::from_millisecond(i64::try_from(opens_ms).unwrap()).unwrap();
@@ -224,7 +216,7 @@ mod tests {
                 time_zone: None,
             };
             let document = start::blank(&pipeline, origin, 0);
-            jitter_ms(&document, &document.stages[0], jitter)
+            jitter_ms(&document, document.stages.iter().next().unwrap(), jitter)
         };
         let found: BTreeSet<u64> = (0..100).map(delay).collect();
         found.into_iter().map(|delay_ms| delay_ms / 1_000).collect()

@@ -1,7 +1,8 @@
 //! Pipelines that a stage of another execution starts.
 
+use definitions::Pipeline;
 use engine::Origin;
-use model::{ExecutionId, pipeline::Pipeline};
+use model::ExecutionId;
 use serde_json::{Value, json};
 use wire::{EventOutcome, StartChild, StartedExecution};
 

@@ -4,7 +4,7 @@
 //! What only workers can see is asked of them by a survey, a short execution of its own. Until that is over
 //! the event of the dry run stays due; whichever coordinator takes it then writes down the whole plan.
 
-use engine::{Document, Origin, RunPlan};
+use engine::{Origin, RunPlan};
 use tracing::error;
 use wire::{EventOutcome, ManualStart};
 
@@ -66,7 +66,7 @@ impl Intake {
     async fn survey(&self, key: &str, now_ms: u64) -> Result<Option<Outcome>, IntakeError> {
         let id = engine::survey_of(key);
         let Some(stored) = self.store.execution_load(&id).await? else { return Ok(None) };
-        let document = serde_json::from_str::<Document>(&stored.document).ok();
+        let document = engine::read(stored.schema, &stored.document).ok();
         let Some(document) = document else { return Ok(Some(lost())) };
         if !document.is_complete() && now_ms < engine::survey_ends_ms(&document) {
             return Ok(Some(asking()));

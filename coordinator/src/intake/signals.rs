@@ -13,7 +13,7 @@ use wire::{Decision, EventOutcome, Judgement, Signal, StartedExecution, Unmet, V
 
 use super::{Intake, IntakeError, Outcome, Seen};
 use crate::{
-    definitions::{Content, Definition, Unusable},
+    definition_cache::{Content, Definition, Unusable},
     executions::ApplyError,
     jenkins::{Answer, JenkinsError},
 };
@@ -258,12 +258,20 @@ impl Intake {
         match self.start(&pipeline, origin, now_ms).await {
             Ok(execution) => Ok(Ok(execution)),
             Err(ApplyError::Refused { reason, .. }) => Ok(Err(Unmet::new("execution", reason))),
-            Err(error @ (ApplyError::Store { .. } | ApplyError::Contended(_))) => Err(error.into()),
+            Err(
+                error @ (ApplyError::Store { .. }
+                | ApplyError::Contended(_)
+                | ApplyError::Unwritable { .. }),
+            ) => Err(error.into()),
         }
     }
 
     /// The next runs of the time triggers of a definition that was saved are planned.
-    pub(super) async fn plan_runs(&self, pipeline_id: &str, now_ms: u64) -> Result<Outcome, IntakeError> {
+    pub(super) async fn plan_runs(
+        &self,
+        pipeline_id: &str,
+        now_ms: u64,
+    ) -> Result<Outcome, IntakeError> {
         let definition = self.definitions.one(pipeline_id).await?;
         let (runs, then) = self.schedule.plan(definition.as_deref(), now_ms);
         Ok(Outcome::Settled(EventOutcome::Scheduled { runs }, then))

@@ -1,11 +1,8 @@
 //! Starts by people and scripts.
 
+use definitions::{Pipeline, Severity};
 use engine::Origin;
-use model::{
-    ExecutionId,
-    jenkins::JobName,
-    pipeline::{Pipeline, Severity},
-};
+use model::{ExecutionId, jenkins::JobName};
 use runtime::Chain;
 use serde_json::{Map, Value};
 use store::PipelineRow;
@@ -14,7 +11,7 @@ use wire::{EventOutcome, ManualStart, StartedExecution};
 
 use super::{Intake, IntakeError, Outcome, PAUSE_MAX_MS};
 use crate::{
-    definitions::Unusable,
+    definition_cache::Unusable,
     executions::ApplyError,
     jenkins::{Answer, JenkinsError},
 };

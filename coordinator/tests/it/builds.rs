@@ -87,7 +87,8 @@ async fn build_jenkins_does_not_know_waits_ten_minutes_and_starts_nothing() {
     world.pass(Duration::from_secs(599));
     assert_eq!(world.deferred(&key, 2).await, "Jenkins does not know this build");
     world.pass(Duration::from_secs(2));
-    let unverified = json!({ "result": "unverified", "reason": "Jenkins does not know this build" });
+    let unverified =
+        json!({ "result": "unverified", "reason": "Jenkins does not know this build" });
     assert_eq!(world.outcome(&key).await, unverified);
     assert_eq!(jenkins.requests().len(), 3);
     assert!(world.executions().await.is_empty());
@@ -231,14 +232,13 @@ async fn every_pipeline_that_waits_for_the_build_starts_or_says_why_not() {
     let ids = ["p1", "p2"].map(|pipeline| ExecutionId::of_event(&event_key, pipeline));
     assert_eq!(started(&outcome), ids);
     assert_eq!(outcome["event"], event_key);
-    let wanted = [
+    let mut wanted = [
         ("switched off", "the pipeline is disabled"),
         ("trigger off", "the trigger is disabled"),
         ("torn", "its definition is not valid"),
     ];
     let mut others = missed(&outcome);
     others.sort_unstable();
-    let mut wanted = wanted.to_vec();
     wanted.sort_unstable();
     assert_eq!(others, wanted);
     assert_eq!(outcome["decisions"].as_array().unwrap().len(), 5);

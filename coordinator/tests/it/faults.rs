@@ -21,7 +21,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Every call a coordinator makes in a calm run.
-const CALLS: [&str; 9] = [
+const CALLS: [&str; 11] = [
     "due",
     "event_settle",
     "execution_commit",
@@ -29,7 +29,9 @@ const CALLS: [&str; 9] = [
     "execution_load",
     "now_ms",
     "outbox_done",
-    "pipeline_get", "pipelines_indexed_otherwise", "pipelines_keyed",
+    "pipeline_get",
+    "pipelines_indexed_otherwise",
+    "pipelines_keyed",
     "publish",
 ];
 

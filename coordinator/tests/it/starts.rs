@@ -153,10 +153,7 @@ async fn start_of_what_is_no_pipeline_is_rejected_with_the_reason() {
     let (world, coordinator) = quiet().await;
     let key = world.start("p9", &json!({})).await;
     let outcome = world.outcome(&key).await;
-    assert_eq!(
-        outcome,
-        json!({ "result": "rejected", "reason": "no such pipeline" })
-    );
+    assert_eq!(outcome, json!({ "result": "rejected", "reason": "no such pipeline" }));
     world.define("p2", &json!({ "application": "shop", "name": "torn", "stages": 7 })).await;
     let key = world.start("p2", &json!({})).await;
     let outcome = world.outcome(&key).await;
@@ -237,9 +234,9 @@ async fn cancel_that_changes_nothing_says_so() {
     let id = start(&world, "p1", &json!({})).await;
     world.becomes(&id, ExecutionStatus::Succeeded).await;
     let before = world.view(&id).await;
-    let ignored = |reason: &str, id: &ExecutionId| json!({ "result": "ignored", "execution": id, "reason": reason });
+    let refused = |reason: &str, id: &ExecutionId| json!({ "result": "refused", "execution": id, "reason": reason });
     let outcome = cancel(&world, "cancel/1", &id).await;
-    assert_eq!(outcome, ignored("the execution is already complete", &id));
+    assert_eq!(outcome, refused("the execution is already complete", &id));
     assert_eq!(world.view(&id).await, before);
     let unknown: ExecutionId = "NOSUCH".parse().unwrap();
     // Its start may be an event that nobody has worked on yet.
@@ -247,7 +244,7 @@ async fn cancel_that_changes_nothing_says_so() {
     world.accept("cancel/2", &event).await;
     assert_eq!(world.deferred("cancel/2", 1).await, "no such execution");
     world.pass(Duration::from_mins(1));
-    assert_eq!(world.outcome("cancel/2").await, ignored("no such execution", &unknown));
+    assert_eq!(world.outcome("cancel/2").await, refused("no such execution", &unknown));
     crew.stop().await;
     stop(coordinator).await;
 }

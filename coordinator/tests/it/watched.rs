@@ -12,10 +12,10 @@ use futures::{FutureExt as _, future::BoxFuture};
 use model::{ExecutionId, ExecutionStatus, TaskId};
 use runtime::Tasks;
 use store::{
-    Answer, Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
-    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store, StoreError,
-    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    Answer, Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted,
+    EventRow, ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage,
+    Locked, PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats,
+    Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::{
     sync::{mpsc, watch},

@@ -16,8 +16,8 @@ use model::{ExecutionId, ExecutionStatus};
 use runtime::{Drained, JenkinsConfig, JenkinsController, Tasks};
 use serde_json::{Value, json};
 use store::{
-    Clock, DefinitionIndex, EmbeddedStore, EventAccepted, EventRow, EventState, ExecutionFilter, PipelinePut,
-    PipelineWritten, SharedStore,
+    Clock, DefinitionIndex, EmbeddedStore, EventAccepted, EventRow, EventState, ExecutionFilter,
+    PipelinePut, PipelineWritten, SharedStore,
 };
 use tokio::time::Instant;
 use triggers::{INDEX_VERSION, index_keys, jenkins::ReportedBuild};

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use definitions::Pipeline;
 use engine::{Document, Effects, Facts, Input, Lease, Origin};
-use model::pipeline::Pipeline;
 use serde_json::{Map, Value, json};
 use wire::{BakeResult, TaskOutcome};
 

@@ -13,8 +13,8 @@ use fake_jenkins::{Build, Options};
 use runtime::{JenkinsConfig, JenkinsController, WebhookTokens};
 use serde_json::{Value, json};
 use store::{DefinitionIndex, PipelinePut};
-use triggers::{INDEX_VERSION, index_keys, triggers_of};
 use trigger_gateway::{Config, GatewayConfig};
+use triggers::{INDEX_VERSION, index_keys, triggers_of};
 use worker_bake::{BakeConfig, BaseImageConfig, PackageType};
 use worker_deploy::DeployConfig;
 

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures::FutureExt as _;
 use model::{ExecutionId, TaskId};
 use store::{
-    Answer, Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
-    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store, StoreError, StoredEvent,
-    StoredExecution, TaskClaim, TimelineRow,
+    Answer, Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted,
+    EventRow, ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage,
+    Locked, PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store,
+    StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::{
     sync::watch,

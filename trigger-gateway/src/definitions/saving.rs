@@ -4,22 +4,20 @@
 use std::sync::Arc;
 
 use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
-use model::{
-    limits::PIPELINE_BYTES_MAX,
-    pipeline::{Parsed, Pipeline},
-};
+use definitions::{Parsed, Pipeline};
+use model::limits::PIPELINE_BYTES_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{DefinitionIndex, EventRow, PipelinePut, PipelineRow, PipelineWritten};
-use triggers::{BY_TIME, INDEX_VERSION, Trigger, index_keys, triggers_of};
+use triggers::{BY_TIME, INDEX_VERSION, Trigger, index_keys};
 use wire::Event;
 
 use super::{definition, if_match, members::with_members};
 use crate::{
     access,
     answer::{Params, Segments, ask, read_body},
-    http::Gateway,
     problem::Problem,
+    state::Gateway,
     webhook::encode,
 };
 
@@ -92,7 +90,7 @@ impl Draft {
         let text = String::from_utf8(bytes)
             .map_err(|_| Problem::bad_request("not-utf-8", "a definition is JSON in UTF-8"))?;
         let mut parsed = Pipeline::parse(&text);
-        expression::check_expressions(&text, &mut parsed);
+        parsed.check_expressions(&text);
         let count = parsed.errors().count();
         let Parsed { pipeline, problems, body: _ } = parsed;
         let Some(pipeline) = pipeline else {
@@ -150,15 +148,15 @@ impl Draft {
         if let (None, Some(index)) = (self.pipeline.body.get("index"), index) {
             set.push(("index", index));
         }
-        let triggers = triggers_of(&self.pipeline.body);
-        let events = plan_runs(&id, &triggers)?;
+        let triggers = &self.pipeline.triggers;
+        let events = plan_runs(&id, triggers)?;
         let put = PipelinePut {
             id,
             application: self.pipeline.application,
             name: self.pipeline.name,
             body: with_members(&self.text, &set),
             expected_version,
-            index: DefinitionIndex { version: INDEX_VERSION, keys: index_keys(&triggers) },
+            index: DefinitionIndex { version: INDEX_VERSION, keys: index_keys(triggers) },
             events,
         };
         match ask(gateway.store.pipeline_put(put.clone())).await? {

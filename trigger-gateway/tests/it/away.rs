@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use model::{ExecutionId, TaskId};
 use store::{
-    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelineMark, PipelinePut,
-    PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store, StoreError, StoredEvent,
-    StoredExecution, TaskClaim, TimelineRow,
+    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store,
+    StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::sync::watch;
 

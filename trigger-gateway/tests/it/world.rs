@@ -130,11 +130,20 @@ async fn carry_out(store: &SharedStore, key: &str, body: &str) -> String {
         .trigger
         .get("status")
         .map_or(status, |status| serde_json::from_value(status.clone()).unwrap());
-    let view = json!({ "id": id, "name": row.name, "status": status, "trigger": start.trigger,
-        "stages": stages });
+    let orders = if status == ExecutionStatus::Running {
+        json!(["cancel", "pause"])
+    } else if status == ExecutionStatus::Paused {
+        json!(["cancel", "resume"])
+    } else {
+        json!([])
+    };
+    let view = json!({ "id": id, "type": "PIPELINE", "application": row.application,
+        "name": row.name, "pipelineConfigId": row.id, "status": status, "buildTime": 1,
+        "canceled": false, "trigger": start.trigger, "orders": orders, "stages": stages });
     let created = create(store, &id, (&row.application, &row.id, key), status, &view).await;
     assert_eq!(created, Created::New);
-    let started = [json!({ "pipeline": row.name, "application": row.application, "execution": id })];
+    let started =
+        [json!({ "pipeline": row.name, "application": row.application, "execution": id })];
     json!({ "result": "started", "started": started }).to_string()
 }
 

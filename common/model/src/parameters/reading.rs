@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Reads a definition's parameters and tells everything that is odd about them.
-pub(crate) fn read(body: &Map<String, Value>, found: &mut Findings) -> Vec<Parameter> {
+pub fn read(body: &Map<String, Value>, found: &mut Findings) -> Vec<Parameter> {
     let mut fields = Fields::literal(String::new(), body, found);
     let objects = fields.objects("parameterConfig");
     if objects.len() > limits::PARAMETERS_MAX {

@@ -1,12 +1,14 @@
 use serde_json::json;
 
 use super::*;
-use crate::pipeline::Pipeline;
+use crate::problem::{Findings, Weight};
 
 fn parameters(config: &Value) -> Vec<Parameter> {
-    let text = json!({"application": "shop", "name": "x", "stages": [{"type": "wait", "waitTime": 1}],
-        "parameterConfig": config});
-    Pipeline::parse(&text.to_string()).pipeline.unwrap().parameters
+    let body = json!({ "parameterConfig": config });
+    let mut found = Findings::default();
+    let parameters = read(body.as_object().unwrap(), &mut found);
+    assert!(found.into_list().iter().all(|problem| problem.weight != Weight::Error));
+    parameters
 }
 
 fn resolve(config: &Value, given: &Value) -> Result<Value, Vec<String>> {

@@ -206,7 +206,8 @@ fn lists(transaction: &ReadTransaction) -> Result<Names, Fault> {
         each!(transaction, tables::PIPELINE_INDEXED, (u64, &str), |(at, id): (u64, &str), ()| {
             entry(List::Indexed, id, At::Number(at))
         });
-    let all = order.chain(names).chain(keyed).chain(indexed).chain(index).chain(locks).chain(removed);
+    let all =
+        order.chain(names).chain(keyed).chain(indexed).chain(index).chain(locks).chain(removed);
     let all = all.chain(slots(List::Holders, tables::HOLDERS)?);
     Ok(Box::new(all.chain(slots(List::Waiters, tables::WAITERS)?)))
 }

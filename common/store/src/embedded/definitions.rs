@@ -8,9 +8,7 @@ use super::{
     intake, slots,
     tables::{self, Fault, PipelineRecord, Tables},
 };
-use crate::{
-    DefinitionIndex, PipelineMark, PipelinePut, PipelineRow, PipelineWritten, rules,
-};
+use crate::{DefinitionIndex, PipelineMark, PipelinePut, PipelineRow, PipelineWritten, rules};
 
 pub(super) fn pipeline_put(
     tables: &mut Tables<'_>,
@@ -193,7 +191,8 @@ pub(super) fn pipeline_get(
     transaction: &ReadTransaction,
     id: &str,
 ) -> Result<Option<PipelineRow>, Fault> {
-    let record: Option<PipelineRecord> = tables::row(&transaction.open_table(tables::PIPELINES)?, id)?;
+    let record: Option<PipelineRecord> =
+        tables::row(&transaction.open_table(tables::PIPELINES)?, id)?;
     Ok(record.map(|record| record.row))
 }
 
@@ -215,4 +214,3 @@ pub(super) fn pipeline_list(
     rules::pipeline_order(&mut rows);
     Ok(rows)
 }
-

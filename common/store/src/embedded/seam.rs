@@ -6,10 +6,10 @@ use tokio::sync::watch;
 
 use super::{EmbeddedStore, definitions, due, executions, intake, leases, retention, tables};
 use crate::{
-    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelineMark, PipelinePut,
-    PipelineRow, PipelineWritten, Removed, Stats, Store, StoredEvent, StoredExecution, TaskClaim,
-    TimelineRow, api::Answer, rules,
+    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store, StoredEvent,
+    StoredExecution, TaskClaim, TimelineRow, api::Answer, rules,
 };
 
 impl Store for EmbeddedStore {
@@ -19,7 +19,9 @@ impl Store for EmbeddedStore {
 
     fn pipeline_get<'a>(&'a self, id: &'a str) -> Answer<'a, Option<PipelineRow>> {
         let id = id.to_owned();
-        self.read("read a pipeline", move |transaction, _| definitions::pipeline_get(transaction, &id))
+        self.read("read a pipeline", move |transaction, _| {
+            definitions::pipeline_get(transaction, &id)
+        })
     }
 
     fn pipeline_list<'a>(&'a self, application: Option<&'a str>) -> Answer<'a, Vec<PipelineRow>> {

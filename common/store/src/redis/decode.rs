@@ -11,8 +11,9 @@ use model::{ExecutionId, ExecutionStatus, Pool, TaskId};
 
 use crate::{
     Beat, Claim, Committed, Created, Due, EventAccepted, EventState, ExecutionRow, Expired,
-    FinishedPage, LeaseRow, Locked, OutboxRow, PipelineMark, PipelineRow, PipelineWritten, Removed, SlotEntry,
-    SlotRow, SlotState, Stats, StoredEvent, StoredExecution, TimelineRow, rules::Refusal,
+    FinishedPage, LeaseRow, Locked, OutboxRow, PipelineMark, PipelineRow, PipelineWritten, Removed,
+    SlotEntry, SlotRow, SlotState, Stats, StoredEvent, StoredExecution, TimelineRow,
+    rules::Refusal,
 };
 
 /// What was expected and what came.
@@ -183,11 +184,7 @@ pub(super) fn pipeline(mut reply: Reply) -> Decoded<PipelineRow> {
 }
 
 pub(super) fn mark(mut reply: Reply) -> Decoded<PipelineMark> {
-    Ok(PipelineMark {
-        id: reply.text()?,
-        version: reply.number()?,
-        updated_ms: reply.number()?,
-    })
+    Ok(PipelineMark { id: reply.text()?, version: reply.number()?, updated_ms: reply.number()? })
 }
 
 pub(super) fn pipeline_written(value: Value) -> Decoded<PipelineWritten> {

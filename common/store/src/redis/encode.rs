@@ -3,7 +3,8 @@
 use ::redis::{Cmd, cmd};
 
 use crate::{
-    Commit, DefinitionIndex, EventRow, ExecutionFilter, OutboxRow, Reopen, SlotChange, SlotRequest, TaskChange, index, rules,
+    Commit, DefinitionIndex, EventRow, ExecutionFilter, OutboxRow, Reopen, SlotChange, SlotRequest,
+    TaskChange, index, rules,
 };
 
 /// One function call being put together.

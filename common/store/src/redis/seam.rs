@@ -7,10 +7,10 @@ use tokio::sync::watch;
 
 use super::{RedisStore, decode, encode::Call};
 use crate::{
-    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelineMark, PipelinePut,
-    PipelineRow, PipelineWritten, Removed, Stats, Store, StoreError, StoredEvent, StoredExecution,
-    TaskClaim, TimelineRow,
+    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store, StoreError,
+    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
     api::Answer,
     rules::{self, Refusal},
 };

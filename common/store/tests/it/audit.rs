@@ -6,8 +6,8 @@ mod server;
 
 use model::ExecutionStatus;
 use store::{
-    Beat, Commit, Create, DefinitionIndex, EventRow, Locked, PipelinePut, Removed, SharedStore, SlotRequest,
-    StoreError, TaskChange,
+    Beat, Commit, Create, DefinitionIndex, EventRow, Locked, PipelinePut, Removed, SharedStore,
+    SlotRequest, StoreError, TaskChange,
     audit::{Audit, Finding, Rule, Survey, open_for_audit, survey},
 };
 
@@ -44,7 +44,10 @@ fn put(name: &str) -> PipelinePut {
         application: "shop".to_owned(),
         name: name.to_owned(),
         body: "{}".to_owned(),
-        index: DefinitionIndex { version: 1, keys: vec!["all".to_owned(), format!("key of/{name}")] },
+        index: DefinitionIndex {
+            version: 1,
+            keys: vec!["all".to_owned(), format!("key of/{name}")],
+        },
         ..PipelinePut::default()
     }
 }

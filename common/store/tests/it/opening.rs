@@ -5,10 +5,7 @@ use std::fs;
 use redb::TableDefinition;
 use store::{Created, Durability, RedisStore, StoreError};
 
-use crate::{
-    rows::create,
-    server::Server,
-};
+use crate::{rows::create, server::Server};
 
 fn chain(error: &StoreError) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string);

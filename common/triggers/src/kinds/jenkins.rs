@@ -138,8 +138,8 @@ fn constraints_met(config: &Config, properties: &Properties) -> Result<(), Unmet
         let unmet = |found: &str| unmet_constraint(key, pattern, found);
         let value = properties.get(key);
         let value = value.ok_or_else(|| unmet("the property file has no such key"))?;
-        let regex =
-            regex_of(pattern).map_err(|cause| unmet(&format!("the pattern is not valid: {cause}")))?;
+        let regex = regex_of(pattern)
+            .map_err(|cause| unmet(&format!("the pattern is not valid: {cause}")))?;
         if !regex.is_match(value) {
             return Err(unmet(&format!("the value is `{value}`")));
         }
@@ -149,7 +149,8 @@ fn constraints_met(config: &Config, properties: &Properties) -> Result<(), Unmet
 
 fn unmet_constraint(key: &str, pattern: &str, found: &str) -> Unmet {
     let reason = format!("payload constraint `{key}` = `{pattern}` is not met: {found}");
-    let condition = if key == "propertyFile" { key.to_owned() } else { format!("payloadConstraints/{key}") };
+    let condition =
+        if key == "propertyFile" { key.to_owned() } else { format!("payloadConstraints/{key}") };
     Unmet::new(condition, reason).because(pattern, found)
 }
 
@@ -164,7 +165,9 @@ fn tell_broken_patterns(fields: &mut Fields<'_, '_>, constraints: &BTreeMap<Stri
         if let Err(cause) = regex_of(pattern) {
             let cause = cause.to_string();
             let cause = cause.lines().last().unwrap_or_default().trim().to_owned();
-            let message = format!("the pattern of `{key}` is no regular expression here, so the trigger never fires: {cause}");
+            let message = format!(
+                "the pattern of `{key}` is no regular expression here, so the trigger never fires: {cause}"
+            );
             let problem =
                 FieldProblem::new(Weight::Blocks, "invalid-pattern", member(&base, key), message);
             fields.push(problem.hint(

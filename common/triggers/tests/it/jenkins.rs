@@ -109,7 +109,10 @@ fn triggers_match_or_say_why_not() {
     unstable["result"] = "UNSTABLE".into();
     let found = unmet(&trigger(), &unstable, &none);
     assert_eq!(found.reason, "the build's result is UNSTABLE, only SUCCESS starts a pipeline");
-    assert_eq!((found.wanted.as_deref(), found.found.as_deref()), (Some("SUCCESS"), Some("UNSTABLE")));
+    assert_eq!(
+        (found.wanted.as_deref(), found.found.as_deref()),
+        (Some("SUCCESS"), Some("UNSTABLE"))
+    );
     let mut off = trigger();
     off["enabled"] = false.into();
     assert_eq!(unmet(&off, &finished(), &none).reason, "the trigger is disabled");

@@ -31,7 +31,8 @@ fn what_is_missing_or_unknown_is_told_with_its_place() {
 
 #[test]
 fn a_pattern_that_is_never_met_is_told() {
-    let (_, problems) = told(&json!({ "type": "jenkins", "enabled": true, "master": "ci", "job": "a",
+    let (_, problems) =
+        told(&json!({ "type": "jenkins", "enabled": true, "master": "ci", "job": "a",
         "payloadConstraints": { "good": "^a$", "b": "*main", "g": "^(?!rel).*$" } }));
     let places: Vec<&str> = problems.iter().map(|(_, at, _)| at.as_str()).collect();
     assert_eq!(places, ["/triggers/2/payloadConstraints/b", "/triggers/2/payloadConstraints/g"]);

@@ -8,10 +8,10 @@ use std::sync::{
 use futures::FutureExt as _;
 use model::{ExecutionId, TaskId};
 use store::{
-    Answer, Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
-    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store, StoreError,
-    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    Answer, Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted,
+    EventRow, ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage,
+    Locked, PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats,
+    Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::sync::watch;
 

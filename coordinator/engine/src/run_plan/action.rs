@@ -1,16 +1,14 @@
 //! What the plan of a stage comes to, in words for people and scripts.
 
-use model::{ExecutionStatus, Pool, pipeline::StageType, stages::JudgmentStage};
+use model::{ExecutionStatus, Pool};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use stages::{Await, Child, Done, Plan, Question, Until};
 use wire::{
     BakeOutlook, BakeRequest, DeployOutlook, DeployRequest, DeployStrategy, DeployTask, TaskFailure,
 };
 
-use crate::{
-    document::{Stage, Until},
-    stage_types::{Child, Part, Plan},
-};
+use crate::stage::Stage;
 
 /// One thing a stage does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,42 +103,44 @@ pub(super) fn of(
 ) -> (Vec<Action>, Map<String, Value>, Option<TaskFailure>) {
     let parts = match plan {
         Plan::Parts(parts) => parts,
-        Plan::Done { outputs, failure, .. } => {
+        Plan::Done(Done { outputs, failure, .. }) => {
             let set = Action::Set { variables: outputs.clone() };
             return (vec![set], outputs, failure);
         }
-        Plan::Task { kind, request } => {
-            return (task(kind, &request).into_iter().collect(), Map::new(), None);
+        Plan::Operation(call) => {
+            return (task(call.pool, &call.request).into_iter().collect(), Map::new(), None);
         }
-        Plan::Wait { time_ms } => return (vec![Action::Wait { time_ms }], Map::new(), None),
-        Plan::Judge => return (vec![judge(stage)], Map::new(), None),
+        Plan::Await(Await::Time { time_ms }) => {
+            return (vec![Action::Wait { time_ms }], Map::new(), None);
+        }
+        Plan::Await(Await::Person(question)) => {
+            return (vec![judge(question)], Map::new(), None);
+        }
         Plan::Child(child) => return (vec![child_action(child)], Map::new(), None),
     };
-    let outputs = assumed(stage, &parts);
+    let outputs = stages::of(&stage.kind)
+        .map(|entry| (entry.expected_outputs)(&stage.name, &parts))
+        .unwrap_or_default();
     let mut actions = Vec::new();
     let mut failed = None;
     for part in parts {
         match part.plan {
-            Plan::Task { kind, request } => actions.extend(task(kind, &request)),
-            Plan::Done { status, failure, .. } => {
+            Plan::Operation(call) => actions.extend(task(call.pool, &call.request)),
+            Plan::Done(Done { status, failure, .. }) => {
                 let reason = failure.as_ref().map(|failure| failure.message.clone());
                 let holds = status == ExecutionStatus::Succeeded;
                 actions.push(Action::Check { name: part.name, holds, reason });
                 failed = failed.or(failure);
             }
             // No type has such parts.
-            Plan::Parts(_) | Plan::Wait { .. } | Plan::Judge | Plan::Child(_) => {}
+            Plan::Parts(_) | Plan::Await(_) | Plan::Child(_) => {}
         }
     }
     (actions, outputs, failed)
 }
 
-fn judge(stage: &Stage) -> Action {
-    let instructions = stage.config().get("instructions").and_then(Value::as_str);
-    Action::Judge {
-        instructions: instructions.map(str::to_owned),
-        inputs: JudgmentStage::choices(stage.config()),
-    }
+fn judge(question: Question) -> Action {
+    Action::Judge { instructions: question.instructions, inputs: question.choices }
 }
 
 fn child_action(child: Child) -> Action {
@@ -212,31 +212,4 @@ fn cluster(request: &DeployRequest) -> String {
         Ok(moniker) => moniker.cluster(),
         Err(_) => format!("{}-{}-{}", request.application, request.stack, request.detail),
     }
-}
-
-/// What a bake will bring, under the names under which stages after it look for it: not the image, but
-/// words that say where it comes from.
-fn assumed(stage: &Stage, parts: &[Part]) -> Map<String, Value> {
-    if StageType::of(&stage.kind) != Some(StageType::Bake) {
-        return Map::new();
-    }
-    let details = parts.iter().map(|part| {
-        let mut detail = part.config.clone();
-        let region = part.config.get("region").and_then(Value::as_str).unwrap_or_default();
-        let image = image_to_come(&stage.name, region);
-        for key in ["ami", "imageId", "amiName", "imageName"] {
-            detail.insert(key.to_owned(), image.as_str().into());
-        }
-        for key in ["cloudProvider", "cloudProviderType"] {
-            detail.insert(key.to_owned(), "aws".into());
-        }
-        Value::Object(detail)
-    });
-    let details: Vec<Value> = details.collect();
-    Map::from_iter([("deploymentDetails".to_owned(), json!(details))])
-}
-
-/// Stands for the image a bake stage makes. No image has this name: AWS takes no backticks in names.
-pub(crate) fn image_to_come(stage: &str, region: &str) -> String {
-    format!("(the image that stage `{stage}` makes in {region})")
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::expressions::EvaluatedConfig;
+use stages::Evaluated as EvaluatedConfig;
 
 /// A text with expressions, and what it comes to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

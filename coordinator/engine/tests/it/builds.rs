@@ -1,9 +1,11 @@
 //! Builds that started an execution, and the packages they archived.
 
+use definitions::Pipeline;
 use engine::Origin;
-use model::pipeline::Pipeline;
 use serde_json::{Value, json};
 use wire::BakeRequest;
+
+use crate::world::nth;
 
 fn finished() -> Value {
     json!({
@@ -49,14 +51,15 @@ fn planned(json: &Value) -> engine::Document {
 #[test]
 fn bake_pins_exactly_what_the_build_archived() {
     let document = planned(&finished());
-    let engine::StageState::Running(engine::Work::Task { request, .. }) = &document.stages[1].state
+    let engine::StageState::Running(engine::Work::Operation(engine::Operation { request, .. })) =
+        nth(&document, 1).state()
     else {
-        panic!("{:?}", document.stages[1].state);
+        panic!("{:?}", nth(&document, 1).state());
     };
     let request: BakeRequest = serde_json::from_str(request).unwrap();
     assert_eq!(request.packages[0].name, "shop-web");
     assert_eq!(request.packages[0].version.as_deref(), Some("1.4.2-h118.3f2a1bc"));
-    assert_eq!(document.stages[1].config["package"], "shop-web=1.4.2-h118.3f2a1bc");
+    assert_eq!(nth(&document, 1).config["package"], "shop-web=1.4.2-h118.3f2a1bc");
     let link = request.build.unwrap();
     assert_eq!((link.number, link.commit.as_deref()), (118, Some("3f2a1bc")));
 }
@@ -67,11 +70,11 @@ fn build_without_the_package_fails_with_the_names_it_has() {
     json["artifacts"] =
         json!([{ "fileName": "other_1.0_all.deb", "relativePath": "other_1.0_all.deb" }]);
     let document = planned(&json);
-    let failure = document.stages[0].failure.as_ref().unwrap();
+    let failure = nth(&document, 0).run.failure.as_ref().unwrap();
     assert!(failure.message.contains("shop-web"), "{}", failure.message);
     assert!(failure.message.contains("other_1.0_all.deb"), "{}", failure.message);
     json["artifacts"] = json!([]);
-    let failure = planned(&json).stages[0].failure.clone().unwrap();
+    let failure = nth(&planned(&json), 0).run.failure.clone().unwrap();
     assert!(failure.message.contains("archived no artifacts"), "{}", failure.message);
     assert!(failure.hint.unwrap().contains("archive"));
 }
@@ -87,7 +90,8 @@ fn baked(fields: &Value, trigger: &Value) -> BakeRequest {
         time_zone: None,
     };
     let document = engine::start(&pipeline, origin, 1).0;
-    let engine::StageState::Running(engine::Work::Task { request, .. }) = &document.stages[1].state
+    let engine::StageState::Running(engine::Work::Operation(engine::Operation { request, .. })) =
+        nth(&document, 1).state()
     else {
         panic!("{:?}", document.stages)
     };

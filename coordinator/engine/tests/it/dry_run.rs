@@ -1,7 +1,7 @@
 //! Dry runs: what a start would do, said without doing it.
 
+use definitions::Pipeline;
 use engine::{Action, Origin, Outcome, RunPlan};
-use model::pipeline::Pipeline;
 use serde_json::{Value, json};
 
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;

@@ -1,8 +1,9 @@
 //! Few executions of a pipeline at a time: who goes first, who is overtaken, and what people see.
 
 use crate::world::{World, pipeline};
+use definitions::Pipeline;
 use engine::{Effects, Input, Place, Policy, Rejection, SlotChange, SlotFact, SlotState};
-use model::{ExecutionId, pipeline::Pipeline};
+use model::ExecutionId;
 use wire::Control;
 
 fn limited(keep: bool) -> Pipeline {
@@ -190,4 +191,17 @@ fn restart_of_a_finished_execution_goes_at_once_when_there_is_room_and_nobody_wa
         let found = (effects.slot, world.statuses());
         assert_eq!(found, (Some(change), status.to_owned()));
     }
+}
+
+#[test]
+fn new_policy_is_kept_once_and_nothing_else_changes() {
+    let mut world = World::start(&limited(true));
+    drop(look(&mut world, &[1], &[5]).unwrap());
+    assert_eq!(look(&mut world, &[1], &[5]), Err(Rejection::NothingToDo));
+    world.policy = Some(Policy { limit: Some(1), keep_waiting: false });
+    let before = world.document.clone();
+    // The step's own world compares the document with the one before whenever an input is rejected.
+    assert_eq!(look(&mut world, &[1], &[5]).unwrap(), Effects::default());
+    assert_eq!(world.document, engine::Document { policy: world.policy.unwrap(), ..before });
+    assert_eq!(look(&mut world, &[1], &[5]), Err(Rejection::NothingToDo));
 }

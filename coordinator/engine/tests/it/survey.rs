@@ -9,7 +9,7 @@ use wire::{
 
 use crate::{
     dry_run::{NOW_MS, planned},
-    world::{World, pipeline},
+    world::{World, nth, pipeline},
 };
 
 const KEY: &str = "plan/1";
@@ -121,7 +121,7 @@ fn each_bake_and_each_deploy_is_a_question_to_its_worker() {
         ]
     );
     assert_eq!(document.id, engine::survey_of(KEY));
-    assert!(engine::is_survey(&document));
+    assert!(document.purpose == engine::Purpose::DryRun);
     assert_eq!(
         (document.application.as_str(), document.pipeline_id.as_str()),
         ("(dry run)", "(dry run)")
@@ -272,7 +272,7 @@ fn an_image_for_an_answer_is_kept_as_it_came_and_is_none() {
     let image = json!({ "region": "us-east-1", "image_id": "ami-1", "image_name": "shop-web-1",
         "base_image_id": "ami-base", "reused": false, "bake_key": "k", "generation": 1 });
     look(&mut document, &facts(&effects, &[Some(answer(&image)), None, None]), 400);
-    assert_eq!(Value::Object(document.stages[0].outputs.clone()), image);
+    assert_eq!(Value::Object(nth(&document, 0).run.outputs.clone()), image);
     let plan = engine::surveyed(&document).unwrap();
     assert!(known(&plan)[0].1.unwrap().contains("is unreadable"), "{:?}", known(&plan)[0]);
 }
@@ -291,6 +291,6 @@ fn what_is_no_survey_has_no_plan() {
     document.trigger.clear();
     assert_eq!(engine::surveyed(&document), None);
     let run = World::start(&pipeline("1:judge")).document;
-    assert!(!engine::is_survey(&run));
+    assert!(run.purpose == engine::Purpose::Run);
     assert_eq!(engine::surveyed(&run), None);
 }

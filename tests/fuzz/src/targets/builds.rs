@@ -49,7 +49,8 @@ pub(super) fn build(data: &[u8]) {
     }
     let number = build.number;
     let definition: Value =
-        serde_json::from_str(include_str!("../../corpus/pipeline/bake-deploy.json")).unwrap_or_default();
+        serde_json::from_str(include_str!("../../corpus/pipeline/bake-deploy.json"))
+            .unwrap_or_default();
     let occurrence = jenkins::occurrence(build);
     let moment = Moment { now_ms: 0, zone: "UTC" };
     for trigger in definition.as_object().map(triggers_of).unwrap_or_default() {

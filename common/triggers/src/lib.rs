@@ -4,6 +4,7 @@ mod definition;
 mod kind;
 pub mod kinds;
 mod occurrence;
+pub mod quartz;
 mod trigger;
 
 pub use definition::{BY_TIME, INDEX_VERSION, LATE_MAX_MS, index_keys, schedule, triggers_of};

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use wire::{BakeOutlook, DeployOutlook, GroupOutlook};
+use wire::{BakeImage, BakePreview, CreateGroup, CreateGroupPreview, Operation as _};
 
 use crate::{exit::Exit, output, span, standing};
 
@@ -51,7 +51,7 @@ enum Action {
         region: String,
         packages: Vec<String>,
         reuses: bool,
-        outlook: Option<BakeOutlook>,
+        preview: Option<BakePreview>,
         unknown: Option<String>,
     },
     Deploy {
@@ -61,7 +61,7 @@ enum Action {
         image: String,
         strategy: String,
         destroys: Option<String>,
-        outlook: Option<DeployOutlook>,
+        preview: Option<CreateGroupPreview>,
         unknown: Option<String>,
         #[serde(default)]
         on_failure: Option<String>,
@@ -181,11 +181,11 @@ fn said(action: &Action) -> String {
 /// What workers see of it today, or why nobody knows.
 fn seen(action: &Action) -> Vec<String> {
     let (mut lines, unknown) = match action {
-        Action::Bake { outlook, unknown, .. } => {
-            (outlook.iter().map(image).collect::<Vec<_>>(), unknown)
+        Action::Bake { preview, unknown, .. } => {
+            (preview.iter().flat_map(BakeImage::preview_lines).collect::<Vec<_>>(), unknown)
         }
-        Action::Deploy { outlook, unknown, .. } => {
-            (outlook.iter().flat_map(groups).collect(), unknown)
+        Action::Deploy { preview, unknown, .. } => {
+            (preview.iter().flat_map(CreateGroup::preview_lines).collect(), unknown)
         }
         Action::Wait { .. }
         | Action::Judge { .. }
@@ -196,39 +196,6 @@ fn seen(action: &Action) -> Vec<String> {
     };
     lines.extend(unknown.iter().map(|why| format!("? {why}")));
     lines
-}
-
-fn image(outlook: &BakeOutlook) -> String {
-    match outlook {
-        BakeOutlook::Reused { image_id, image_name, .. } => {
-            format!("reuses {image_id} ({image_name})")
-        }
-        BakeOutlook::Baked { image_name: Some(name), base_image_id } => {
-            format!("bakes a new one: {name}, from {base_image_id}")
-        }
-        BakeOutlook::Baked { image_name: None, base_image_id } => {
-            format!("bakes a new one from {base_image_id}")
-        }
-    }
-}
-
-fn groups(outlook: &DeployOutlook) -> Vec<String> {
-    let DeployOutlook { server_group, capacity, destroys, notes } = outlook;
-    let size = instances(usize::try_from(capacity.desired).unwrap_or(usize::MAX));
-    let mut lines = vec![format!("creates {server_group} ({size})")];
-    for GroupOutlook { name, instances: count, enabled } in destroys {
-        let state = if *enabled { "enabled" } else { "disabled" };
-        lines.push(format!("destroys {name} ({}, {state})", instances(*count)));
-    }
-    if destroys.is_empty() {
-        lines.push("destroys no server group".to_owned());
-    }
-    lines.extend(notes.iter().map(|note| format!("! {note}")));
-    lines
-}
-
-fn instances(count: usize) -> String {
-    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
 }
 
 #[cfg(test)]
@@ -248,24 +215,24 @@ mod tests {
                     { "pointer": "/package", "text": "${trigger.name}", "value": "web", "problem": null },
                     { "pointer": "/x", "text": "${y}", "value": null, "problem": "no `y`" } ],
                   "actions": [{ "action": "bake", "region": "us-east-1", "packages": ["web=1.0"], "reuses": true, "request": {},
-                    "outlook": { "image": "reused", "imageId": "ami-1", "imageName": "web-1.0-k-g1", "baseImageId": "ami-0" },
+                    "preview": { "image": "reused", "imageId": "ami-1", "imageName": "web-1.0-k-g1", "baseImageId": "ami-0" },
                     "unknown": null },
                     { "action": "bake", "region": "us-west-2", "packages": ["web"], "reuses": false,
-                      "outlook": { "image": "baked", "imageName": null, "baseImageId": "ami-0" } },
+                      "preview": { "image": "baked", "imageName": null, "baseImageId": "ami-0" } },
                     { "action": "bake", "region": "eu-west-1", "packages": ["web=1.0"], "reuses": false,
-                      "outlook": null, "unknown": "no bake worker answered" }] },
+                      "preview": null, "unknown": "no bake worker answered" }] },
                 { "refId": "2", "name": "Deploy", "outcome": "open", "reason": "depends on 1",
                   "waitsUntil": 1_700_000_000_000_u64, "expressions": [],
                   "actions": [{ "action": "deploy", "account": "test", "region": "us-east-1",
                     "cluster": "shop-test", "image": "what stage 1 makes", "strategy": "highlander",
                     "destroys": "all others", "onFailure": "the new one goes", "request": {},
-                    "outlook": { "serverGroup": "shop-test-v004", "capacity": { "min": 1, "desired": 1, "max": 2 },
+                    "preview": { "serverGroup": "shop-test-v004", "capacity": { "min": 1, "desired": 1, "max": 2 },
                       "destroys": [{ "name": "shop-test-v002", "instances": 0, "enabled": false },
                         { "name": "shop-test-v003", "instances": 2, "enabled": true }],
                       "notes": ["it has no load balancer"] } },
                     { "action": "deploy", "account": "test", "region": "us-west-2", "cluster": "shop", "image": "ami-9",
                       "strategy": "none",
-                      "outlook": { "serverGroup": "shop-v000", "capacity": { "min": 0, "desired": 3, "max": 3 }, "destroys": [] } },
+                      "preview": { "serverGroup": "shop-v000", "capacity": { "min": 0, "desired": 3, "max": 3 }, "destroys": [] } },
                     { "action": "teleport" }] },
                 { "refId": "3", "name": "Wait", "outcome": "not_reached", "expressions": [],
                   "actions": [{ "action": "wait", "timeMs": 30_000 }] },

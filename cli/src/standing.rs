@@ -3,8 +3,7 @@
 
 use jiff::Timestamp;
 use model::ExecutionStatus;
-use serde_json::Value;
-use wire::{Awaits, ExecutionView, PauseView, StageView};
+use wire::{Awaits, Decision, ExecutionView, PauseView, StageView};
 
 /// Why an execution does not move, if somebody or something holds it.
 pub(crate) fn of_execution(view: &ExecutionView) -> Option<String> {
@@ -27,8 +26,7 @@ pub(crate) fn of_execution(view: &ExecutionView) -> Option<String> {
 /// What a stage waits for, or what was decided about it.
 pub(crate) fn of_stage(stage: &StageView) -> Option<String> {
     let said = if stage.status.is_complete() { decided(stage) } else { awaited(stage) };
-    let runs = stage.context.get("previousRuns").and_then(Value::as_array).map_or(0, Vec::len);
-    match (said, runs) {
+    match (said, stage.past_runs) {
         (said, 0) => said,
         (None, runs) => Some(format!("run {}", runs + 1)),
         (Some(said), runs) => Some(format!("{said} (run {})", runs + 1)),
@@ -58,24 +56,15 @@ fn question(instructions: Option<&str>, choices: &[String]) -> String {
 }
 
 fn decided(stage: &StageView) -> Option<String> {
-    if let Some(judged) = text(stage, "judgmentStatus") {
-        let input = text(stage, "judgmentInput").map(|input| format!(" ({input})"));
-        let user = stage.context.get("lastModified").and_then(|modified| modified.get("user"));
-        let by = user.and_then(Value::as_str).map(|user| format!(" by {user}"));
-        return Some(format!("{judged}{}{}", input.unwrap_or_default(), by.unwrap_or_default()));
+    match &stage.decision {
+        Some(Decision::Judged { decision, input, by }) => {
+            let input = input.as_ref().map(|input| format!(" ({input})")).unwrap_or_default();
+            Some(format!("{}{input} by {by}", decision.as_str()))
+        }
+        Some(Decision::Skipped { why }) => Some(why.clone()),
+        Some(Decision::WaitSkipped { by }) => Some(format!("cut short by {by}")),
+        None => stage.execution.as_ref().map(|id| format!("execution {id}")),
     }
-    if let Some(why) = text(stage, "skipReason") {
-        return Some(why.to_owned());
-    }
-    let skipped = stage.context.get("skipped").and_then(|skipped| skipped.get("by"));
-    if let Some(user) = skipped.and_then(Value::as_str) {
-        return Some(format!("cut short by {user}"));
-    }
-    text(stage, "executionId").map(|id| format!("execution {id}"))
-}
-
-fn text<'a>(stage: &'a StageView, key: &str) -> Option<&'a str> {
-    stage.context.get(key).and_then(Value::as_str)
 }
 
 /// A moment, for people everywhere.
@@ -90,7 +79,7 @@ pub(crate) fn time(epoch_ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -105,9 +94,8 @@ mod tests {
     #[test]
     fn a_stage_says_what_it_waits_for_and_what_was_decided() {
         let awaits = |awaits: Value| json!({ "awaits": awaits });
-        let context = |context: Value| json!({ "context": context });
-        let judged = json!({ "judgmentStatus": "stop", "judgmentInput": "later",
-            "lastModified": { "user": "ann" } });
+        let decided = |decision: Value| json!({ "decision": decision });
+        let judged = json!({ "type": "judged", "decision": "stop", "input": "later", "by": "ann" });
         for (kind, status, more, expected) in [
             (
                 "manualJudgment",
@@ -117,7 +105,7 @@ mod tests {
                 Some("waits for a judgment: Ship it? [now | later]"),
             ),
             ("manualJudgment", "NOT_STARTED", json!({}), None),
-            ("manualJudgment", "TERMINAL", context(judged), Some("stop (later) by ann")),
+            ("manualJudgment", "TERMINAL", decided(judged), Some("stop (later) by ann")),
             (
                 "anyType",
                 "RUNNING",
@@ -139,16 +127,16 @@ mod tests {
             (
                 "wait",
                 "SUCCEEDED",
-                context(json!({ "skipped": { "by": "ann" } })),
+                decided(json!({ "type": "waitSkipped", "by": "ann" })),
                 Some("cut short by ann"),
             ),
             (
                 "wait",
                 "SKIPPED",
-                context(json!({ "skipReason": "its condition is false" })),
+                decided(json!({ "type": "skipped", "why": "its condition is false" })),
                 Some("its condition is false"),
             ),
-            ("deploy", "NOT_STARTED", context(json!({ "previousRuns": [{}] })), Some("run 2")),
+            ("deploy", "NOT_STARTED", json!({ "pastRuns": 1 }), Some("run 2")),
             (
                 "pipeline",
                 "RUNNING",
@@ -161,6 +149,7 @@ mod tests {
                 awaits(json!({ "type": "retry", "dueMs": 1_700_000_000_123_u64 })),
                 Some("tries again at 2023-11-14 22:13:20 UTC"),
             ),
+            ("pipeline", "SUCCEEDED", json!({ "execution": "E2" }), Some("execution E2")),
             ("bake", "RUNNING", json!({}), None),
         ] {
             let found = of_stage(&stage(kind, status, &more));

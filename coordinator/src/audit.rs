@@ -53,19 +53,19 @@ fn message(row: &MessageFields) -> Option<(Rule, String)> {
         Err(cause) => return unreadable(format!("nothing can be sent there: {cause}")),
     };
     match route {
-        Route::Task(kind) => {
+        Route::Task(pool) => {
             let message = match TaskMessage::decode(row.body.as_bytes()) {
                 Ok(message) => message,
                 Err(cause) => return unreadable(format!("its body is no task: {cause}")),
             };
             let told = (message.task.clone(), message.epoch);
-            let differs = message.kind != kind
+            let differs = message.pool != pool
                 || message.message_id() != row.id
                 || row.only_if.as_ref() != Some(&told);
             differs.then(|| {
                 let what = format!(
-                    "it goes to {kind} workers under `{}`, and its body is {} task {} in epoch {}",
-                    row.id, message.kind, message.task, message.epoch
+                    "it goes to {pool} workers under `{}`, and its body is {} task {} in epoch {}",
+                    row.id, message.pool, message.task, message.epoch
                 );
                 (Rule::DocumentDisagrees, what)
             })

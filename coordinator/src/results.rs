@@ -90,7 +90,7 @@ async fn park(
             route: Route::Dead,
             id: delivery.id.clone(),
             body: delivery.body.clone(),
-            park: Some(ParkReason { origin: queue.name().to_owned(), reason: reason.clone() }),
+            park: Some(ParkReason { origin: queue.name(), reason: reason.clone() }),
         };
         match bus.publish(message).await {
             Ok(()) => break,

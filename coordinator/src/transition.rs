@@ -36,19 +36,19 @@ pub(crate) fn commit_of(
         let message = TaskMessage {
             v: TaskMessage::VERSION,
             task: dispatch.task.clone(),
-            kind: dispatch.kind,
+            pool: dispatch.pool,
             epoch: dispatch.epoch,
-            request: dispatch.request,
+            call: dispatch.call,
         };
         tasks.push(TaskChange::Dispatch {
             task: dispatch.task.clone(),
-            kind: dispatch.kind,
+            kind: dispatch.pool,
             epoch: dispatch.epoch,
-            digest: model::digest(&message.request),
+            digest: model::digest(&message.call),
         });
         outbox.push(OutboxRow {
             message_id: message.message_id(),
-            route: Route::Task(dispatch.kind).to_string(),
+            route: Route::Task(dispatch.pool).to_string(),
             body: serde_json::to_string(&message)?,
             only_if: Some((dispatch.task, dispatch.epoch)),
         });

@@ -276,11 +276,11 @@ async fn a_dry_run_tells_what_would_happen_and_starts_nothing(world: &World) {
     );
     assert!(acts(2)["destroys"].is_string(), "{plan:#}");
     // What the workers see: no image yet, and the group that would go.
-    let image = &acts(0)["outlook"];
+    let image = &acts(0)["preview"];
     assert_eq!(image["image"], "baked", "{plan:#}");
     let name = image["imageName"].as_str().unwrap();
     assert!(name.starts_with("shop-web-1.0-h1-") && name.ends_with("-g1"), "{name}");
-    let groups = &acts(2)["outlook"];
+    let groups = &acts(2)["preview"];
     assert_eq!(groups["serverGroup"], "shop-test-v008", "{plan:#}");
     assert_eq!(
         groups["destroys"],

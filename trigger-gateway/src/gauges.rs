@@ -24,15 +24,15 @@ fn show(stats: &Stats) {
     gauge!("bowline_executions_waiting").set(number(stats.executions_waiting));
     let waiting_longest = seconds(stats.executions_waiting_oldest_ms);
     gauge!("bowline_executions_waiting_oldest_age_seconds").set(waiting_longest);
-    for kind in Pool::ALL {
-        let queue = Queue::Task(kind).name();
-        let running = number(stats.leases_running.get(&kind).copied().unwrap_or(0));
-        let waiting = number(stats.tasks_waiting.get(&kind).copied().unwrap_or(0));
-        let oldest = seconds(stats.oldest_waiting_ms.get(&kind).copied().unwrap_or(0));
-        gauge!("bowline_leases_running", "kind" => kind.as_str()).set(running);
+    for pool in Pool::ALL {
+        let queue = Queue::Task(pool).name();
+        let running = number(stats.leases_running.get(&pool).copied().unwrap_or(0));
+        let waiting = number(stats.tasks_waiting.get(&pool).copied().unwrap_or(0));
+        let oldest = seconds(stats.oldest_waiting_ms.get(&pool).copied().unwrap_or(0));
+        gauge!("bowline_leases_running", "kind" => pool.as_str()).set(running);
         // A worker acknowledges before it works, so the broker cannot show busy workers: leases do.
-        gauge!("bowline_queue_depth", "queue" => queue, "state" => "ready").set(waiting);
-        gauge!("bowline_queue_depth", "queue" => queue, "state" => "running").set(running);
+        gauge!("bowline_queue_depth", "queue" => queue.clone(), "state" => "ready").set(waiting);
+        gauge!("bowline_queue_depth", "queue" => queue.clone(), "state" => "running").set(running);
         gauge!("bowline_queue_oldest_age_seconds", "queue" => queue).set(oldest);
     }
     gauge!("bowline_outbox_depth").set(number(stats.outbox_depth));

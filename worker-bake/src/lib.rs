@@ -16,9 +16,11 @@ mod watcher;
 use std::sync::Arc;
 
 use bus::SharedBus;
+use model::Pool;
 use runtime::{Chain, Tasks};
 use store::SharedStore;
-use worker::WorkerConfig;
+use wire::BakeImage;
+use worker::{Operations, WorkerConfig};
 
 use crate::ports::SharedCloud;
 pub use crate::{
@@ -39,6 +41,11 @@ pub enum StartError {
         /// All of it.
         problems: Vec<String>,
     },
+}
+
+/// What bake workers do.
+pub fn operations(bake: &Arc<Bake>) -> Operations {
+    Operations::new(Pool::Bake).with::<BakeImage>(bake)
 }
 
 /// Starts to serve bake tasks, and to look after builders, in the background until `tasks` is told to stop.
@@ -64,10 +71,10 @@ pub async fn run(
     let worker = WorkerConfig::new(NAME, config.slots).paced(config.pace);
     let janitor = Janitor::new(&config, SharedCloud::clone(&cloud), SharedStore::clone(&store));
     drop(tasks.spawn(janitor.run(tasks.stop().clone())));
-    let bake = Arc::new(Bake::new(config, cloud, &tasks));
+    let operations = operations(&Arc::new(Bake::new(config, cloud, &tasks)));
     let group = tasks.clone();
     drop(tasks.spawn(async move {
-        if let Err(error) = worker::serve(bake, worker, store, bus, group.clone()).await {
+        if let Err(error) = worker::serve(operations, worker, store, bus, group.clone()).await {
             tracing::error!(error = %Chain(&error), "bake worker ended, stopping the process");
             group.stop().cancel();
         }

@@ -8,20 +8,18 @@ mod builder;
 mod calls;
 mod cleanup;
 mod image;
-mod outlook;
 mod plan;
+mod preview;
 mod progress;
 
-use model::Pool;
-use serde_json::{Map, Value};
 use store::{Fence, Locked};
-use wire::{BakeRequest, BakeResult, BakeTask, FailureKind, TaskFailure, TaskOutcome};
-use worker::{Procedure, Stop, TaskContext};
+use wire::{BakeImage, BakePreview, BakeRequest, BakeResult, FailureKind};
+use worker::{End, Handler, Stop, TaskContext};
 
 use self::progress::Progress;
 use crate::{config::BakeConfig, identity, order::Order, ports::SharedCloud, watcher::Watchers};
 
-/// The work of `bake` tasks.
+/// Carries out [`BakeImage`].
 #[derive(Debug)]
 pub struct Bake {
     config: BakeConfig,
@@ -29,28 +27,7 @@ pub struct Bake {
     watchers: Watchers,
 }
 
-/// Why a bake ends before its image is there.
-#[derive(Debug)]
-enum End {
-    /// Without a result, or canceled.
-    Stop(Stop),
-    /// With this result.
-    Fail(Box<TaskFailure>),
-}
-
-impl From<Stop> for End {
-    fn from(stop: Stop) -> Self {
-        Self::Stop(stop)
-    }
-}
-
-impl From<TaskFailure> for End {
-    fn from(failure: TaskFailure) -> Self {
-        Self::Fail(Box::new(failure))
-    }
-}
-
-/// One bake in hand.
+/// One bake.
 struct Run<'a> {
     bake: &'a Bake,
     task: &'a TaskContext,
@@ -68,51 +45,38 @@ impl Bake {
         Self { config, cloud, watchers }
     }
 
-    async fn bake(&self, request: BakeRequest, task: &TaskContext) -> Result<TaskOutcome, Stop> {
-        let order = match Order::check(request) {
-            Ok(order) => order,
-            Err(failure) => return Ok(TaskOutcome::Failed { failure }),
-        };
+    async fn bake(&self, request: BakeRequest, task: &TaskContext) -> Result<BakeResult, End> {
+        let order = Order::check(request)?;
         let progress = match task.checkpoint::<Progress>() {
             Ok(progress) => progress.unwrap_or_default(),
             Err(text) => {
-                let failure = TaskFailure {
-                    kind: FailureKind::Bug,
-                    message: text,
-                    detail: None,
-                    hint: Some("a builder may be left; look for its tag `bowline:task`".to_owned()),
-                };
-                return Ok(TaskOutcome::Failed { failure });
+                let hint = "a builder may be left; look for its tag `bowline:task`";
+                return Err(End::failed(FailureKind::Bug, text).with_hint(hint));
             }
         };
         let mut run = Run { bake: self, task, order, progress, lock: None };
         match Box::pin(run.finish()).await {
-            Ok(result) => Ok(succeeded(&result)),
-            Err(End::Stop(Stop::Canceled)) => run.cancel().await,
-            Err(End::Stop(stop @ (Stop::Lost | Stop::Draining))) => Err(stop),
-            Err(End::Fail(failure)) => run.fail(*failure).await,
+            Err(End::Stopped(Stop::Canceled)) => run.cancel().await,
+            Err(End::Failed(failure)) => run.fail(*failure).await,
+            ended @ (Ok(_) | Err(End::Stopped(Stop::Lost | Stop::Draining) | End::Canceled(_))) => {
+                ended
+            }
         }
     }
 }
 
-impl Procedure for Bake {
-    type Request = BakeTask;
-
-    const KIND: Pool = Pool::Bake;
-
-    async fn run(&self, request: BakeTask, task: &TaskContext) -> Result<TaskOutcome, Stop> {
-        match request {
-            BakeTask::Bake(request) => Box::pin(self.bake(*request, task)).await,
-            BakeTask::Outlook(request) => Box::pin(self.outlook(*request, task)).await,
-        }
+impl Handler<BakeImage> for Bake {
+    async fn run(&self, request: BakeRequest, task: &TaskContext) -> Result<BakeResult, End> {
+        Box::pin(self.bake(request, task)).await
     }
-}
 
-fn succeeded(result: &BakeResult) -> TaskOutcome {
-    match serde_json::to_value(result) {
-        Ok(Value::Object(result)) => TaskOutcome::Succeeded { result },
-        // A struct of texts and numbers is always an object.
-        Ok(_) | Err(_) => TaskOutcome::Succeeded { result: Map::new() },
+    async fn preview(
+        &self,
+        request: BakeRequest,
+        _to_come: Vec<String>,
+        task: &TaskContext,
+    ) -> Result<BakePreview, End> {
+        Box::pin(self.look(request, task)).await
     }
 }
 

@@ -1,54 +1,38 @@
-//! Looks whether a cluster has as many server groups as somebody expects. Changes nothing.
+//! Counts the server groups of a cluster. Changes nothing.
+
+use std::collections::BTreeMap;
 
 use model::moniker::Moniker;
 use runtime::Chain;
-use serde_json::{Map, json};
-use wire::{ClusterCheck, FailureKind, TaskFailure, TaskOutcome};
+use wire::{ClusterCheck, ClusterCount, FailureKind};
+use worker::End;
 
 use crate::{
     plan::retire,
     ports::{Fault, GroupLifecycle, Place, ServerGroup, ServerGroupCloud},
 };
 
-/// The answer: how many there are in each region, or why that is not as expected.
+/// How many there are in each region; a failure when that is not as expected.
 ///
 /// Source: Orca's `ClusterSizePreconditionTask`; every region is compared by itself.
 pub(crate) async fn cluster_size(
     cloud: &dyn ServerGroupCloud,
     check: &ClusterCheck,
-) -> TaskOutcome {
-    if let Err(error) = check.cluster.parse::<Moniker>() {
-        let hint = Some("write the cluster's whole name: application-stack-detail".to_owned());
-        return failed(FailureKind::User, Chain(&error).to_string(), hint);
-    }
-    let mut found = Map::new();
-    let mut wrong = Vec::new();
-    for region in &check.regions {
-        let place = Place { account: check.account.clone(), region: region.clone() };
-        let groups = match cloud.cluster(&place, &check.cluster).await {
-            Ok(groups) => groups,
-            Err(error) => {
-                let message = format!(
-                    "could not read cluster `{}` in {place}: {}",
-                    check.cluster,
-                    Chain(&error)
-                );
-                return failed(kind_of(&error.fault), message, None);
-            }
-        };
-        let count = groups.iter().filter(|group| counts(group, check)).count();
-        let size = u32::try_from(count).unwrap_or(u32::MAX);
-        if !check.comparison.holds(size, check.expected) {
-            wrong.push(format!("{size} in {region}"));
-        }
-        found.insert(region.clone(), size.into());
-    }
+) -> Result<ClusterCount, End> {
+    let counted = count(cloud, check).await?;
+    let differs = |size: &u32| !check.comparison.holds(*size, check.expected);
+    let wrong: Vec<String> = check
+        .regions
+        .iter()
+        .filter_map(|region| Some((region, counted.server_groups.get(region)?)))
+        .filter(|(_, size)| differs(size))
+        .map(|(region, size)| format!("{size} in {region}"))
+        .collect();
     if wrong.is_empty() {
-        let result = json!({ "cluster": check.cluster, "serverGroups": found });
-        return TaskOutcome::Succeeded { result: result.as_object().cloned().unwrap_or_default() };
+        return Ok(counted);
     }
     let what = if check.only_enabled { "enabled server groups" } else { "server groups" };
-    let told = format!(
+    let found = format!(
         "cluster `{}` must have {} {} {what}, and has {}",
         check.cluster,
         check.comparison,
@@ -56,10 +40,34 @@ pub(crate) async fn cluster_size(
         wrong.join(", ")
     );
     let message = match &check.failure_message {
-        Some(text) => format!("{text} ({told})"),
-        None => told,
+        Some(text) => format!("{text} ({found})"),
+        None => found,
     };
-    failed(FailureKind::User, message, None)
+    Err(End::failed(FailureKind::User, message))
+}
+
+/// How many there are in each region, whatever was expected.
+pub(crate) async fn count(
+    cloud: &dyn ServerGroupCloud,
+    check: &ClusterCheck,
+) -> Result<ClusterCount, End> {
+    if let Err(error) = check.cluster.parse::<Moniker>() {
+        return Err(End::failed(FailureKind::User, Chain(&error).to_string())
+            .with_hint("write the cluster's whole name: application-stack-detail"));
+    }
+    let mut server_groups = BTreeMap::new();
+    for region in &check.regions {
+        let place = Place { account: check.account.clone(), region: region.clone() };
+        let groups = cloud.cluster(&place, &check.cluster).await.map_err(|error| {
+            let cluster = &check.cluster;
+            let message =
+                format!("could not read cluster `{cluster}` in {place}: {}", Chain(&error));
+            End::failed(kind_of(&error.fault), message)
+        })?;
+        let count = groups.iter().filter(|group| counts(group, check)).count();
+        server_groups.insert(region.clone(), u32::try_from(count).unwrap_or(u32::MAX));
+    }
+    Ok(ClusterCount { cluster: check.cluster.clone(), server_groups })
 }
 
 fn counts(group: &ServerGroup, check: &ClusterCheck) -> bool {
@@ -75,8 +83,4 @@ const fn kind_of(fault: &Fault) -> FailureKind {
         Fault::Throttled | Fault::UnknownOutcome(_) | Fault::InUse(_) => FailureKind::Transient,
         Fault::NotFound(_) | Fault::AlreadyExists(_) | Fault::Refused { .. } => FailureKind::User,
     }
-}
-
-fn failed(kind: FailureKind, message: String, hint: Option<String>) -> TaskOutcome {
-    TaskOutcome::Failed { failure: TaskFailure { kind, message, detail: None, hint } }
 }

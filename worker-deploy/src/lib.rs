@@ -16,9 +16,11 @@ mod watch;
 use std::sync::Arc;
 
 use bus::SharedBus;
+use model::Pool;
 use runtime::{Chain, Tasks};
 use store::SharedStore;
-use worker::WorkerConfig;
+use wire::{CountGroups, CreateGroup, DestroyCreated};
+use worker::{Operations, WorkerConfig};
 
 use crate::ports::ServerGroupCloud;
 pub use crate::{config::DeployConfig, procedure::Deployer};
@@ -35,6 +37,14 @@ pub enum StartError {
         /// All of it.
         problems: Vec<String>,
     },
+}
+
+/// What deploy workers do.
+pub fn operations(deployer: &Arc<Deployer>) -> Operations {
+    Operations::new(Pool::Deploy)
+        .with::<CreateGroup>(deployer)
+        .with::<CountGroups>(deployer)
+        .with::<DestroyCreated>(deployer)
 }
 
 /// Starts to serve deploy tasks in the background, until `tasks` is told to stop. If serving ends
@@ -57,10 +67,10 @@ pub async fn run(
         return Err(StartError::Config { problems: problems.collect() });
     }
     let worker = WorkerConfig::new(NAME, config.slots.into()).paced(config.pace);
-    let deployer = Arc::new(Deployer::new(config, cloud));
+    let operations = operations(&Arc::new(Deployer::new(config, cloud)));
     let group = tasks.clone();
     drop(tasks.spawn(async move {
-        if let Err(error) = worker::serve(deployer, worker, store, bus, group.clone()).await {
+        if let Err(error) = worker::serve(operations, worker, store, bus, group.clone()).await {
             tracing::error!(error = %Chain(&error), "deploy worker ended, stopping the process");
             group.stop().cancel();
         }

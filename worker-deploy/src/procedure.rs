@@ -5,23 +5,21 @@ mod calls;
 mod create;
 mod destroy;
 mod errand;
-mod outlook;
+mod preview;
 mod retire;
 mod settle;
 mod wind_up;
 
 use std::{sync::Arc, time::Duration};
 
-use model::Pool;
 use runtime::Chain;
-use serde_json::{Map, Value};
 use store::{Fence, Locked};
 use tracing::{Instrument, info, info_span};
 use wire::{
-    DeployRequest, DeployResult, DeployStrategy, DeployTask, DestroyRequest, FailureKind,
-    TaskFailure, TaskOutcome,
+    ClusterCheck, ClusterCount, CountGroups, CreateGroup, CreateGroupPreview, DeployRequest,
+    DeployResult, DeployStrategy, DestroyCreated, DestroyRequest, DestroyResult, FailureKind,
 };
-use worker::{Procedure, Stop, TaskContext};
+use worker::{End, Handler, Stop, TaskContext};
 
 use self::errand::Errand;
 use crate::{
@@ -49,22 +47,22 @@ impl Deployer {
         Self { cloud, watch, config }
     }
 
-    /// As [`Procedure::run`], on any lease.
+    /// Makes a server group, on any lease.
     pub(crate) async fn deploy<L: Lease>(
         &self,
         request: &DeployRequest,
         lease: &L,
-    ) -> Result<TaskOutcome, Stop> {
+    ) -> Result<DeployResult, End> {
         let place = Place { account: request.account.clone(), region: request.region.clone() };
         Box::pin(self.carry_out(request, place, lease)).await
     }
 
-    /// The same for the destruction of what a failed deploy made.
+    /// Destroys what a failed deploy made, on any lease.
     pub(crate) async fn destroy<L: Lease>(
         &self,
         request: &DestroyRequest,
         lease: &L,
-    ) -> Result<TaskOutcome, Stop> {
+    ) -> Result<DestroyResult, End> {
         let place = Place { account: request.account.clone(), region: request.region.clone() };
         Box::pin(self.carry_out(request, place, lease)).await
     }
@@ -74,110 +72,90 @@ impl Deployer {
         request: &E,
         place: Place,
         lease: &L,
-    ) -> Result<TaskOutcome, Stop> {
+    ) -> Result<E::Result, End> {
         let mut checkpoint = match lease.checkpoint::<E::Record>() {
             Ok(saved) => saved,
-            Err(text) => return Ok(unreadable(lease, &text)),
+            Err(text) => return Err(unreadable(lease, &text)),
         };
         let mut work =
             Work { room: self, request, lease, place, stance: Stance::Working, held: None };
-        let ended = match checkpoint.as_mut().and_then(|saved| saved.ending().clone()) {
-            Some(ending) => Err(ending),
+        let ending = match checkpoint.as_mut().and_then(|saved| saved.ending().clone()) {
+            Some(ending) => ending,
             None => match Box::pin(E::forward(&mut work, &mut checkpoint)).await {
-                Ok(outcome) => Ok(outcome),
-                Err(Halt::Stop(Stop::Canceled)) => Err(Ending::Canceled),
-                Err(Halt::Stop(stop @ (Stop::Lost | Stop::Draining))) => return Err(stop),
-                Err(Halt::Failed(failure)) => Err(Ending::Failed(failure)),
+                Ok(result) => return Ok(result),
+                Err(End::Stopped(Stop::Canceled)) => Ending::Canceled,
+                Err(End::Failed(failure)) => Ending::Failed(*failure),
+                Err(end @ (End::Stopped(Stop::Lost | Stop::Draining) | End::Canceled(_))) => {
+                    return Err(end);
+                }
             },
         };
-        match ended {
-            Ok(outcome) => Ok(outcome),
-            Err(ending) => {
-                work.stance = Stance::CleaningUp;
-                Box::pin(work.wind_up(ending, checkpoint)).await
-            }
-        }
+        work.stance = Stance::CleaningUp;
+        Box::pin(work.wind_up(ending, checkpoint)).await
     }
 }
 
-impl Procedure for Deployer {
-    type Request = DeployTask;
+impl Handler<CreateGroup> for Deployer {
+    async fn run(&self, request: DeployRequest, task: &TaskContext) -> Result<DeployResult, End> {
+        let span = info_span!(
+            "create group",
+            execution.id = %task.task().execution,
+            account = %request.account,
+            region = %request.region,
+            application = %request.application,
+        );
+        Box::pin(self.deploy(&request, task)).instrument(span).await
+    }
 
-    const KIND: Pool = Pool::Deploy;
-
-    async fn run(&self, request: DeployTask, task: &TaskContext) -> Result<TaskOutcome, Stop> {
-        match request {
-            DeployTask::Deploy(request) => {
-                let span = info_span!(
-                    "deploy",
-                    execution.id = %task.task().execution,
-                    account = %request.account,
-                    region = %request.region,
-                    application = %request.application,
-                );
-                Box::pin(self.deploy(&request, task)).instrument(span).await
-            }
-            DeployTask::Check(check) => {
-                let span = info_span!(
-                    "check",
-                    execution.id = %task.task().execution,
-                    account = %check.account,
-                    cluster = %check.cluster,
-                );
-                let looked = check::cluster_size(self.cloud.as_ref(), &check).instrument(span);
-                Ok(Box::pin(looked).await)
-            }
-            DeployTask::Outlook(inquiry) => {
-                let span = info_span!(
-                    "outlook",
-                    execution.id = %task.task().execution,
-                    account = %inquiry.request.account,
-                    region = %inquiry.request.region,
-                    application = %inquiry.request.application,
-                );
-                Box::pin(self.outlook(&inquiry, task)).instrument(span).await
-            }
-            DeployTask::Destroy(request) => {
-                let span = info_span!(
-                    "destroy",
-                    execution.id = %task.task().execution,
-                    account = %request.account,
-                    region = %request.region,
-                    application = %request.application,
-                );
-                Box::pin(self.destroy(&request, task)).instrument(span).await
-            }
-        }
+    async fn preview(
+        &self,
+        request: DeployRequest,
+        to_come: Vec<String>,
+        task: &TaskContext,
+    ) -> Result<CreateGroupPreview, End> {
+        let span = info_span!(
+            "preview of create group",
+            execution.id = %task.task().execution,
+            account = %request.account,
+            region = %request.region,
+            application = %request.application,
+        );
+        Box::pin(self.preview(&request, &to_come, task)).instrument(span).await
     }
 }
 
-/// Why work does not go on.
-#[derive(Debug)]
-enum Halt {
-    /// The lease says so.
-    Stop(Stop),
-    /// It failed.
-    Failed(TaskFailure),
-}
+impl Handler<CountGroups> for Deployer {
+    async fn run(&self, request: ClusterCheck, task: &TaskContext) -> Result<ClusterCount, End> {
+        let span = info_span!(
+            "count groups",
+            execution.id = %task.task().execution,
+            account = %request.account,
+            cluster = %request.cluster,
+        );
+        let counted = check::cluster_size(self.cloud.as_ref(), &request).instrument(span);
+        Box::pin(counted).await
+    }
 
-impl From<Stop> for Halt {
-    fn from(stop: Stop) -> Self {
-        Self::Stop(stop)
+    async fn preview(
+        &self,
+        request: ClusterCheck,
+        _to_come: Vec<String>,
+        _task: &TaskContext,
+    ) -> Result<ClusterCount, End> {
+        Box::pin(check::count(self.cloud.as_ref(), &request)).await
     }
 }
 
-impl Halt {
-    fn failed(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self::Failed(TaskFailure { kind, message: message.into(), detail: None, hint: None })
-    }
-
-    fn hinting(self, text: &str) -> Self {
-        match self {
-            Self::Failed(failure) => {
-                Self::Failed(TaskFailure { hint: Some(text.to_owned()), ..failure })
-            }
-            Self::Stop(stop) => Self::Stop(stop),
-        }
+impl Handler<DestroyCreated> for Deployer {
+    async fn run(&self, request: DestroyRequest, task: &TaskContext) -> Result<DestroyResult, End> {
+        let span = info_span!(
+            "destroy created",
+            execution.id = %task.task().execution,
+            account = %request.account,
+            region = %request.region,
+            application = %request.application,
+        );
+        Box::pin(self.destroy(&request, task)).instrument(span).await
     }
 }
 
@@ -203,7 +181,7 @@ struct Work<'a, L, E = DeployRequest> {
 
 impl<L: Lease, E: Errand> Work<'_, L, E> {
     /// Goes on from what was saved, under the lock that is held now.
-    async fn take_up(&self, saved: &mut E::Record, fence: Fence) -> Result<(), Halt> {
+    async fn take_up(&self, saved: &mut E::Record, fence: Fence) -> Result<(), End> {
         // A save counts as progress: taking over alone is none.
         if *saved.fence() != fence {
             *saved.fence() = fence;
@@ -213,7 +191,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
     }
 
     /// Takes the cluster's lock, waiting for whoever has it.
-    async fn lock(&mut self) -> Result<Fence, Halt> {
+    async fn lock(&mut self) -> Result<Fence, End> {
         let resource = self.resource()?;
         let mut told = None;
         loop {
@@ -230,7 +208,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                     self.pause(self.room.config.poll_interval()).await?;
                 }
                 // The execution is over: nobody waits for a result, and nothing may be touched.
-                Locked::Gone => return Err(Halt::Stop(Stop::Lost)),
+                Locked::Gone => return Err(End::Stopped(Stop::Lost)),
             }
         }
     }
@@ -242,9 +220,9 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         Ok(())
     }
 
-    fn resource(&self) -> Result<String, Halt> {
+    fn resource(&self) -> Result<String, End> {
         let moniker = self.request.moniker().map_err(|error| {
-            Halt::failed(FailureKind::User, format!("the cluster has no valid name: {error}"))
+            End::failed(FailureKind::User, format!("the cluster has no valid name: {error}"))
         })?;
         Ok(format!("cluster/{}/{}", self.place, moniker.cluster()))
     }
@@ -254,7 +232,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
     }
 
     /// Every server group of the cluster.
-    async fn cluster(&self) -> Result<Vec<ServerGroup>, Halt> {
+    async fn cluster(&self) -> Result<Vec<ServerGroup>, End> {
         let moniker =
             self.request.moniker().map_err(|error| plan_failure(&plan::PlanError::Name(error)))?;
         let name = moniker.cluster();
@@ -271,7 +249,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
 }
 
 impl<L: Lease> Work<'_, L> {
-    async fn forward(&mut self, saved: &mut Option<Checkpoint>) -> Result<TaskOutcome, Halt> {
+    async fn forward(&mut self, saved: &mut Option<Checkpoint>) -> Result<DeployResult, End> {
         let fence = self.lock().await?;
         let checkpoint = if let Some(checkpoint) = saved {
             self.take_up(checkpoint, fence).await?;
@@ -286,16 +264,17 @@ impl<L: Lease> Work<'_, L> {
         Box::pin(self.retire_all(checkpoint)).await?;
         self.unlock().await?;
         info!(server_group.name = %checkpoint.plan.group.name, "deploy finished");
-        Ok(TaskOutcome::Succeeded { result: self.result(checkpoint) })
+        Ok(self.result(checkpoint))
     }
 
-    fn result(&self, checkpoint: &Checkpoint) -> Map<String, Value> {
+    fn result(&self, checkpoint: &Checkpoint) -> DeployResult {
         let plan = &checkpoint.plan;
         let names = |wanted: fn(&VictimState) -> bool| {
             let victims = plan.victims.iter().filter(|victim| wanted(&victim.state));
             victims.map(|victim| victim.name.clone()).collect()
         };
-        let result = DeployResult {
+        let spared = plan.victims.iter().filter(|v| matches!(v.state, VictimState::Spared { .. }));
+        DeployResult {
             region: self.place.region.clone(),
             account: self.place.account.clone(),
             server_group: plan.group.name.clone(),
@@ -303,19 +282,8 @@ impl<L: Lease> Work<'_, L> {
             capacity: plan.group.capacity,
             destroyed: names(|state| matches!(state, VictimState::Gone)),
             disabled: Vec::new(),
-        };
-        let mut map = match serde_json::to_value(result) {
-            Ok(Value::Object(map)) => map,
-            // A struct of texts and numbers is always an object.
-            Ok(_) | Err(_) => Map::new(),
-        };
-        let spared = plan.victims.iter().filter(|v| matches!(v.state, VictimState::Spared { .. }));
-        let notes: Vec<String> =
-            plan.notes.iter().cloned().chain(spared.map(plan::retire::describe)).collect();
-        if !notes.is_empty() {
-            map.insert("notes".to_owned(), notes.into());
+            notes: plan.notes.iter().cloned().chain(spared.map(plan::retire::describe)).collect(),
         }
-        map
     }
 
     fn is_highlander(&self) -> bool {
@@ -326,22 +294,17 @@ impl<L: Lease> Work<'_, L> {
     }
 }
 
-fn unreadable<L: Lease>(lease: &L, text: &str) -> TaskOutcome {
-    let failure = TaskFailure {
-        kind: FailureKind::Bug,
-        message: format!("could not continue: {text}"),
-        detail: None,
-        hint: Some(format!(
-            "look for server groups with the tag {}={} and for disabled older ones in the cluster",
-            crate::tags::TASK,
-            lease.task()
-        )),
-    };
-    TaskOutcome::Failed { failure }
+fn unreadable<L: Lease>(lease: &L, text: &str) -> End {
+    let hint = format!(
+        "look for server groups with the tag {}={} and for disabled older ones in the cluster",
+        crate::tags::TASK,
+        lease.task()
+    );
+    End::failed(FailureKind::Bug, format!("could not continue: {text}")).with_hint(&hint)
 }
 
-fn plan_failure(error: &plan::PlanError) -> Halt {
-    Halt::failed(FailureKind::User, format!("could not plan the deploy: {}", Chain(error)))
+fn plan_failure(error: &plan::PlanError) -> End {
+    End::failed(FailureKind::User, format!("could not plan the deploy: {}", Chain(error)))
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ async fn a_plan_says_which_image_is_there_and_which_server_groups_would_go() {
     };
     let image = async || -> Value {
         let plan = sent("ship", true).await;
-        plan["stages"][0]["actions"][0]["outlook"].clone()
+        plan["stages"][0]["actions"][0]["preview"].clone()
     };
     let before = image().await;
     assert_eq!(before["image"], "baked", "{before}");

@@ -12,6 +12,7 @@ mod link;
 mod publisher;
 mod subscription;
 mod topology;
+mod trouble;
 
 use std::{
     future::Future,
@@ -35,12 +36,8 @@ use tokio_util::{
 use tracing::{debug, warn};
 use wire::Queue;
 
-pub(crate) use self::envelope::gave_up;
 use self::{
-    address::Address,
-    link::{Link, Trouble},
-    publisher::Publisher,
-    topology::Topology,
+    address::Address, link::Link, publisher::Publisher, topology::Topology, trouble::Trouble,
 };
 use crate::{Bus, BusError, Consumer, Message, Options, PublishError, QueueDepth};
 

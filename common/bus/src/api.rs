@@ -53,6 +53,18 @@ pub struct ParkReason {
     pub reason: String,
 }
 
+impl ParkReason {
+    /// Why the broker itself parks a message; `cause` is its own name for that.
+    pub(crate) fn gave_up(origin: &str, cause: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            reason: format!(
+                "the broker gave it up ({cause}): it was handed out and came back too often"
+            ),
+        }
+    }
+}
+
 /// A stream of deliveries. Dropping it gives back what is unsettled, buffered or in hand.
 #[derive(Debug)]
 pub struct Consumer {

@@ -23,7 +23,7 @@ pub use self::{
     coming::image_to_come,
     context::{Condition, Context, EndedPart, Evaluated, StageFacts},
     nesting::{DEPTH, depth},
-    plan::{Await, Call, Child, Done, Part, Plan, Question, Until},
+    plan::{Await, Child, Done, Part, Plan, Question, Until},
     rules::{ExecutionWindow, FIELDS as COMMON_FIELDS, Jitter, StageRules, TimeOfDay},
     schema::{form, schema},
     stage_type::{Entry, StageType, Surroundings, TABLE, names, of, unreadable, user_failure},
@@ -54,9 +54,4 @@ fn add_once(list: &mut Vec<String>, more: impl IntoIterator<Item = String>) {
             list.push(item);
         }
     }
-}
-
-/// JSON text of a request.
-fn text_of<T: serde::Serialize>(request: &T) -> String {
-    serde_json::to_string(request).unwrap_or_default()
 }

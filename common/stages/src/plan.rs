@@ -3,7 +3,7 @@
 use model::{ExecutionStatus, OnFailure, PartKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wire::TaskFailure;
+use wire::{OperationCall, TaskFailure};
 
 /// What a stage does once it begins. The engine knows plans and never types.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub enum Plan {
     /// skipped.
     Parts(Vec<Part>),
     /// A worker does it.
-    Operation(Call),
+    Operation(OperationCall),
     /// Another pipeline does it.
     Child(Child),
 }
@@ -75,15 +75,6 @@ pub struct Question {
     pub roles: Vec<String>,
     /// How long it is waited for, in milliseconds, when the stage does not say.
     pub timeout_ms: u64,
-}
-
-/// An operation of a worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// The workers that carry it out.
-    pub pool: model::Pool,
-    /// JSON text of the request.
-    pub request: String,
 }
 
 /// Another pipeline to start.

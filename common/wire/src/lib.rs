@@ -1,35 +1,31 @@
-//! What crosses a border: intake events, task requests and results, public views, and the names
-//! of queues as data. Pure: nothing here knows how anything is sent or decided.
-//!
-//! Readers ignore unknown fields and refuse unknown versions: adding a field is free, changing one
-//! is a new version.
+#![doc = include_str!("../README.md")]
 
-mod bake;
-mod cluster;
 mod control;
-mod deploy;
 mod event;
+mod operation;
+pub mod operations;
 mod outcome;
-mod question;
 mod signal;
 mod standing;
 mod task;
 mod topology;
 mod view;
 
-pub use bake::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec};
-pub use cluster::ClusterCheck;
 pub use control::{Control, Judgment};
-pub use deploy::{Capacity, DeployRequest, DeployResult, DeployStrategy, DestroyRequest};
 pub use event::{Event, ManualStart, StartChild};
-pub use outcome::{
-    DECISIONS_MAX, Decision, EventOutcome, Judgement, NextRuns, StartedExecution, Unmet, Verdict,
+pub use operation::{CallMode, NoPreview, Operation, OperationCall};
+pub use operations::{
+    BakeImage, BakePreview, BakeRequest, BakeResult, BaseImage, BuildLink, Capacity, ClusterCheck,
+    ClusterCount, CountGroups, CreateGroup, CreateGroupPreview, DeployRequest, DeployResult,
+    DeployStrategy, DestroyCreated, DestroyRequest, DestroyResult, GroupPreview, OperationRow,
+    PackageSpec,
 };
-pub use question::{
-    Ask, BakeInquiry, BakeOutlook, BakeTask, DeployInquiry, DeployOutlook, DeployTask, GroupOutlook,
+pub use outcome::{
+    DECISIONS_MAX, EventOutcome, Judgement, NextRuns, StartedExecution, TriggerDecision, Unmet,
+    Verdict,
 };
 pub use signal::{ExecutionEnded, Fired, Signal, body_of};
-pub use standing::{Awaits, ExecutionOrder, StageOrder};
+pub use standing::{Awaits, Decision, ExecutionOrder, StageOrder};
 pub use task::{
     CancelHint, FailureKind, ResultMessage, TaskFailure, TaskMessage, TaskOutcome, WireError,
 };

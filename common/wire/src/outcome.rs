@@ -163,7 +163,7 @@ pub struct Judgement {
     pub started: Vec<StartedExecution>,
     /// One decision for each trigger that waits for what happened, at most [`DECISIONS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub decisions: Vec<Decision>,
+    pub decisions: Vec<TriggerDecision>,
     /// How many decisions are not listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: usize,
@@ -176,7 +176,7 @@ const fn is_zero(number: &usize) -> bool {
 
 impl Judgement {
     /// Adds a decision; beyond [`DECISIONS_MAX`] it is counted only.
-    pub fn decide(&mut self, mut decision: Decision) {
+    pub fn decide(&mut self, mut decision: TriggerDecision) {
         if self.decisions.len() >= DECISIONS_MAX {
             self.left_out = self.left_out.saturating_add(1);
             return;
@@ -209,7 +209,7 @@ pub struct StartedExecution {
 /// What was decided about one trigger, or about a definition as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Decision {
+pub struct TriggerDecision {
     /// The id of the pipeline.
     pub pipeline_id: String,
     /// The name of the pipeline.
@@ -306,8 +306,8 @@ mod tests {
 
     use super::*;
 
-    fn decision(place: usize, verdict: Verdict) -> Decision {
-        Decision {
+    fn decision(place: usize, verdict: Verdict) -> TriggerDecision {
+        TriggerDecision {
             pipeline_id: "p1".to_owned(),
             pipeline: "ship".to_owned(),
             application: "shop".to_owned(),

@@ -4,6 +4,8 @@
 use model::ExecutionId;
 use serde::{Deserialize, Serialize};
 
+use crate::Judgment;
+
 /// What a stage that has begun waits for, when nobody works for it or another execution does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -37,6 +39,32 @@ pub enum Awaits {
     Retry {
         /// When that begins, in epoch milliseconds.
         due_ms: u64,
+    },
+}
+
+/// What decided how a stage ended, where no work did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Decision {
+    /// A person judged.
+    Judged {
+        /// Go on or stop.
+        decision: Judgment,
+        /// The answer the person chose or wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<String>,
+        /// The user who judged.
+        by: String,
+    },
+    /// A person ended its wait.
+    WaitSkipped {
+        /// The user who ended it.
+        by: String,
+    },
+    /// It was left out, by its own condition or by a person.
+    Skipped {
+        /// The reason, for people.
+        why: String,
     },
 }
 

@@ -7,24 +7,25 @@ use serde_json::{Map, Value};
 /// A task on its way to a worker.
 ///
 /// It carries no authority: a worker acts only on what it may claim under the digest of
-/// `request`, and the digest was committed by the coordinator.
+/// `call`, and the digest was committed by the coordinator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskMessage {
-    /// Version of this shape: 1.
+    /// Version of this form: 2.
     pub v: u32,
     /// The task.
     pub task: TaskId,
-    /// Who does it.
-    pub kind: Pool,
+    /// The workers that carry it out.
+    pub pool: Pool,
     /// Which dispatch of the attempt this is.
     pub epoch: u32,
-    /// The request, JSON text; kept as text so that its digest is the committed one.
-    pub request: String,
+    /// The text of an [`OperationCall`](crate::OperationCall); kept as text so that its digest is the committed
+    /// one.
+    pub call: String,
 }
 
 impl TaskMessage {
     /// The version written by this code.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// Unique per dispatch.
     pub fn message_id(&self) -> String {
@@ -37,7 +38,7 @@ impl TaskMessage {
     ///
     /// Says what is wrong; such a message is parked, never retried.
     pub fn decode(body: &[u8]) -> Result<Self, WireError> {
-        decode(body, |message: &Self| message.v, Self::VERSION)
+        decode(body, Self::VERSION)
     }
 }
 
@@ -45,17 +46,17 @@ impl TaskMessage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum TaskOutcome {
-    /// Done. The result object (`BakeResult`, `DeployResult`) is read by the engine.
+    /// It was done.
     Succeeded {
-        /// What came of it.
+        /// The `Result` or the `Preview` of the operation.
         result: Map<String, Value>,
     },
-    /// Not done.
+    /// It was not done.
     Failed {
         /// Why.
         failure: TaskFailure,
     },
-    /// Stopped because it was told to.
+    /// It was stopped, because the execution was canceled or ran out of time.
     Canceled {
         /// What was left, in words for people.
         detail: String,
@@ -93,22 +94,20 @@ pub enum FailureKind {
     Bug,
 }
 
-/// A result on its way back. The store holds the truth (`Store::lease_finish`); this tells of it at once.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Says that a task has a result. The result itself is in the store (`Store::lease_finish`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResultMessage {
-    /// Version of this shape: 1.
+    /// Version of this form: 2.
     pub v: u32,
     /// The task.
     pub task: TaskId,
     /// The epoch that ended it.
     pub epoch: u32,
-    /// How it ended; for people who look at the queue.
-    pub outcome: TaskOutcome,
 }
 
 impl ResultMessage {
     /// The version written by this code.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// Unique per epoch.
     pub fn message_id(&self) -> String {
@@ -121,14 +120,14 @@ impl ResultMessage {
     ///
     /// Says what is wrong; such a message is parked, never retried.
     pub fn decode(body: &[u8]) -> Result<Self, WireError> {
-        decode(body, |message: &Self| message.v, Self::VERSION)
+        decode(body, Self::VERSION)
     }
 }
 
-/// Best-effort word to workers that tasks of an execution were told to stop.
+/// Tells workers, as far as it reaches them, that tasks of an execution are to stop. The store says it, too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelHint {
-    /// Whose tasks.
+    /// The execution.
     pub execution: ExecutionId,
 }
 
@@ -141,19 +140,39 @@ pub enum WireError {
     /// Another version.
     #[error("message version {found}, and this program reads {known}")]
     Version {
-        /// In the message.
+        /// The version of the message.
         found: u32,
-        /// Here.
+        /// The version that is read here.
         known: u32,
+    },
+    /// The request of a call is not what its operation takes.
+    #[error("the request for `{operation}` is unreadable: {cause}")]
+    Request {
+        /// The operation that is called.
+        operation: String,
+        /// What is wrong with the request.
+        #[source]
+        cause: serde_json::Error,
+    },
+    /// A call of another operation.
+    #[error("it is a call of `{found}`, not of `{wanted}`")]
+    Operation {
+        /// The operation that is called.
+        found: String,
+        /// The operation that was expected.
+        wanted: String,
     },
 }
 
-fn decode<T: for<'de> Deserialize<'de>>(
-    body: &[u8],
-    version: impl Fn(&T) -> u32,
-    known: u32,
-) -> Result<T, WireError> {
-    let message: T = serde_json::from_slice(body)?;
-    let found = version(&message);
-    if found == known { Ok(message) } else { Err(WireError::Version { found, known }) }
+/// The version is read by itself first: another one may have other fields.
+fn decode<T: for<'de> Deserialize<'de>>(body: &[u8], known: u32) -> Result<T, WireError> {
+    #[derive(Deserialize)]
+    struct Version {
+        v: u32,
+    }
+    let Version { v: found } = serde_json::from_slice(body)?;
+    if found != known {
+        return Err(WireError::Version { found, known });
+    }
+    Ok(serde_json::from_slice(body)?)
 }

@@ -1,4 +1,5 @@
-//! Names on the broker, as data. `bus` declares them; nobody else spells them.
+//! Names on the broker, as data. They follow from the pools of workers; `bus` declares them, and nobody else
+//! writes them out.
 
 use std::{fmt, str::FromStr};
 
@@ -7,10 +8,10 @@ use model::Pool;
 /// Where a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Route {
-    /// To workers of a kind: exchange `task`, key = kind.
+    /// To the workers of a pool: exchange `task`, the pool is the key.
     Task(Pool),
-    /// Back from workers of a kind: exchange `result.<kind>`, so that the broker's permissions can
-    /// keep one kind of worker from speaking for another.
+    /// Back from the workers of a pool: exchange `result.<pool>`, so that the broker's permissions can
+    /// keep the workers of one pool from answering for another.
     Result(Pool),
     /// To every worker, best effort: fanout exchange `cancel`.
     Cancel,
@@ -19,21 +20,27 @@ pub enum Route {
 }
 
 impl Route {
+    /// Every route, the one to the parking queue first: queues dead-letter into its exchange.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let of_pools =
+            Pool::ALL.into_iter().flat_map(|pool| [Self::Task(pool), Self::Result(pool)]);
+        [Self::Dead, Self::Cancel].into_iter().chain(of_pools)
+    }
+
     /// The exchange.
-    pub const fn exchange(self) -> &'static str {
+    pub fn exchange(self) -> String {
         match self {
-            Self::Task(_) => "task",
-            Self::Result(Pool::Bake) => "result.bake",
-            Self::Result(Pool::Deploy) => "result.deploy",
-            Self::Cancel => "cancel",
-            Self::Dead => "dead",
+            Self::Task(_) => "task".to_owned(),
+            Self::Result(pool) => format!("result.{pool}"),
+            Self::Cancel => "cancel".to_owned(),
+            Self::Dead => "dead".to_owned(),
         }
     }
 
     /// The routing key.
     pub const fn key(self) -> &'static str {
         match self {
-            Self::Task(kind) => kind.as_str(),
+            Self::Task(pool) => pool.as_str(),
             Self::Result(_) => "result",
             Self::Cancel => "",
             Self::Dead => "parked",
@@ -44,8 +51,8 @@ impl Route {
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Task(kind) => write!(f, "task/{kind}"),
-            Self::Result(kind) => write!(f, "result/{kind}"),
+            Self::Task(pool) => write!(f, "task/{pool}"),
+            Self::Result(pool) => write!(f, "result/{pool}"),
             Self::Cancel => f.write_str("cancel"),
             Self::Dead => f.write_str("dead"),
         }
@@ -55,54 +62,45 @@ impl fmt::Display for Route {
 impl FromStr for Route {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let kind = |name: &str| name.parse::<Pool>().map_err(|e| e.to_string());
-        match text.split_once('/') {
-            Some(("task", name)) => Ok(Self::Task(kind(name)?)),
-            Some(("result", name)) => Ok(Self::Result(kind(name)?)),
-            None if text == "cancel" => Ok(Self::Cancel),
-            None if text == "dead" => Ok(Self::Dead),
-            Some(_) | None => Err(format!("`{text}` is not a route")),
-        }
+        Self::all()
+            .find(|route| route.to_string() == text)
+            .ok_or_else(|| format!("`{text}` is not a route"))
     }
 }
 
 /// A queue with a name others rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Queue {
-    /// Tasks of a kind.
+    /// Tasks for a pool.
     Task(Pool),
-    /// Results of a kind.
+    /// Results of a pool.
     Result(Pool),
-    /// What nobody could read, with the reason.
+    /// Messages nobody could read, with the reason.
     Parked,
 }
 
 impl Queue {
     /// Every queue, the parking queue first: the others dead-letter into it.
-    pub const ALL: [Self; 5] = [
-        Self::Parked,
-        Self::Task(Pool::Bake),
-        Self::Task(Pool::Deploy),
-        Self::Result(Pool::Bake),
-        Self::Result(Pool::Deploy),
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        let tasks = Pool::ALL.into_iter().map(Self::Task);
+        let results = Pool::ALL.into_iter().map(Self::Result);
+        [Self::Parked].into_iter().chain(tasks).chain(results)
+    }
 
     /// Its name; the version changes when its arguments do.
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Self::Task(Pool::Bake) => "task.bake.v1",
-            Self::Task(Pool::Deploy) => "task.deploy.v1",
-            Self::Result(Pool::Bake) => "result.bake.v1",
-            Self::Result(Pool::Deploy) => "result.deploy.v1",
-            Self::Parked => "parked.v1",
+            Self::Task(pool) => format!("task.{pool}.v1"),
+            Self::Result(pool) => format!("result.{pool}.v1"),
+            Self::Parked => "parked.v1".to_owned(),
         }
     }
 
     /// What is routed into it.
     pub const fn route(self) -> Route {
         match self {
-            Self::Task(kind) => Route::Task(kind),
-            Self::Result(kind) => Route::Result(kind),
+            Self::Task(pool) => Route::Task(pool),
+            Self::Result(pool) => Route::Result(pool),
             Self::Parked => Route::Dead,
         }
     }
@@ -113,9 +111,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_names_are_those_that_permissions_and_dashboards_know() {
+        let names: Vec<String> = Queue::all().map(Queue::name).collect();
+        assert_eq!(
+            names,
+            ["parked.v1", "task.bake.v1", "task.deploy.v1", "result.bake.v1", "result.deploy.v1"]
+        );
+        let routes: Vec<(String, &str)> =
+            Route::all().map(|route| (route.exchange(), route.key())).collect();
+        let named = |exchange: &str, key: &'static str| (exchange.to_owned(), key);
+        assert_eq!(
+            routes,
+            [
+                named("dead", "parked"),
+                named("cancel", ""),
+                named("task", "bake"),
+                named("result.bake", "result"),
+                named("task", "deploy"),
+                named("result.deploy", "result"),
+            ]
+        );
+    }
+
+    #[test]
     fn routes_round_trip_as_text() {
-        for queue in Queue::ALL {
-            assert_eq!(queue.route().to_string().parse(), Ok(queue.route()));
+        for route in Route::all().chain(Queue::all().map(Queue::route)) {
+            assert_eq!(route.to_string().parse(), Ok(route));
         }
         assert_eq!("cancel".parse(), Ok(Route::Cancel));
         assert!("task/paint".parse::<Route>().is_err());

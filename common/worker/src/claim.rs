@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bus::{Delivery, Message, ParkReason, PublishError, Settle};
-use model::digest;
+use model::{Pool, digest};
 use runtime::Chain;
 use store::{Claim, StoreError, TaskClaim};
 use tokio::time::{Instant, sleep};
@@ -11,20 +11,19 @@ use tracing::{debug, info, warn};
 use wire::{Route, TaskMessage};
 
 use crate::{
-    Procedure,
     lease::{Claimed, Lease, Moment, millis},
     metrics::{self, Outcome},
     run::Job,
-    serve::Worker,
+    worker::Worker,
 };
 
 /// Longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// What a message in hand has come to.
+/// What has become of a message that was taken from the queue.
 pub(crate) enum Step {
     /// The task is ours; the message is not acknowledged yet.
-    Claimed { lease: Arc<Lease>, request: String, settle: Box<dyn Settle> },
+    Claimed { lease: Arc<Lease>, call: String, settle: Box<dyn Settle> },
     /// The message is acknowledged: begin.
     Start(Box<Job>),
     /// There is nothing more to do about it.
@@ -33,19 +32,20 @@ pub(crate) enum Step {
     StoreAway,
 }
 
-/// The store's word on a task, with what a new lease needs.
+/// The store's answer to a claim, with what a new lease needs.
 enum Answer {
     Lease(Box<Claimed>),
     Refusal(Claim),
 }
 
-impl<P: Procedure> Worker<P> {
+impl Worker {
     /// Decodes and claims.
     pub(crate) async fn claim(self: Arc<Self>, delivery: Delivery) -> Step {
         let message = match TaskMessage::decode(&delivery.body) {
-            Ok(message) if message.kind == P::KIND => message,
+            Ok(message) if message.pool == self.pool() => message,
             Ok(message) => {
-                let reason = format!("a {} task in the queue of {} tasks", message.kind, P::KIND);
+                let pool = self.pool();
+                let reason = format!("a {} task in the queue of {pool} tasks", message.pool);
                 return self.park(delivery, reason).await;
             }
             Err(error) => return self.park(delivery, error.to_string()).await,
@@ -59,14 +59,14 @@ impl<P: Procedure> Worker<P> {
                 Ok(Answer::Lease(claimed)) => {
                     if let Some(published_ms) = published_ms {
                         let waited = claimed.store_ms.saturating_sub(published_ms);
-                        metrics::waited(P::KIND, Duration::from_millis(waited));
+                        metrics::waited(self.pool(), Duration::from_millis(waited));
                     }
                     let (store, tasks) = (Arc::clone(&self.store), self.tasks.clone());
                     let lease = Arc::new(Lease::new(*claimed, store, tasks, self.rhythm));
-                    return Step::Claimed { lease, request: message.request, settle };
+                    return Step::Claimed { lease, call: message.call, settle };
                 }
                 Ok(Answer::Refusal(refusal)) => {
-                    return refused::<P>(&message, &refusal, settle).await;
+                    return refused(self.pool(), &message, &refusal, settle).await;
                 }
                 Err(error) => {
                     warn!(error = %Chain(&error), "task not claimed, its message is kept meanwhile");
@@ -90,7 +90,7 @@ impl<P: Procedure> Worker<P> {
         let claim = TaskClaim {
             task: message.task.clone(),
             epoch: message.epoch,
-            digest: digest(&message.request),
+            digest: digest(&message.call),
             holder: self.holder.clone(),
             ttl_ms: millis(self.rhythm.ttl),
         };
@@ -109,11 +109,11 @@ impl<P: Procedure> Worker<P> {
         }
     }
 
-    /// Puts a message nobody can read where a person can, and only then lets go of it.
+    /// Puts a message nobody can read into the parking queue, and only then acknowledges it.
     async fn park(&self, delivery: Delivery, reason: String) -> Step {
         warn!(message.id = delivery.id, reason, "message parked");
-        metrics::counted(P::KIND, Outcome::Parked);
-        let origin = Self::QUEUE.name().to_owned();
+        metrics::counted(self.pool(), Outcome::Parked);
+        let origin = self.queue().name();
         let message = Message {
             route: Route::Dead,
             id: delivery.id,
@@ -149,8 +149,9 @@ impl<P: Procedure> Worker<P> {
     }
 }
 
-/// Whoever may work on the task, it is not us: the message has done its duty.
-async fn refused<P: Procedure>(
+/// Another worker has the task, or nobody may have it any more: the message has no further use.
+async fn refused(
+    pool: Pool,
     message: &TaskMessage,
     refusal: &Claim,
     settle: Box<dyn Settle>,
@@ -159,11 +160,11 @@ async fn refused<P: Procedure>(
         Claim::Gone => {
             // History, or a forgery: the digest of its request was never committed.
             info!(task = %message.task, epoch = message.epoch, "message without a task, dropped");
-            metrics::counted(P::KIND, Outcome::Refused);
+            metrics::counted(pool, Outcome::Refused);
         }
         Claim::Busy { .. } | Claim::Stale { .. } | Claim::Finished | Claim::Granted { .. } => {
             debug!(task = %message.task, epoch = message.epoch, ?refusal, "message is old, dropped");
-            metrics::counted(P::KIND, Outcome::Duplicate);
+            metrics::counted(pool, Outcome::Duplicate);
         }
     }
     settle.ack().await;

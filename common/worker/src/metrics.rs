@@ -49,22 +49,22 @@ impl Outcome {
     }
 }
 
-pub(crate) fn describe(kind: Pool, slots: usize) {
+pub(crate) fn describe(pool: Pool, slots: usize) {
     describe_counter!(TASKS, "messages and runs of tasks, by what became of them");
     describe_histogram!(DURATION, Unit::Seconds, "from the claim of a task to its end here");
     describe_histogram!(WAIT, Unit::Seconds, "from the publishing of a task to its claim");
     describe_gauge!(BUSY, "tasks this process works on");
     describe_gauge!(CAPACITY, "tasks this process may work on at once");
-    gauge!(CAPACITY, "kind" => kind.as_str()).set(u32::try_from(slots).map_or(f64::MAX, f64::from));
-    gauge!(BUSY, "kind" => kind.as_str()).set(0.0);
+    gauge!(CAPACITY, "kind" => pool.as_str()).set(u32::try_from(slots).map_or(f64::MAX, f64::from));
+    gauge!(BUSY, "kind" => pool.as_str()).set(0.0);
 }
 
-pub(crate) fn counted(kind: Pool, outcome: Outcome) {
-    counter!(TASKS, "stage_type" => kind.as_str(), "outcome" => outcome.as_str()).increment(1);
+pub(crate) fn counted(pool: Pool, outcome: Outcome) {
+    counter!(TASKS, "stage_type" => pool.as_str(), "outcome" => outcome.as_str()).increment(1);
 }
 
-pub(crate) fn waited(kind: Pool, time: Duration) {
-    histogram!(WAIT, "stage_type" => kind.as_str()).record(time.as_secs_f64());
+pub(crate) fn waited(pool: Pool, time: Duration) {
+    histogram!(WAIT, "stage_type" => pool.as_str()).record(time.as_secs_f64());
 }
 
 /// Counts one running task for as long as it lives, and how long that was.
@@ -72,9 +72,9 @@ pub(crate) fn waited(kind: Pool, time: Duration) {
 pub(crate) struct Busy(Pool);
 
 impl Busy {
-    pub(crate) fn new(kind: Pool) -> Self {
-        gauge!(BUSY, "kind" => kind.as_str()).increment(1.0);
-        Self(kind)
+    pub(crate) fn new(pool: Pool) -> Self {
+        gauge!(BUSY, "kind" => pool.as_str()).increment(1.0);
+        Self(pool)
     }
 
     pub(crate) fn ended(self, outcome: Outcome, time: Duration) {

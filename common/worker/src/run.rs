@@ -15,49 +15,51 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tracing::{Instrument, error, info, info_span, warn};
-use wire::{FailureKind, ResultMessage, Route, TaskFailure, TaskOutcome};
+use wire::{OperationCall, ResultMessage, Route, TaskOutcome};
 
 use crate::{
-    Procedure, Stop, TaskContext,
+    Stop, TaskContext,
     lease::Lease,
     metrics::{Busy, Outcome},
+    operations::our_fault,
     running::Entry,
-    serve::Worker,
+    worker::Worker,
 };
 
 /// How long a release is tried: not longer than a shutdown takes. Without it the lease runs out.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
-/// Tries to tell of a result; the store has it and tells of it itself, a little later.
+/// Tries to announce a result; the store has it and notices it by itself, a little later.
 const RESULT_TRIES: u32 = 3;
 
 /// A claimed task whose message is acknowledged.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) lease: Arc<Lease>,
-    pub(crate) request: String,
+    /// The text of the call.
+    pub(crate) call: String,
     /// Free again when the job is dropped.
     pub(crate) slot: OwnedSemaphorePermit,
     pub(crate) entry: Entry,
 }
 
-impl<P: Procedure> Worker<P> {
+impl Worker {
     /// Works, and reports.
     pub(crate) async fn run(self: Arc<Self>, job: Box<Job>) {
-        let Job { lease, request, slot, entry } = *job;
+        let Job { lease, call, slot, entry } = *job;
         let task = lease.task();
         let span = info_span!(
             "task",
             execution.id = %task.execution,
             stage.id = %task.stage,
-            stage.r#type = %P::KIND,
+            stage.r#type = %self.pool(),
             task.attempt = task.attempt,
             task.epoch = lease.epoch(),
         );
         async {
             info!("task started");
-            let busy = Busy::new(P::KIND);
+            let busy = Busy::new(self.pool());
             let started = Instant::now();
-            let end = self.work_under_lease(&lease, &request).await;
+            let end = self.work_under_lease(&lease, &call).await;
             let outcome = self.report(&lease, end).await;
             let elapsed = started.elapsed();
             info!(outcome = outcome.as_str(), elapsed_ms = elapsed.as_millis(), "task ended");
@@ -71,12 +73,8 @@ impl<P: Procedure> Worker<P> {
 
     /// Works and beats, side by side in one task: work that blocks its thread also stops its beats,
     /// and so loses its lease instead of holding it for nothing.
-    async fn work_under_lease(
-        &self,
-        lease: &Arc<Lease>,
-        request: &str,
-    ) -> Result<TaskOutcome, Stop> {
-        let work = Box::pin(self.work(lease, request));
+    async fn work_under_lease(&self, lease: &Arc<Lease>, call: &str) -> Result<TaskOutcome, Stop> {
+        let work = Box::pin(self.work(lease, call));
         let beats = Box::pin(lease.keep(|| self.running.len()));
         match select(work, beats).await {
             Either::Left((end, _)) => end,
@@ -88,25 +86,25 @@ impl<P: Procedure> Worker<P> {
         }
     }
 
-    async fn work(&self, lease: &Arc<Lease>, request: &str) -> Result<TaskOutcome, Stop> {
-        let request: P::Request = match serde_json::from_str(request) {
-            Ok(request) => request,
+    async fn work(&self, lease: &Arc<Lease>, call: &str) -> Result<TaskOutcome, Stop> {
+        let call = match OperationCall::parse(call) {
+            Ok(call) => call,
             Err(error) => {
                 // The coordinator committed it, so this is no forgery: two versions disagree.
-                let message = format!("this worker cannot read the request of the task: {error}");
+                let message = format!("this worker cannot read the task: {error}");
                 return Ok(our_fault(message, None));
             }
         };
         let context = TaskContext::new(Arc::clone(lease));
-        let run = async { self.procedure.run(request, &context).await };
+        let run = async { self.operations.carry_out(&call, &context).await };
         let end = AssertUnwindSafe(run).catch_unwind().await;
         match (lease.take_fault(), end) {
             (Some(fault), _) => Ok(our_fault(fault, None)),
             (None, Ok(end)) => end,
             (None, Err(panic)) => {
-                let detail = words(panic.as_ref());
-                error!(detail, "the procedure panicked");
-                let message = format!("the {} worker ran into a bug of its own", P::KIND);
+                let detail = text_of(panic.as_ref());
+                error!(detail, "the operation panicked");
+                let message = format!("the {} worker ran into a bug of its own", self.pool());
                 Ok(our_fault(message, Some(detail)))
             }
         }
@@ -115,7 +113,7 @@ impl<P: Procedure> Worker<P> {
     async fn report(&self, lease: &Lease, end: Result<TaskOutcome, Stop>) -> Outcome {
         let outcome = match end {
             Ok(outcome) => outcome,
-            // A procedure with nothing to clean up may pass the cancel on.
+            // An operation with nothing to clean up may pass the cancel on.
             Err(Stop::Canceled) => {
                 TaskOutcome::Canceled { detail: "stopped with nothing in flight".to_owned() }
             }
@@ -140,7 +138,7 @@ impl<P: Procedure> Worker<P> {
                     TaskOutcome::Failed { .. } => Outcome::Failed,
                     TaskOutcome::Canceled { .. } => Outcome::Canceled,
                 };
-                self.tell(lease, outcome).await;
+                self.announce(lease).await;
                 label
             }
             Some(Beat::Lost) => {
@@ -154,22 +152,25 @@ impl<P: Procedure> Worker<P> {
         }
     }
 
-    /// Rings the coordinator's doorbell.
-    async fn tell(&self, lease: &Lease, outcome: TaskOutcome) {
+    /// Tells the coordinators that there is a result, so that they look at once.
+    async fn announce(&self, lease: &Lease) {
         let result = ResultMessage {
             v: ResultMessage::VERSION,
             task: lease.task().clone(),
             epoch: lease.epoch(),
-            outcome,
         };
         let Ok(body) = serde_json::to_vec(&result) else { return };
-        let message =
-            Message { route: Route::Result(P::KIND), id: result.message_id(), body, park: None };
+        let message = Message {
+            route: Route::Result(self.pool()),
+            id: result.message_id(),
+            body,
+            park: None,
+        };
         for _ in 0..RESULT_TRIES {
             match self.bus.publish(message.clone()).await {
                 Ok(()) => return,
                 Err(error) => {
-                    warn!(error = %Chain(&error), "result not announced, the store will tell of it");
+                    warn!(error = %Chain(&error), "result not announced, the store will notice it");
                 }
             }
             sleep(Duration::from_secs(1)).await;
@@ -177,14 +178,9 @@ impl<P: Procedure> Worker<P> {
     }
 }
 
-fn our_fault(message: String, detail: Option<String>) -> TaskOutcome {
-    let hint = Some("please report it, with the log of the worker".to_owned());
-    TaskOutcome::Failed { failure: TaskFailure { kind: FailureKind::Bug, message, detail, hint } }
-}
-
-/// What a panic said.
-fn words(panic: &(dyn Any + Send)) -> String {
+/// The text of a panic.
+fn text_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "a panic without words".to_owned())
+    text.unwrap_or_else(|| "a panic without a text".to_owned())
 }

@@ -18,15 +18,15 @@ use tokio::{
     time::sleep,
 };
 use tracing::{debug, info, warn};
-use wire::{CancelHint, Queue};
+use wire::CancelHint;
 
 use crate::{
-    Procedure,
+    Operations,
     claim::Step,
     lease::{Lease, Rhythm},
     metrics,
     run::Job,
-    running::Running,
+    worker::Worker,
 };
 
 /// Most messages in hand before their claims: enough to hide the store's latency, few enough that a
@@ -68,7 +68,7 @@ pub enum ServeError {
     #[error("could not consume `{queue}`")]
     Consume {
         /// The queue.
-        queue: &'static str,
+        queue: String,
         /// The broker's words.
         #[source]
         cause: BusError,
@@ -77,19 +77,19 @@ pub enum ServeError {
     #[error("the bus was closed while `{queue}` was being served")]
     Closed {
         /// The queue.
-        queue: &'static str,
+        queue: String,
     },
 }
 
-/// Serves the queue of `P`'s kind until `tasks` is told to stop; then hands over what is not done,
+/// Serves the queue of the operations' pool until `tasks` is told to stop; then hands over what is not done,
 /// and returns when the last task has ended.
 ///
 /// # Errors
 ///
 /// A queue that is not what it should be, and a bus that was closed before the end. Outages of the
 /// broker or the store are waited out.
-pub async fn serve<P: Procedure>(
-    procedure: Arc<P>,
+pub async fn serve(
+    operations: Operations,
     config: WorkerConfig,
     store: SharedStore,
     bus: SharedBus,
@@ -97,7 +97,7 @@ pub async fn serve<P: Procedure>(
 ) -> Result<(), ServeError> {
     let slots = config.slots.clamp(1, Semaphore::MAX_PERMITS);
     let worker = Arc::new(Worker {
-        procedure,
+        operations,
         holder: config.holder,
         rhythm: Rhythm { ttl: config.ttl, beat: config.beat },
         patience: config.store_patience,
@@ -107,35 +107,21 @@ pub async fn serve<P: Procedure>(
         bus,
         tasks,
     });
-    metrics::describe(P::KIND, slots);
-    info!(kind = %P::KIND, slots, holder = worker.holder, "worker serves");
+    let pool = worker.pool();
+    metrics::describe(pool, slots);
+    info!(%pool, slots, holder = worker.holder, "worker serves");
     let served = tokio::select! {
         biased;
         served = worker.take() => served,
         never = worker.listen() => match never {},
     };
-    info!(kind = %P::KIND, running = worker.running.len(), "worker takes nothing new");
+    info!(%pool, running = worker.running.len(), "worker takes nothing new");
     // Each running task holds a slot: all of them free means that all have ended. The semaphore is
     // never closed.
     let all = u32::try_from(slots).unwrap_or(u32::MAX);
     drop(worker.slots.acquire_many(all).await);
-    info!(kind = %P::KIND, "worker ended");
+    info!(%pool, "worker ended");
     served
-}
-
-/// One worker: what its claims and runs share.
-#[derive(Debug)]
-pub(crate) struct Worker<P> {
-    pub(crate) procedure: Arc<P>,
-    /// Who we are to the store.
-    pub(crate) holder: String,
-    pub(crate) rhythm: Rhythm,
-    pub(crate) patience: Duration,
-    pub(crate) slots: Arc<Semaphore>,
-    pub(crate) running: Arc<Running>,
-    pub(crate) store: SharedStore,
-    pub(crate) bus: SharedBus,
-    pub(crate) tasks: Tasks,
 }
 
 /// How one subscription ended.
@@ -150,12 +136,10 @@ enum Ended {
     Closed,
 }
 
-impl<P: Procedure> Worker<P> {
-    pub(crate) const QUEUE: Queue = Queue::Task(P::KIND);
-
+impl Worker {
     /// Takes tasks until told to stop.
     async fn take(self: &Arc<Self>) -> Result<(), ServeError> {
-        let queue = Self::QUEUE.name();
+        let queue = self.queue().name();
         loop {
             let reserved = tokio::select! {
                 biased;
@@ -163,7 +147,7 @@ impl<P: Procedure> Worker<P> {
                 reserved = self.reserve() => reserved,
             };
             let prefetch = u16::try_from(reserved.len()).unwrap_or(u16::MAX);
-            match self.bus.consume(Self::QUEUE, prefetch).await {
+            match self.bus.consume(self.queue(), prefetch).await {
                 Ok(consumer) => {
                     let subscription = Subscription {
                         worker: Arc::clone(self),
@@ -244,8 +228,8 @@ impl<P: Procedure> Worker<P> {
 }
 
 /// One subscription to the queue, with the slots behind it.
-struct Subscription<P> {
-    worker: Arc<Worker<P>>,
+struct Subscription {
+    worker: Arc<Worker>,
     consumer: Consumer,
     /// One for each message that may be in hand.
     reserved: Vec<OwnedSemaphorePermit>,
@@ -254,7 +238,7 @@ struct Subscription<P> {
     taking: bool,
 }
 
-impl<P: Procedure> Subscription<P> {
+impl Subscription {
     async fn run(mut self) -> Ended {
         let stopping = self.worker.tasks.stop().clone();
         let mut more = true;
@@ -270,8 +254,8 @@ impl<P: Procedure> Subscription<P> {
                 Some(step) = self.in_hand.next() => match step {
                     Step::Settled => {}
                     Step::StoreAway => return Ended::StoreAway,
-                    Step::Claimed { lease, request, settle } => {
-                        self.accept(lease, request, settle).await;
+                    Step::Claimed { lease, call, settle } => {
+                        self.accept(lease, call, settle).await;
                     }
                     Step::Start(job) => self.start(job),
                 },
@@ -289,9 +273,9 @@ impl<P: Procedure> Subscription<P> {
     }
 
     /// Makes sure that the acknowledgement of a claimed task brings nothing we have no slot for.
-    async fn accept(&mut self, lease: Arc<Lease>, request: String, settle: Box<dyn bus::Settle>) {
+    async fn accept(&mut self, lease: Arc<Lease>, call: String, settle: Box<dyn bus::Settle>) {
         let Some(entry) = self.worker.running.enter(&lease) else {
-            metrics::counted(P::KIND, metrics::Outcome::Duplicate);
+            metrics::counted(self.worker.pool(), metrics::Outcome::Duplicate);
             self.in_hand.push(Box::pin(async move {
                 settle.ack().await;
                 Step::Settled
@@ -311,7 +295,7 @@ impl<P: Procedure> Subscription<P> {
             warn!(task = %lease.task(), "no slot for a claimed task");
             return;
         };
-        let job = Box::new(Job { lease, request, slot, entry });
+        let job = Box::new(Job { lease, call, slot, entry });
         self.in_hand.push(Box::pin(async move {
             // False: the message comes again, and its claim finds the task running.
             settle.ack().await;

@@ -1,4 +1,4 @@
-//! A task for tests of procedures: dispatched and claimed in a real store, with beats, and with
+//! A task for tests of operations: dispatched and claimed in a real store, with beats, and with
 //! the things that happen to tasks: a cancel, a lost lease, a drain, another worker.
 
 #![expect(
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use model::{ExecutionId, ExecutionStatus, Pool, StageId, TaskId, digest};
 use runtime::Tasks;
 use store::{Claim, Commit, Committed, Create, Created, SharedStore, TaskChange, TaskClaim};
-use wire::TaskOutcome;
+use wire::{OperationCall, TaskOutcome};
 
 use crate::{
-    Procedure, Stop, TaskContext,
+    Operations, Stop, TaskContext,
     lease::{Claimed, Heed, Lease, Moment, Rhythm},
 };
 
@@ -30,24 +30,24 @@ pub struct TestTask {
     lease: Arc<Lease>,
     tasks: Tasks,
     store: SharedStore,
-    kind: Pool,
-    request: String,
+    pool: Pool,
+    call: String,
     token: u64,
 }
 
 impl TestTask {
-    /// Creates an execution with one dispatched task of `kind` in `store`, and claims the task.
+    /// Creates an execution with one dispatched task for `pool` in `store`, and claims the task.
     /// Several in one store are several executions.
     ///
     /// # Panics
     ///
     /// When the store does not do what it should.
-    pub async fn new(store: SharedStore, kind: Pool, request: &str) -> Self {
+    pub async fn new(store: SharedStore, pool: Pool, call: &str) -> Self {
         let execution: ExecutionId =
             ulid::Ulid::new().to_string().parse().expect("a ULID is an id");
         let stage = StageId::of(&execution, "1");
         let task = TaskId { execution, stage, attempt: 1 };
-        let dispatch = dispatch(&task, kind, 1, request);
+        let dispatch = dispatch(&task, pool, 1, call);
         let create = Create {
             id: task.execution.clone(),
             application: "test".to_owned(),
@@ -58,13 +58,13 @@ impl TestTask {
         };
         let created = store.execution_create(create).await.expect("the store answers");
         assert_eq!(created, Created::New, "a new execution");
-        Self::claim(store, kind, request.to_owned(), &task, 1).await
+        Self::claim(store, pool, call.to_owned(), &task, 1).await
     }
 
     async fn claim(
         store: SharedStore,
-        kind: Pool,
-        request: String,
+        pool: Pool,
+        call: String,
         task: &TaskId,
         epoch: u32,
     ) -> Self {
@@ -72,7 +72,7 @@ impl TestTask {
         let claim = TaskClaim {
             task: task.clone(),
             epoch,
-            digest: digest(&request),
+            digest: digest(&call),
             holder: format!("test-worker-{epoch}"),
             ttl_ms: crate::lease::millis(rhythm.ttl),
         };
@@ -95,22 +95,22 @@ impl TestTask {
             }
         });
         let context = TaskContext::new(Arc::clone(&lease));
-        Self { context, lease, tasks, store, kind, request, token }
+        Self { context, lease, tasks, store, pool, call, token }
     }
 
-    /// What the procedure gets.
+    /// What the handler gets.
     pub fn context(&self) -> &TaskContext {
         &self.context
     }
 
-    /// Runs a procedure on the request.
+    /// Carries out the call.
     ///
     /// # Panics
     ///
-    /// When the request is none of the procedure's.
-    pub async fn run<P: Procedure>(&self, procedure: &P) -> Result<TaskOutcome, Stop> {
-        let request = serde_json::from_str(&self.request).expect("a request of this procedure");
-        procedure.run(request, &self.context).await
+    /// When the text of the call cannot be read.
+    pub async fn run(&self, operations: &Operations) -> Result<TaskOutcome, Stop> {
+        let call = OperationCall::parse(&self.call).expect("the text of a call");
+        operations.carry_out(&call, &self.context).await
     }
 
     /// The execution is told to stop; returns when the context knows.
@@ -151,7 +151,7 @@ impl TestTask {
     pub async fn taken_over(&self) -> Self {
         let epoch = self.dispatch_again().await;
         let store = Arc::clone(&self.store);
-        Self::claim(store, self.kind, self.request.clone(), self.context.task(), epoch).await
+        Self::claim(store, self.pool, self.call.clone(), self.context.task(), epoch).await
     }
 
     /// Ends the lease in the store, whatever its holder knows, dispatches the epoch after the stored
@@ -168,7 +168,7 @@ impl TestTask {
         // Given up by its holder at the latest when another has it: this epoch was never claimed.
         let epoch =
             if stored.leases.get(task).is_some_and(|row| row.claimed) { epoch + 1 } else { epoch };
-        self.commit(dispatch(task, self.kind, epoch, &self.request)).await;
+        self.commit(dispatch(task, self.pool, epoch, &self.call)).await;
         epoch
     }
 
@@ -188,8 +188,8 @@ impl Drop for TestTask {
     }
 }
 
-fn dispatch(task: &TaskId, kind: Pool, epoch: u32, request: &str) -> TaskChange {
-    TaskChange::Dispatch { task: task.clone(), kind, epoch, digest: digest(request) }
+fn dispatch(task: &TaskId, pool: Pool, epoch: u32, call: &str) -> TaskChange {
+    TaskChange::Dispatch { task: task.clone(), kind: pool, epoch, digest: digest(call) }
 }
 
 async fn commit(store: &SharedStore, task: &TaskId, version: u64, change: TaskChange) -> Commit {

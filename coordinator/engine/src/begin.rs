@@ -114,7 +114,7 @@ impl Step<'_> {
                 run.failure = failure;
                 self.close(ix, status);
             }
-            Plan::Operation(call) => self.begin_operation(ix, call.pool, call.request),
+            Plan::Operation(call) => self.begin_operation(ix, call.pool, call.text()),
             Plan::Await(stages::Await::Time { time_ms }) => {
                 let until_ms = self.now_ms.saturating_add(time_ms);
                 let work = Work::Awaiting(Await::Time { until_ms });

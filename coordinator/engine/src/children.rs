@@ -32,7 +32,9 @@ impl Step<'_> {
         };
         let execution = start.execution();
         let line = Line("child_started", Some(execution.to_string()));
-        self.run(ix).tell("executionId", execution.as_str());
+        let run = self.run(ix);
+        run.tell("executionId", execution.as_str());
+        run.child = Some(execution.clone());
         let work = Work::Child(ChildRun {
             execution,
             attempt: start.attempt,

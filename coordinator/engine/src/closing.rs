@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::ExecutionStatus;
-use wire::{FailureKind, TaskFailure};
+use wire::{Decision, FailureKind, TaskFailure};
 
 use crate::{
     arena::StageIndex,
@@ -49,7 +49,9 @@ impl Step<'_> {
 
     /// Leaves a stage out, and says why.
     pub(crate) fn skip(&mut self, ix: StageIndex, why: &str) {
-        self.run(ix).tell("skipReason", why);
+        let run = self.run(ix);
+        run.tell("skipReason", why);
+        run.decision = Some(Decision::Skipped { why: why.to_owned() });
         self.note(ix, "stage_skipped", Some(why.to_owned()));
         self.close(ix, ExecutionStatus::Skipped);
     }

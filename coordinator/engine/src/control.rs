@@ -3,7 +3,7 @@
 use model::{ExecutionStatus, StageId};
 use serde_json::{Value, json};
 use stages::user_failure;
-use wire::{Control, ExecutionOrder, Judgment, StageOrder, TaskFailure};
+use wire::{Control, Decision, ExecutionOrder, Judgment, StageOrder, TaskFailure};
 
 use crate::{
     arena::StageIndex,
@@ -84,6 +84,8 @@ fn judge(
             run.outputs.insert(key.to_owned(), value);
         }
     }
+    step.run(ix).decision =
+        Some(Decision::Judged { decision, input: input.map(str::to_owned), by: user.to_owned() });
     step.note(ix, "judged", Some(format!("{} by {user}", decision.as_str())));
     match decision {
         Judgment::Continue => step.close(ix, ExecutionStatus::Succeeded),
@@ -107,6 +109,7 @@ fn skip_wait(step: &mut Step<'_>, user: &str, ix: StageIndex) {
     let run = step.run(ix);
     run.tell("skipRemainingWait", true);
     run.tell("skipped", skipped);
+    run.decision = Some(Decision::WaitSkipped { by: user.to_owned() });
     if window {
         step.open_window(ix, ExecutionStatus::Skipped);
     } else {

@@ -53,12 +53,12 @@ pub enum Reopen {
 pub struct Dispatch {
     /// The task.
     pub task: TaskId,
-    /// Who does it.
-    pub kind: Pool,
+    /// The workers that carry it out.
+    pub pool: Pool,
     /// Which dispatch of the attempt.
     pub epoch: u32,
-    /// JSON text of the request.
-    pub request: String,
+    /// The text of the call.
+    pub call: String,
 }
 
 /// One line of history, for people.

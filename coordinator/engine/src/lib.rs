@@ -4,7 +4,6 @@ mod absorb;
 mod advance;
 mod arena;
 mod begin;
-mod build;
 mod children;
 mod closing;
 mod context;

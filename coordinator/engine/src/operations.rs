@@ -36,7 +36,7 @@ impl Step<'_> {
         let now_ms = self.now_ms;
         let task = self.document().task_id(self.stage(ix), attempt);
         let line = Line("task_dispatched", Some(task.to_string()));
-        let message = Dispatch { task, kind: pool, epoch: 1, request: request.clone() };
+        let message = Dispatch { task, pool, epoch: 1, call: request.clone() };
         self.effects.dispatch.push(message);
         let operation = Operation {
             pool,
@@ -142,7 +142,7 @@ impl Step<'_> {
 
     fn publish(&mut self, ix: StageIndex, task: TaskId) {
         let Operation { pool, epoch, request, .. } = self.current(ix);
-        let message = Dispatch { task, kind: *pool, epoch: *epoch, request: request.clone() };
+        let message = Dispatch { task, pool: *pool, epoch: *epoch, call: request.clone() };
         self.effects.dispatch.push(message);
     }
 

@@ -1,7 +1,7 @@
 //! Waiting for a slot: who may run of a pipeline that runs few at a time.
 //!
-//! The policy is the definition's of now, not that of the start. With `keepWaitingPipelines` the oldest goes
-//! first and everybody runs; without it only the newest runs, and who is overtaken says by whom.
+//! The policy is that of the current definition, not that of the start. With `keepWaitingPipelines` all waiting
+//! executions run, oldest first; without it only the newest runs, and the others end with its id as the reason.
 
 use model::ExecutionId;
 
@@ -12,11 +12,11 @@ use crate::{
     step::Step,
 };
 
-/// Who cancels what was overtaken or came too late.
+/// The user in whose name executions are canceled that are superseded or too late.
 const SYSTEM: &str = "bowline";
 
 impl Step<'_> {
-    /// Begins an execution that has not begun, if it may; otherwise shows what it waits for.
+    /// Begins an execution that has not begun, if it has or gets a slot; otherwise notes what it waits for.
     pub(crate) fn seek_slot(&mut self) {
         self.take_policy();
         if self.cancel_if_late() {
@@ -39,7 +39,7 @@ impl Step<'_> {
         }
     }
 
-    /// One that has not begun by its `startTimeExpiry` does not begin any more.
+    /// Cancels an execution that has not begun by its `startTimeExpiry`.
     pub(crate) fn cancel_if_late(&mut self) -> bool {
         let late = self.document().start_expiry_ms.is_some_and(|late_ms| late_ms < self.now_ms);
         if late {

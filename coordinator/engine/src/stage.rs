@@ -3,7 +3,7 @@
 use model::{ExecutionId, ExecutionStatus, OnFailure, PartKey, StageId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wire::TaskFailure;
+use wire::{Decision, TaskFailure};
 
 use crate::{state::StageState, transitions::State};
 
@@ -93,6 +93,12 @@ pub struct Run {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failure: Option<TaskFailure>,
+    /// What decided how it ended, where no work did.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub decision: Option<Decision>,
+    /// The execution that it started.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub child: Option<ExecutionId>,
     /// Tries that are over, oldest first.
     #[serde(default, skip_serializing_if = "is_default")]
     pub attempts: Vec<Attempt>,
@@ -167,6 +173,8 @@ impl Run {
             outputs: Map::new(),
             context: Map::new(),
             failure: None,
+            decision: None,
+            child: None,
             attempts: Vec::new(),
             held_ms: 0,
             timed_out: false,

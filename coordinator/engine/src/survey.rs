@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 
 use model::{ExecutionId, ExecutionStatus, OnFailure, Pool, limits};
 use serde_json::{Value, json};
-use wire::{Ask, BakeInquiry, BakeRequest, DeployInquiry, DeployRequest, TaskFailure};
+use wire::{
+    BakeImage, BakeRequest, CreateGroup, DeployRequest, Operation as _, OperationCall, TaskFailure,
+};
 
 use crate::{
-    build,
     document::{Document, Purpose},
     effects::Effects,
     facts::{Facts, Policy},
@@ -26,7 +27,7 @@ use crate::{
 /// that server groups could carry.
 pub const SURVEYS: &str = "(dry run)";
 /// The type of its stages, as shown.
-const KIND: &str = "outlook";
+const KIND: &str = "preview";
 /// Where in a survey's trigger the plan is that it was made for.
 const PLAN: &str = "plan";
 /// Where in a stage's configuration the action is that it asks about.
@@ -168,15 +169,15 @@ fn question(action: &Action, to_come: &BTreeSet<String>) -> Option<(String, Pool
     match action {
         Action::Bake { region, request, .. } => {
             let request: BakeRequest = serde_json::from_value(request.clone()).ok()?;
-            let inquiry = BakeInquiry { ask: Ask::Outlook, request };
-            Some((format!("Image in {region}"), Pool::Bake, build::text_of(&inquiry)))
+            let call = OperationCall::preview::<BakeImage>(&request, Vec::new());
+            Some((format!("Image in {region}"), BakeImage::POOL, call.text()))
         }
         Action::Deploy { account, region, cluster, image, request, .. } => {
             let request: DeployRequest = serde_json::from_value(request.clone()).ok()?;
-            let image_to_come = to_come.contains(image);
-            let inquiry = DeployInquiry { ask: Ask::Outlook, request, image_to_come };
+            let to_come = to_come.get(image).cloned().into_iter().collect();
+            let call = OperationCall::preview::<CreateGroup>(&request, to_come);
             let name = format!("Server groups of {cluster} in {account}/{region}");
-            Some((name, Pool::Deploy, build::text_of(&inquiry)))
+            Some((name, CreateGroup::POOL, call.text()))
         }
         Action::Count { .. }
         | Action::Wait { .. }
@@ -203,11 +204,11 @@ fn images_to_come(plan: &RunPlan) -> BTreeSet<String> {
 /// Writes what was told into an action that somebody can be asked about.
 fn learn(action: &mut Action, told: impl FnOnce(Pool) -> Told) {
     match action {
-        Action::Bake { outlook, unknown, .. } => {
-            (*outlook, *unknown) = read(Pool::Bake, told);
+        Action::Bake { preview, unknown, .. } => {
+            (*preview, *unknown) = read(Pool::Bake, told);
         }
-        Action::Deploy { outlook, unknown, .. } => {
-            (*outlook, *unknown) = read(Pool::Deploy, told);
+        Action::Deploy { preview, unknown, .. } => {
+            (*preview, *unknown) = read(Pool::Deploy, told);
         }
         Action::Count { .. }
         | Action::Wait { .. }
@@ -225,7 +226,7 @@ fn read<T: for<'de> serde::Deserialize<'de>>(
     let unreadable = |cause| format!("the answer of the {kind} worker is unreadable: {cause}");
     let read = |answer| serde_json::from_value(answer).map_err(unreadable);
     match told(kind).and_then(read) {
-        Ok(outlook) => (Some(outlook), None),
+        Ok(preview) => (Some(preview), None),
         Err(why) => (None, Some(why)),
     }
 }

@@ -9,7 +9,7 @@ use triggers::{
     Confirm, File, Files, Match, Moment, Need, Occurrence, TABLE, Trigger,
     jenkins::{self, Build, ReportedBuild},
 };
-use wire::{Decision, EventOutcome, Judgement, Signal, StartedExecution, Unmet, Verdict};
+use wire::{EventOutcome, Judgement, Signal, StartedExecution, TriggerDecision, Unmet, Verdict};
 
 use super::{Intake, IntakeError, Outcome, Seen};
 use crate::{
@@ -329,8 +329,8 @@ fn gone() -> Unmet {
     Unmet::new("definition", "the pipeline was deleted")
 }
 
-fn decision(definition: &Definition, trigger: Option<usize>, verdict: Verdict) -> Decision {
-    Decision {
+fn decision(definition: &Definition, trigger: Option<usize>, verdict: Verdict) -> TriggerDecision {
+    TriggerDecision {
         pipeline_id: definition.mark.id.clone(),
         pipeline: definition.name.clone(),
         application: definition.application.clone(),

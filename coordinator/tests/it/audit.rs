@@ -256,7 +256,7 @@ async fn messages_and_events_that_do_not_read_are_found() {
     assert_eq!(findings(&event).first().unwrap().rule, Rule::Unreadable);
     let mut message = event.clone();
     let task: model::TaskId = "E/S/1".parse().unwrap();
-    let body = json!({"v": 1, "task": "E/S/1", "kind": "bake", "epoch": 2, "request": "{}"});
+    let body = json!({"v": 2, "task": "E/S/1", "pool": "bake", "epoch": 2, "call": "{}"});
     let row = |route: &str, epoch: u32| store::audit::MessageFields {
         id: "E/S/1/2".to_owned(),
         route: route.to_owned(),

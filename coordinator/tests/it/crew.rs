@@ -7,9 +7,11 @@ use std::{
 
 use model::{Pool, digest, limits};
 use runtime::Tasks;
-use serde_json::{Value, json};
+use serde_json::json;
 use store::{Beat, Claim, SharedStore, TaskClaim};
-use wire::{Queue, ResultMessage, Route, TaskFailure, TaskMessage, TaskOutcome};
+use wire::{
+    CallMode, OperationCall, Queue, ResultMessage, Route, TaskFailure, TaskMessage, TaskOutcome,
+};
 
 use crate::world::{World, until};
 
@@ -77,10 +79,9 @@ impl Crew {
 
 async fn work(store: &SharedStore, message: &TaskMessage) -> Option<ResultMessage> {
     let token = claim(store, message, "crew").await?;
-    let outcome = success(message);
-    finish(store, message, token, &outcome).await;
+    finish(store, message, token, &success(message)).await;
     let task = message.task.clone();
-    Some(ResultMessage { v: ResultMessage::VERSION, task, epoch: message.epoch, outcome })
+    Some(ResultMessage { v: ResultMessage::VERSION, task, epoch: message.epoch })
 }
 
 /// The token, when the task is ours.
@@ -88,7 +89,7 @@ pub(crate) async fn claim(store: &SharedStore, message: &TaskMessage, holder: &s
     let claim = TaskClaim {
         task: message.task.clone(),
         epoch: message.epoch,
-        digest: digest(&message.request),
+        digest: digest(&message.call),
         holder: holder.to_owned(),
         ttl_ms: u64::try_from(limits::LEASE_TTL.as_millis()).unwrap(),
     };
@@ -123,12 +124,12 @@ pub(crate) fn told(kind: Pool, result: &ResultMessage) -> bus::Message {
 
 /// What a good worker answers.
 pub(crate) fn success(message: &TaskMessage) -> TaskOutcome {
-    let request: Value = serde_json::from_str(&message.request).unwrap();
-    if request["ask"] == "outlook" {
-        return seen(message.kind);
+    let OperationCall { mode, request, .. } = OperationCall::parse(&message.call).unwrap();
+    if mode != CallMode::Run {
+        return seen(message.pool);
     }
     let region = request["region"].as_str().unwrap();
-    let result = match message.kind {
+    let result = match message.pool {
         Pool::Bake => json!({
             "region": region, "image_id": format!("ami-{region}"), "image_name": "shop-web-1",
             "base_image_id": "ami-base", "reused": false, "bake_key": "k", "generation": 1,

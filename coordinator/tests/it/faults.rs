@@ -61,7 +61,7 @@ fn run(nth: usize, counted: Counted, trip: Trip) -> Option<&'static str> {
             // A result whose look failed is acknowledged when it was tried again, half a second on.
             tokio::time::sleep(Duration::from_secs(1)).await;
             stop(coordinator).await;
-            for queue in Queue::ALL {
+            for queue in Queue::all() {
                 assert_eq!(world.bus.depth(queue).await.unwrap().ready, 0, "{queue:?}: {}", at());
             }
         }

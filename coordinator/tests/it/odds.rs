@@ -19,22 +19,27 @@ use crate::{
 async fn unreadable_results_are_parked_with_the_reason_even_if_parking_fails_at_first() {
     let world = World::paused(Trap::at(1, Counted::Only("publish"), Trip::Refused));
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
-    let newer = json!({ "v": 2, "task": "E/S/1", "epoch": 1,
+    let older = json!({ "v": 1, "task": "E/S/1", "epoch": 1,
         "outcome": { "outcome": "canceled", "detail": "" } });
-    let bodies = [b"\xffnot json".to_vec(), newer.to_string().into_bytes()];
-    for (id, body) in ["odd-1", "odd-2"].into_iter().zip(&bodies) {
+    let newer = json!({ "v": 3, "task": "E/S/1", "epoch": 1 });
+    let bodies =
+        [b"\xffnot json".to_vec(), older.to_string().into_bytes(), newer.to_string().into_bytes()];
+    let ids = ["odd-1", "odd-2", "odd-3"];
+    for (id, body) in ids.into_iter().zip(&bodies) {
         world.publish(Route::Result(Pool::Deploy), id, body.clone()).await;
     }
     let mut parked = Vec::new();
     let mut consumer = world.bus.consume(Queue::Parked, 10).await.unwrap();
-    while parked.len() < 2 {
+    while parked.len() < 3 {
         parked.push(until("a parked message", async || consumer.deliveries.try_recv().ok()).await);
     }
     parked.sort_by(|a, b| a.id.cmp(&b.id));
-    let reasons = ["not a message of this kind", "message version 2, and this program reads 1"];
-    for (((id, body), reason), found) in
-        ["odd-1", "odd-2"].iter().zip(&bodies).zip(reasons).zip(parked)
-    {
+    let reasons = [
+        "not a message of this kind",
+        "message version 1, and this program reads 2",
+        "message version 3, and this program reads 2",
+    ];
+    for (((id, body), reason), found) in ids.iter().zip(&bodies).zip(reasons).zip(parked) {
         assert_eq!((found.id.as_str(), &found.body), (*id, body), "byte for byte");
         let why = found.park.unwrap();
         assert_eq!(why.origin, "result.deploy.v1");

@@ -59,8 +59,8 @@ async fn what_workers_see_stands_in_the_plan_and_no_list_knows_of_it() {
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     let image = json!({ "image": "reused", "imageId": "ami-7", "imageName": "shop-web-1",
         "baseImageId": "ami-base" });
-    assert_eq!(action(&outcome, 0)["outlook"], image);
-    let groups = &action(&outcome, 1)["outlook"];
+    assert_eq!(action(&outcome, 0)["preview"], image);
+    let groups = &action(&outcome, 1)["preview"];
     assert_eq!(groups["serverGroup"], "shop-v002");
     assert_eq!(
         groups["destroys"],
@@ -110,9 +110,9 @@ async fn a_plan_is_given_in_time_when_nobody_answers_and_says_so() {
     let outcome = world.outcome(KEY).await;
     let waited = begun.elapsed();
     assert!((15..18).contains(&waited.as_secs()), "{waited:?}");
-    assert_eq!(action(&outcome, 0)["outlook"]["imageId"], "ami-7");
+    assert_eq!(action(&outcome, 0)["preview"]["imageId"], "ami-7");
     let deploy = action(&outcome, 1);
-    assert_eq!((&deploy["outlook"], &deploy["unknown"]), (&Value::Null, &json!(NOBODY_DEPLOYS)));
+    assert_eq!((&deploy["preview"], &deploy["unknown"]), (&Value::Null, &json!(NOBODY_DEPLOYS)));
     // The question that nobody took is taken back.
     world.becomes(&survey_id(), ExecutionStatus::Succeeded).await;
     let late = crew::take(&world, Pool::Deploy).await;
@@ -178,7 +178,7 @@ fn survives(nth: usize, trip: Trip) -> bool {
         assert!(begun.elapsed() < Duration::from_secs(20), "{at}: {:?}", begun.elapsed());
         let outcome = world.outcome(KEY).await;
         for stage in 0..2 {
-            assert!(action(&outcome, stage)["outlook"].is_object(), "{at}: {outcome:#}");
+            assert!(action(&outcome, stage)["preview"].is_object(), "{at}: {outcome:#}");
         }
         assert_eq!(world.executions().await.len(), 1, "{at}");
         let granted = crew.jobs().iter().filter(|job| job.granted).count();

@@ -6,7 +6,7 @@ use fake_jenkins::{Build, Fault, Trouble};
 use model::{ExecutionId, ExecutionStatus, Pool};
 use runtime::{JenkinsConfig, Tasks};
 use serde_json::{Value, json};
-use wire::{Event, TaskOutcome};
+use wire::{Event, OperationCall, TaskOutcome};
 
 use crate::{
     crew::{self, Crew, Manners},
@@ -74,7 +74,7 @@ async fn start_with_a_picked_build_knows_what_jenkins_knows() {
     assert_eq!(view.trigger["buildNumber"], 118);
     assert_eq!(view.trigger["buildInfo"]["number"], 118);
     let bake = crew::take(&world, Pool::Bake).await;
-    let request: Value = serde_json::from_str(&bake.request).unwrap();
+    let request = OperationCall::parse(&bake.call).unwrap().request;
     assert_eq!(request["packages"][0]["version"], "1.4.2-h118.3f2a1bc");
     stop(coordinator).await;
 }

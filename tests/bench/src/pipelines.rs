@@ -11,8 +11,11 @@ use runtime::{JenkinsConfig, Tasks};
 use serde_json::{Map, Value, json};
 use store::{EventRow, ExecutionFilter, PipelinePut};
 use tokio::sync::mpsc;
-use wire::{BakeResult, Capacity, DeployResult, Event, ManualStart, TaskOutcome};
-use worker::{Procedure, Stop, TaskContext, WorkerConfig};
+use wire::{
+    BakeImage, BakeRequest, BakeResult, Capacity, CreateGroup, DeployRequest, DeployResult, Event,
+    ManualStart,
+};
+use worker::{End, Handler, Operations, TaskContext, WorkerConfig};
 
 use crate::{Failure, Mode, figures, raw};
 
@@ -35,16 +38,12 @@ struct Deploy {
     done: mpsc::Sender<()>,
 }
 
-impl Procedure for Bake {
-    type Request = Value;
-
-    const KIND: Pool = Pool::Bake;
-
-    async fn run(&self, _: Value, task: &TaskContext) -> Result<TaskOutcome, Stop> {
+impl Handler<BakeImage> for Bake {
+    async fn run(&self, _: BakeRequest, task: &TaskContext) -> Result<BakeResult, End> {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A moment before the result is committed: the figure includes that commit.
         times.baked.insert(task.task().execution.clone(), Instant::now());
-        Ok(succeeded(&BakeResult {
+        Ok(BakeResult {
             region: "us-east-1".to_owned(),
             image_id: "ami-1".to_owned(),
             image_name: "bench".to_owned(),
@@ -52,16 +51,12 @@ impl Procedure for Bake {
             reused: false,
             bake_key: "bench".to_owned(),
             generation: 1,
-        }))
+        })
     }
 }
 
-impl Procedure for Deploy {
-    type Request = Value;
-
-    const KIND: Pool = Pool::Deploy;
-
-    async fn run(&self, _: Value, task: &TaskContext) -> Result<TaskOutcome, Stop> {
+impl Handler<CreateGroup> for Deploy {
+    async fn run(&self, _: DeployRequest, task: &TaskContext) -> Result<DeployResult, End> {
         {
             let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(baked) = times.baked.remove(&task.task().execution) {
@@ -70,7 +65,7 @@ impl Procedure for Deploy {
         }
         // The receiver is gone once everything was counted.
         _ = self.done.send(()).await;
-        Ok(succeeded(&DeployResult {
+        Ok(DeployResult {
             region: "us-east-1".to_owned(),
             account: "test".to_owned(),
             server_group: "bench-v000".to_owned(),
@@ -78,16 +73,9 @@ impl Procedure for Deploy {
             capacity: Capacity { min: 1, desired: 1, max: 1 },
             destroyed: Vec::new(),
             disabled: Vec::new(),
-        }))
+            notes: Vec::new(),
+        })
     }
-}
-
-fn succeeded<T: serde::Serialize>(result: &T) -> TaskOutcome {
-    let result = match serde_json::to_value(result) {
-        Ok(Value::Object(result)) => result,
-        Ok(_) | Err(_) => Map::new(),
-    };
-    TaskOutcome::Succeeded { result }
 }
 
 fn definition() -> Value {
@@ -160,7 +148,9 @@ async fn start(
     let none = JenkinsConfig::default();
     coordinator::run(config, none, Arc::clone(store), Arc::clone(bus), tasks.clone()).await?;
     let bake = Arc::new(Bake(Arc::clone(times)));
+    let bake = Operations::new(Pool::Bake).with::<BakeImage>(&bake);
     let deploy = Arc::new(Deploy { times: Arc::clone(times), done });
+    let deploy = Operations::new(Pool::Deploy).with::<CreateGroup>(&deploy);
     let config = |name: &str| WorkerConfig::new(name, 100);
     let (a, b) = (Arc::clone(store), Arc::clone(bus));
     drop(tasks.spawn(worker::serve(bake, config("bench-bake"), a, b, tasks.clone())));

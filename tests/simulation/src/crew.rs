@@ -180,13 +180,20 @@ async fn run(process: &Arc<Process>) {
             // The handle is not needed: it ends when it is told to stop.
             drop(tasks.spawn(janitor.run(tasks.stop().clone())));
             let bake = Arc::new(Bake::new(config_of_bake, cloud(Hand::Bake), &tasks));
-            let serving = worker::serve(bake, config(4), store, bus, tasks.clone());
+            let serving =
+                worker::serve(worker_bake::operations(&bake), config(4), store, bus, tasks.clone());
             serve(process, serving);
         }
         Role::Deployer => {
             let cloud = Arc::new(GroupPort(Arc::clone(process)));
             let deployer = Arc::new(Deployer::new(scene::deploy_config(), cloud));
-            let serving = worker::serve(deployer, config(4), store, bus, tasks.clone());
+            let serving = worker::serve(
+                worker_deploy::operations(&deployer),
+                config(4),
+                store,
+                bus,
+                tasks.clone(),
+            );
             serve(process, serving);
         }
         // It has no task of its own: it lives in its callers' requests.

@@ -159,8 +159,8 @@ async fn events(ground: &Ground, setting: &Setting, wrong: &mut Vec<String>) {
 
 /// Two messages nobody can read, and one that looks like a task and was never committed.
 pub(crate) fn poison() -> Vec<Message> {
-    let forged = json!({ "v": 1, "task": "01ARZ3NDEKTSV4RRFFQ69G5FAV/01ARZ3NDEKTSV4RRFFQ69G5FAV/1",
-        "kind": "deploy", "epoch": 1, "request": "{}" });
+    let forged = json!({ "v": 2, "task": "01ARZ3NDEKTSV4RRFFQ69G5FAV/01ARZ3NDEKTSV4RRFFQ69G5FAV/1",
+        "pool": "deploy", "epoch": 1, "call": "{}" });
     let message = |route, id: &str, body: &[u8]| Message {
         route,
         id: id.to_owned(),

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use wire::{FailureKind, TaskFailure};
+use worker::End;
 
 use super::{
-    End, Run,
+    Run,
     calls::{Backoff, failure_of, is_passing},
     progress::{BuilderTry, Plan},
 };

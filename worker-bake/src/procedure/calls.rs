@@ -6,9 +6,9 @@ use std::{
 };
 
 use wire::{FailureKind, TaskFailure};
-use worker::TaskContext;
+use worker::{End, TaskContext};
 
-use super::{End, Run};
+use super::Run;
 use crate::ports::{Answer, CloudError};
 
 /// Longest pause between two calls.

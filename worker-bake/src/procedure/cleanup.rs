@@ -1,10 +1,10 @@
 //! Leaving nothing behind but images.
 
-use wire::{TaskFailure, TaskOutcome};
-use worker::Stop;
+use wire::{BakeResult, TaskFailure};
+use worker::{End, Stop};
 
 use super::{
-    End, Run,
+    Run,
     builder::{LOOKS_MISSED_MIN, VISIBLE_WITHIN},
     calls::is_passing,
     progress::BuilderTry,
@@ -38,8 +38,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The outcome of a failed bake.
-    pub(super) async fn fail(mut self, mut failure: TaskFailure) -> Result<TaskOutcome, Stop> {
+    /// The end of a failed bake.
+    pub(super) async fn fail(mut self, mut failure: TaskFailure) -> Result<BakeResult, End> {
         if let Left::Running(id, error) = self.end_builder().await? {
             let left = format!("builder `{id}` is left running: {error}");
             failure.detail = Some(match failure.detail {
@@ -48,25 +48,25 @@ impl Run<'_> {
             });
         }
         self.unlock().await?;
-        Ok(TaskOutcome::Failed { failure })
+        Err(failure.into())
     }
 
-    /// The outcome of a canceled bake. A finished image is kept: the next bake of the same packages
+    /// The end of a canceled bake. A finished image is kept: the next bake of the same packages
     /// uses it.
-    pub(super) async fn cancel(mut self) -> Result<TaskOutcome, Stop> {
-        let mut words = Vec::new();
+    pub(super) async fn cancel(mut self) -> Result<BakeResult, End> {
+        let mut left = Vec::new();
         match self.end_builder().await? {
-            Left::Nothing => words.push("no builder was left".to_owned()),
-            Left::Terminated(id) => words.push(format!("builder `{id}` was terminated")),
+            Left::Nothing => left.push("no builder was left".to_owned()),
+            Left::Terminated(id) => left.push(format!("builder `{id}` was terminated")),
             Left::Running(id, error) => {
-                words.push(format!("builder `{id}` is left running: {error}"));
+                left.push(format!("builder `{id}` is left running: {error}"));
             }
         }
         if let Some(id) = self.kept_image().await {
-            words.push(format!("image `{id}` is kept, for later bakes of the same packages"));
+            left.push(format!("image `{id}` is kept, for later bakes of the same packages"));
         }
         self.unlock().await?;
-        Ok(TaskOutcome::Canceled { detail: words.join("; ") })
+        Err(End::Canceled(left.join("; ")))
     }
 
     async fn kept_image(&self) -> Option<String> {

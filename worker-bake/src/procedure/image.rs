@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use wire::{FailureKind, TaskFailure};
+use worker::End;
 
 use super::{
-    End, Run,
+    Run,
     builder::{LOOKS_MISSED_MIN, VISIBLE_WITHIN},
     progress::{ImageTry, Plan},
 };

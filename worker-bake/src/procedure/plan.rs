@@ -1,9 +1,10 @@
 //! Deciding which image is wanted.
 
 use wire::TaskFailure;
+use worker::End;
 
 use super::{
-    End, Run,
+    Run,
     progress::{Base, Plan},
 };
 use crate::{

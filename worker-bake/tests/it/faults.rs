@@ -17,7 +17,7 @@ async fn survives(number: usize, fault: Fault) -> bool {
     let mut task = world.task(&rebake).await;
     let outcome = loop {
         tokio::select! {
-            outcome = task.run(&world.bake) => break outcome.unwrap(),
+            outcome = task.run(&world.operations) => break outcome.unwrap(),
             () = world.cloud.death.notified() => {
                 world.restart();
                 task = task.taken_over().await;
@@ -34,7 +34,7 @@ async fn survives(number: usize, fault: Fault) -> bool {
     assert_eq!(world.cloud.builders_alive(), 0, "{case}");
     // The result again, from a worker that was not heard: nothing happens twice.
     world.cloud.forget_faults();
-    let again = result(task.taken_over().await.run(&world.bake).await.unwrap());
+    let again = result(task.taken_over().await.run(&world.operations).await.unwrap());
     assert_eq!(again, baked, "{case}");
     assert_eq!(world.cloud.builders_started(), 1, "{case}");
     happened

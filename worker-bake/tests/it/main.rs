@@ -1,4 +1,4 @@
-//! The bake procedure against a small honest cloud.
+//! Bakes against a small honest cloud.
 
 #[cfg(test)]
 mod cloud;
@@ -7,7 +7,7 @@ mod faults;
 #[cfg(test)]
 mod janitor;
 #[cfg(test)]
-mod outlook;
+mod preview;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

@@ -56,7 +56,8 @@ async fn many_bakes_of_one_key_at_once_make_one_image() {
     for _ in 0..8 {
         tasks.push(world.task(&request()).await);
     }
-    let outcomes = futures::future::join_all(tasks.iter().map(|task| task.run(&world.bake))).await;
+    let outcomes =
+        futures::future::join_all(tasks.iter().map(|task| task.run(&world.operations))).await;
     let results = outcomes.into_iter().map(|outcome| result(outcome.unwrap()));
     let reused = results.filter(|result| result.reused).count();
     assert_eq!(reused, 7);
@@ -73,7 +74,8 @@ async fn many_waiting_bakes_share_one_look() {
         request.attributes.insert("number".to_owned(), number.to_string());
         tasks.push(world.task(&request).await);
     }
-    let outcomes = futures::future::join_all(tasks.iter().map(|task| task.run(&world.bake))).await;
+    let outcomes =
+        futures::future::join_all(tasks.iter().map(|task| task.run(&world.operations))).await;
     for outcome in outcomes {
         assert!(!result(outcome.unwrap()).reused);
     }
@@ -164,7 +166,7 @@ async fn a_canceled_bake_ends_its_builder() {
     let world = World::new().await;
     world.cloud.builders_will(Builders::Hang);
     let task = world.task(&request()).await;
-    let (outcome, ()) = tokio::join!(task.run(&world.bake), async {
+    let (outcome, ()) = tokio::join!(task.run(&world.operations), async {
         while world.cloud.builders_started() == 0 {
             tokio::task::yield_now().await;
         }
@@ -181,7 +183,7 @@ async fn a_builder_that_is_not_visible_yet_is_ended_as_soon_as_it_is() {
     let world = World::new().await;
     world.cloud.builders_will(Builders::Hang);
     let task = world.task(&request()).await;
-    let (outcome, ()) = tokio::join!(task.run(&world.bake), async {
+    let (outcome, ()) = tokio::join!(task.run(&world.operations), async {
         while world.cloud.calls("builders") == 0 {
             tokio::task::yield_now().await;
         }
@@ -202,12 +204,12 @@ async fn a_cancel_finds_the_builder_nobody_told_of() {
     world.cloud.fault_after(2, Fault::DieAfter);
     let task = world.task(&request()).await;
     tokio::select! {
-        _ = task.run(&world.bake) => panic!("did not die"),
+        _ = task.run(&world.operations) => panic!("did not die"),
         () = world.cloud.death.notified() => {}
     }
     let heir = task.taken_over().await;
     heir.cancel().await;
-    let TaskOutcome::Canceled { detail } = heir.run(&world.bake).await.unwrap() else {
+    let TaskOutcome::Canceled { detail } = heir.run(&world.operations).await.unwrap() else {
         panic!("not canceled")
     };
     assert_eq!(detail, "builder `i-1` was terminated");
@@ -219,7 +221,7 @@ async fn a_drained_bake_goes_on_elsewhere_with_the_same_builder() {
     let world = World::new().await;
     world.cloud.builders_will(Builders::Hang);
     let task = world.task(&request()).await;
-    let (stopped, ()) = tokio::join!(task.run(&world.bake), async {
+    let (stopped, ()) = tokio::join!(task.run(&world.operations), async {
         while world.cloud.calls("builders") == 0 {
             tokio::task::yield_now().await;
         }
@@ -228,7 +230,7 @@ async fn a_drained_bake_goes_on_elsewhere_with_the_same_builder() {
     assert_eq!(stopped.unwrap_err(), worker::Stop::Draining);
     world.cloud.builders_will(Builders::Work);
     let heir = task.taken_over().await;
-    assert!(!result(heir.run(&world.bake).await.unwrap()).reused);
+    assert!(!result(heir.run(&world.operations).await.unwrap()).reused);
     assert_eq!((world.cloud.builders_started(), world.cloud.builders_alive()), (1, 0));
 }
 

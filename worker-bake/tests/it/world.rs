@@ -5,8 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use model::Pool;
 use runtime::Tasks;
 use store::SharedStore;
-use wire::{BakeRequest, BakeResult, BaseImage, PackageSpec, TaskFailure, TaskOutcome};
-use worker::testing::TestTask;
+use wire::{
+    BakeImage, BakeRequest, BakeResult, BaseImage, OperationCall, PackageSpec, TaskFailure,
+    TaskOutcome,
+};
+use worker::{Operations, testing::TestTask};
 use worker_bake::{Bake, BakeConfig};
 
 use crate::cloud::{BASE, TestCloud};
@@ -14,7 +17,7 @@ use crate::cloud::{BASE, TestCloud};
 pub(crate) struct World {
     pub(crate) cloud: Arc<TestCloud>,
     pub(crate) store: SharedStore,
-    pub(crate) bake: Bake,
+    pub(crate) operations: Operations,
     pub(crate) tasks: Tasks,
     config: BakeConfig,
 }
@@ -28,25 +31,32 @@ impl World {
         let cloud = Arc::new(TestCloud::new(&["shop-web=1.4.2-h118", "collectd"]));
         let store = store::open("memory:").await.unwrap();
         let tasks = Tasks::new();
-        let bake = Bake::new(config.clone(), Arc::<TestCloud>::clone(&cloud), &tasks);
-        Self { cloud, store, bake, tasks, config }
+        let operations = operations_of(&config, &cloud, &tasks);
+        Self { cloud, store, operations, tasks, config }
     }
 
     /// All of the worker's memory is gone, as after its death.
     pub(crate) fn restart(&mut self) {
         self.tasks = Tasks::new();
-        self.bake =
-            Bake::new(self.config.clone(), Arc::<TestCloud>::clone(&self.cloud), &self.tasks);
+        self.operations = operations_of(&self.config, &self.cloud, &self.tasks);
     }
 
     pub(crate) async fn task(&self, request: &BakeRequest) -> TestTask {
-        let request = serde_json::to_string(request).unwrap();
-        TestTask::new(SharedStore::clone(&self.store), Pool::Bake, &request).await
+        self.called(&OperationCall::run::<BakeImage>(request)).await
+    }
+
+    pub(crate) async fn called(&self, call: &OperationCall) -> TestTask {
+        TestTask::new(SharedStore::clone(&self.store), Pool::Bake, &call.text()).await
     }
 
     pub(crate) async fn run(&self, request: &BakeRequest) -> TaskOutcome {
-        self.task(request).await.run(&self.bake).await.unwrap()
+        self.task(request).await.run(&self.operations).await.unwrap()
     }
+}
+
+fn operations_of(config: &BakeConfig, cloud: &Arc<TestCloud>, tasks: &Tasks) -> Operations {
+    let bake = Bake::new(config.clone(), Arc::<TestCloud>::clone(cloud), tasks);
+    worker_bake::operations(&Arc::new(bake))
 }
 
 pub(crate) fn config() -> BakeConfig {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use runtime::Chain;
 use tracing::{debug, warn};
 use wire::FailureKind;
+use worker::End;
 
-use super::{Halt, Stance, Work, errand::Errand};
+use super::{Stance, Work, errand::Errand};
 use crate::{
     lease::Lease,
     ports::{CloudError, Fault, Reply},
@@ -34,7 +35,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         &self,
         doing: &str,
         call: impl Fn() -> Reply<'f, T>,
-    ) -> Result<T, Halt> {
+    ) -> Result<T, End> {
         let began_ms = self.lease.now_ms();
         let mut tries = 0;
         loop {
@@ -49,7 +50,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
             let waited_ms = self.lease.now_ms().saturating_sub(began_ms);
             if !passing || waited_ms >= self.room.config.healthy_timeout_ms() {
                 let kind = if passing { FailureKind::Transient } else { FailureKind::User };
-                return Err(Halt::failed(kind, format!("{doing} failed: {}", Chain(&error))));
+                return Err(End::failed(kind, format!("{doing} failed: {}", Chain(&error))));
             }
             debug!(error = %Chain(&error), "{doing} did not succeed, trying again");
             self.pause(self.backoff(tries)).await?;
@@ -62,7 +63,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         &self,
         doing: &str,
         call: impl FnOnce() -> Reply<'f, T>,
-    ) -> Result<Changed<T>, Halt> {
+    ) -> Result<Changed<T>, End> {
         self.guard_lock(doing).await?;
         self.change_guarded(doing, call).await
     }
@@ -72,7 +73,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         &self,
         doing: &str,
         call: impl FnOnce() -> Reply<'f, T>,
-    ) -> Result<Changed<T>, Halt> {
+    ) -> Result<Changed<T>, End> {
         // The last thing before the call: everything else may have taken its time.
         match self.stance {
             Stance::Working => self.lease.may_mutate()?,
@@ -95,7 +96,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
     }
 
     /// A worker that was overtaken finds here that the cluster is another's.
-    pub(super) async fn guard_lock(&self, doing: &str) -> Result<(), Halt> {
+    pub(super) async fn guard_lock(&self, doing: &str) -> Result<(), End> {
         let held = match self.held {
             Some(fence) => self.lease.lock_held(&self.resource()?, fence).await?,
             None => false,
@@ -104,7 +105,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
             return Ok(());
         }
         let message = format!("{doing} was not tried: the cluster's lock is not ours any more");
-        Err(Halt::failed(FailureKind::Transient, message))
+        Err(End::failed(FailureKind::Transient, message))
     }
 
     /// Doubles from the interval of looks. The task's own share keeps deploys that began together
@@ -118,6 +119,6 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
     }
 }
 
-fn refused(doing: &str, error: &CloudError) -> Halt {
-    Halt::failed(FailureKind::User, format!("{doing} failed: {}", Chain(error)))
+fn refused(doing: &str, error: &CloudError) -> End {
+    End::failed(FailureKind::User, format!("{doing} failed: {}", Chain(error)))
 }

@@ -2,8 +2,9 @@
 
 use tracing::{info, warn};
 use wire::FailureKind;
+use worker::End;
 
-use super::{Halt, Work, calls::Changed, errand::Errand, plan_failure};
+use super::{Work, calls::Changed, errand::Errand, plan_failure};
 use crate::{
     checkpoint::Checkpoint,
     lease::Lease,
@@ -26,7 +27,7 @@ pub(super) enum RequestedImage {
 
 impl<L: Lease> Work<'_, L> {
     /// Looks at the world and decides. Nothing is changed.
-    pub(super) async fn plan(&self, fence: u64) -> Result<Checkpoint, Halt> {
+    pub(super) async fn plan(&self, fence: u64) -> Result<Checkpoint, End> {
         let maker = self.maker(fence);
         let (_, plan) = self.draw(&maker, RequestedImage::Exists).await?;
         for note in &plan.notes {
@@ -43,7 +44,7 @@ impl<L: Lease> Work<'_, L> {
         &self,
         maker: &Maker<'_>,
         image: RequestedImage,
-    ) -> Result<(Survey, Plan), Halt> {
+    ) -> Result<(Survey, Plan), End> {
         let survey = self.survey(image).await?;
         let plan =
             plan::draw(self.request, &survey, maker).map_err(|error| plan_failure(&error))?;
@@ -54,7 +55,7 @@ impl<L: Lease> Work<'_, L> {
         Maker { task: self.lease.task(), fence, now_ms: self.lease.now_ms() }
     }
 
-    async fn survey(&self, image: RequestedImage) -> Result<Survey, Halt> {
+    async fn survey(&self, image: RequestedImage) -> Result<Survey, End> {
         let (request, place, cloud) = (self.request, &self.place, &self.room.cloud);
         let cluster = self.cluster().await?;
         let image = match image {
@@ -95,7 +96,7 @@ impl<L: Lease> Work<'_, L> {
     }
 
     /// Makes the planned group, or joins it if it is there.
-    pub(super) async fn create(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
+    pub(super) async fn create(&self, checkpoint: &mut Checkpoint) -> Result<(), End> {
         while checkpoint.created.is_none() {
             let name = checkpoint.plan.group.name.clone();
             if let Some(found) = self.find(&name).await? {
@@ -118,7 +119,7 @@ impl<L: Lease> Work<'_, L> {
         self.tidy(checkpoint).await
     }
 
-    pub(super) async fn find(&self, name: &str) -> Result<Option<ServerGroup>, Halt> {
+    pub(super) async fn find(&self, name: &str) -> Result<Option<ServerGroup>, End> {
         let names = [name.to_owned()];
         let cloud = &self.room.cloud;
         let found =
@@ -127,7 +128,7 @@ impl<L: Lease> Work<'_, L> {
     }
 
     /// A created group shows up sooner or later; creating it again is pointless meanwhile.
-    async fn await_sight(&self, checkpoint: &mut Checkpoint, name: &str) -> Result<(), Halt> {
+    async fn await_sight(&self, checkpoint: &mut Checkpoint, name: &str) -> Result<(), End> {
         loop {
             if let Some(found) = self.find(name).await? {
                 return self.meet(checkpoint, &found).await;
@@ -138,11 +139,11 @@ impl<L: Lease> Work<'_, L> {
     }
 
     /// A group with the planned name is there: ours, or in the way.
-    async fn meet(&self, checkpoint: &mut Checkpoint, found: &ServerGroup) -> Result<(), Halt> {
+    async fn meet(&self, checkpoint: &mut Checkpoint, found: &ServerGroup) -> Result<(), End> {
         if plan::is_made_by(found, self.lease.task()) {
             if found.lifecycle == GroupLifecycle::Deleting {
                 let message = format!("somebody is deleting the new server group `{}`", found.name);
-                return Err(Halt::failed(FailureKind::User, message));
+                return Err(End::failed(FailureKind::User, message));
             }
             checkpoint.created = Some(Identity::of(found));
             info!(server_group.name = %found.name, "server group is there");
@@ -153,7 +154,7 @@ impl<L: Lease> Work<'_, L> {
                 "could not create a server group: {NAMES_MAX} names were taken by others, the last one is `{}`",
                 found.name
             );
-            return Err(Halt::failed(FailureKind::Transient, message));
+            return Err(End::failed(FailureKind::Transient, message));
         }
         warn!(server_group.name = %found.name, "the planned name was taken by another, using the next");
         let cluster = self.cluster().await?;
@@ -164,7 +165,7 @@ impl<L: Lease> Work<'_, L> {
     }
 
     /// Makes the launch template once: the client token makes a repeat the same one.
-    async fn ensure_template(&self, checkpoint: &Checkpoint) -> Result<(), Halt> {
+    async fn ensure_template(&self, checkpoint: &Checkpoint) -> Result<(), End> {
         let template = &checkpoint.plan.template;
         let cloud = &self.room.cloud;
         loop {
@@ -175,7 +176,7 @@ impl<L: Lease> Work<'_, L> {
                 Changed::Taken => {
                     let message =
                         format!("another launch template has the name `{}`", template.name);
-                    return Err(Halt::failed(FailureKind::Transient, message));
+                    return Err(End::failed(FailureKind::Transient, message));
                 }
                 Changed::Look => {
                     self.check_time(checkpoint, "the launch template could not be created")?;
@@ -184,7 +185,7 @@ impl<L: Lease> Work<'_, L> {
         }
     }
 
-    async fn is_our_template(&self, template: &NewLaunchTemplate) -> Result<bool, Halt> {
+    async fn is_our_template(&self, template: &NewLaunchTemplate) -> Result<bool, End> {
         let cloud = &self.room.cloud;
         let call = || cloud.launch_template(&self.place, &template.name);
         let found = self.read("looking at the launch template", call).await?;
@@ -192,18 +193,18 @@ impl<L: Lease> Work<'_, L> {
         Ok(found.is_none_or(|found| found.tags.get(tags::TASK) == template.tags.get(tags::TASK)))
     }
 
-    fn check_time(&self, checkpoint: &Checkpoint, what: &str) -> Result<(), Halt> {
+    fn check_time(&self, checkpoint: &Checkpoint, what: &str) -> Result<(), End> {
         let waited_ms = self.lease.now_ms().saturating_sub(checkpoint.began_ms);
         if waited_ms < self.room.config.healthy_timeout_ms() {
             return Ok(());
         }
         let name = &checkpoint.plan.group.name;
         let message = format!("{what} within {} s (`{name}`)", waited_ms / 1_000);
-        Err(Halt::failed(FailureKind::Timeout, message))
+        Err(End::failed(FailureKind::Timeout, message))
     }
 
     /// Removes launch templates of names that were not used in the end.
-    async fn tidy(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
+    async fn tidy(&self, checkpoint: &mut Checkpoint) -> Result<(), End> {
         let cloud = &self.room.cloud;
         while let Some(name) = checkpoint.plan.abandoned.last().cloned() {
             let call = || cloud.launch_template(&self.place, &name);
@@ -221,7 +222,7 @@ impl<L: Lease> Work<'_, L> {
 
 impl<L: Lease, E: Errand> Work<'_, L, E> {
     /// Deletes a launch template if that works: one that stays costs nothing.
-    pub(super) async fn delete_template(&self, id: &str) -> Result<(), Halt> {
+    pub(super) async fn delete_template(&self, id: &str) -> Result<(), End> {
         let cloud = &self.room.cloud;
         let delete = || -> crate::ports::Reply<'_, ()> {
             Box::pin(async move {

@@ -1,15 +1,14 @@
 //! Destroying what a failed deploy made: exactly that, and only while it is not what carries the traffic.
 
 use model::moniker::{Moniker, NameError};
-use serde_json::{Map, Value, json};
 use store::Fence;
 use tokio::time::Instant;
 use tracing::info;
-use wire::{DestroyRequest, FailureKind, TaskFailure, TaskOutcome};
-use worker::Stop;
+use wire::{DestroyRequest, DestroyResult, FailureKind};
+use worker::{End, Stop};
 
 use super::{
-    Halt, Work,
+    Work,
     errand::{Errand, Sight},
     retire::Trust,
 };
@@ -31,6 +30,7 @@ const ALL_PERCENT: u32 = 100;
 
 impl Errand for DestroyRequest {
     type Record = Destruction;
+    type Result = DestroyResult;
 
     fn moniker(&self) -> Result<Moniker, NameError> {
         Moniker::new(&self.application, &self.stack, &self.detail)
@@ -39,7 +39,7 @@ impl Errand for DestroyRequest {
     async fn forward<L: Lease>(
         work: &mut Work<'_, L, Self>,
         saved: &mut Option<Destruction>,
-    ) -> Result<TaskOutcome, Halt> {
+    ) -> Result<DestroyResult, End> {
         let fence = work.lock().await?;
         let record = if let Some(record) = saved {
             work.take_up(record, fence).await?;
@@ -53,7 +53,7 @@ impl Errand for DestroyRequest {
             Box::pin(work.retire(record, index, &mut Trust::default())).await?;
         }
         work.unlock().await?;
-        Ok(work.outcome(record))
+        work.result(record)
     }
 
     fn rules<L: Lease>(work: &Work<'_, L, Self>, record: &Destruction) -> Option<Rules> {
@@ -65,7 +65,7 @@ impl Errand for DestroyRequest {
         _: &Destruction,
         victim: &Victim,
         freshness: Freshness,
-    ) -> Result<Sight, Halt> {
+    ) -> Result<Sight, End> {
         let first = Instant::now();
         let cluster = work.cluster().await?;
         let found = cluster.iter().find(|group| group.name == victim.name);
@@ -91,7 +91,7 @@ impl Errand for DestroyRequest {
 impl<L: Lease> Work<'_, L, DestroyRequest> {
     /// The groups that carry the tag of one of the tries. None is believed only after several looks: what was
     /// made a moment ago may not be seen yet.
-    async fn find_made(&self, fence: Fence) -> Result<Destruction, Halt> {
+    async fn find_made(&self, fence: Fence) -> Result<Destruction, End> {
         let mut looks = 0;
         loop {
             let mut made = self.cluster().await?;
@@ -118,7 +118,7 @@ impl<L: Lease> Work<'_, L, DestroyRequest> {
         group: &ServerGroup,
         cluster: &[ServerGroup],
         freshness: Freshness,
-    ) -> Result<Option<String>, Halt> {
+    ) -> Result<Option<String>, End> {
         if !self.made(group) {
             return Ok(Some("it does not carry the tag of the failed deploy any more".to_owned()));
         }
@@ -159,7 +159,7 @@ impl<L: Lease> Work<'_, L, DestroyRequest> {
         there && !retire::is_disabled(other) && !self.made(other)
     }
 
-    async fn verdict(&self, group: &ServerGroup, freshness: Freshness) -> Result<Verdict, Halt> {
+    async fn verdict(&self, group: &ServerGroup, freshness: Freshness) -> Result<Verdict, End> {
         let balancers = group.balancers();
         let judge = if self.request.platform_health_only || balancers.is_empty() {
             Judge::Platform
@@ -176,31 +176,18 @@ impl<L: Lease> Work<'_, L, DestroyRequest> {
     }
 
     /// A success when nothing is left of what the deploy made.
-    fn outcome(&self, record: &Destruction) -> TaskOutcome {
+    fn result(&self, record: &Destruction) -> Result<DestroyResult, End> {
         let (gone, left): (Vec<&Victim>, Vec<&Victim>) =
             record.victims.iter().partition(|victim| victim.state == VictimState::Gone);
         if left.is_empty() {
-            let names: Vec<&str> = gone.iter().map(|victim| victim.name.as_str()).collect();
-            let result = json!({
-                "account": self.place.account,
-                "region": self.place.region,
-                "destroyedServerGroups": names,
+            return Ok(DestroyResult {
+                account: self.place.account.clone(),
+                region: self.place.region.clone(),
+                destroyed_server_groups: gone.iter().map(|victim| victim.name.clone()).collect(),
             });
-            let Value::Object(result) = result else { return succeeded(Map::new()) };
-            return succeeded(result);
         }
-        let told: Vec<String> = left.iter().copied().map(retire::describe).collect();
+        let left: Vec<String> = left.iter().copied().map(retire::describe).collect();
         let hint = "destroy it by hand once you know that nothing needs it";
-        let failure = TaskFailure {
-            kind: FailureKind::User,
-            message: told.join("; "),
-            detail: None,
-            hint: Some(hint.to_owned()),
-        };
-        TaskOutcome::Failed { failure }
+        Err(End::failed(FailureKind::User, left.join("; ")).with_hint(hint))
     }
-}
-
-const fn succeeded(result: Map<String, Value>) -> TaskOutcome {
-    TaskOutcome::Succeeded { result }
 }

@@ -5,10 +5,10 @@ use std::future::Future;
 
 use model::moniker::{Moniker, NameError};
 use tokio::time::Instant;
-use wire::{DeployRequest, TaskOutcome};
-use worker::Stop;
+use wire::{DeployRequest, DeployResult};
+use worker::{End, Stop};
 
-use super::{Halt, Work, settle};
+use super::{Work, settle};
 use crate::{
     checkpoint::{Checkpoint, Record},
     lease::Lease,
@@ -35,6 +35,8 @@ pub(super) struct Sight {
 pub(super) trait Errand: Sync + Sized {
     /// How far it is.
     type Record: Record;
+    /// What it brings.
+    type Result;
 
     /// The cluster.
     fn moniker(&self) -> Result<Moniker, NameError>;
@@ -43,7 +45,7 @@ pub(super) trait Errand: Sync + Sized {
     fn forward<L: Lease>(
         work: &mut Work<'_, L, Self>,
         saved: &mut Option<Self::Record>,
-    ) -> impl Future<Output = Result<TaskOutcome, Halt>> + Send;
+    ) -> impl Future<Output = Result<Self::Result, End>> + Send;
 
     /// What taking victims away goes by; `None` while there can be none.
     fn rules<L: Lease>(work: &Work<'_, L, Self>, record: &Self::Record) -> Option<Rules>;
@@ -54,7 +56,7 @@ pub(super) trait Errand: Sync + Sized {
         record: &Self::Record,
         victim: &Victim,
         freshness: Freshness,
-    ) -> impl Future<Output = Result<Sight, Halt>> + Send;
+    ) -> impl Future<Output = Result<Sight, End>> + Send;
 
     /// What a report of an early end says before it comes to the victims.
     fn preface<L: Lease>(
@@ -65,6 +67,7 @@ pub(super) trait Errand: Sync + Sized {
 
 impl Errand for DeployRequest {
     type Record = Checkpoint;
+    type Result = DeployResult;
 
     fn moniker(&self) -> Result<Moniker, NameError> {
         plan::moniker(self)
@@ -73,7 +76,7 @@ impl Errand for DeployRequest {
     async fn forward<L: Lease>(
         work: &mut Work<'_, L, Self>,
         saved: &mut Option<Checkpoint>,
-    ) -> Result<TaskOutcome, Halt> {
+    ) -> Result<DeployResult, End> {
         work.forward(saved).await
     }
 
@@ -88,7 +91,7 @@ impl Errand for DeployRequest {
         record: &Checkpoint,
         victim: &Victim,
         freshness: Freshness,
-    ) -> Result<Sight, Halt> {
+    ) -> Result<Sight, End> {
         let plan = &record.plan;
         let names = [plan.group.name.clone(), victim.name.clone()];
         let watch = &work.room.watch;

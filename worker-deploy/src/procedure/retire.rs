@@ -7,9 +7,10 @@ use store::Fence;
 use tokio::time::Instant;
 use tracing::{debug, info};
 use wire::FailureKind;
+use worker::End;
 
 use super::{
-    Halt, Work,
+    Work,
     calls::Changed,
     errand::{Errand, Sight},
     settle,
@@ -40,7 +41,7 @@ pub(super) struct Trust {
 
 impl<L: Lease> Work<'_, L> {
     /// Waits as asked, then takes the victims away, oldest first, one after the other.
-    pub(super) async fn retire_all(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
+    pub(super) async fn retire_all(&self, checkpoint: &mut Checkpoint) -> Result<(), End> {
         if !self.is_highlander() || checkpoint.plan.victims.is_empty() {
             return Ok(());
         }
@@ -58,7 +59,7 @@ impl<L: Lease> Work<'_, L> {
 
     /// Says on the new group that it takes over, before any older one is touched: from then on it is not
     /// destroyed because this deploy failed.
-    async fn say_that_it_takes_over(&self, checkpoint: &Checkpoint) -> Result<(), Halt> {
+    async fn say_that_it_takes_over(&self, checkpoint: &Checkpoint) -> Result<(), End> {
         if !self.request.destroy_if_failed {
             return Ok(());
         }
@@ -68,7 +69,7 @@ impl<L: Lease> Work<'_, L> {
             let new = self.find(name).await?;
             let Some(new) = new.filter(|new| settle::is(checkpoint.created.as_ref(), new)) else {
                 let message = format!("the new server group `{name}` is not there any more");
-                return Err(Halt::failed(FailureKind::User, message));
+                return Err(End::failed(FailureKind::User, message));
             };
             if new.tags.get(tags::TAKES_OVER).is_some_and(|says| says == tags::YES) {
                 return Ok(());
@@ -89,7 +90,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         record: &mut E::Record,
         index: usize,
         trust: &mut Trust,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), End> {
         let Some(rules) = E::rules(self, record) else { return Ok(()) };
         let deadline_ms = self.deadline_ms(record, index, &rules);
         let mut freshness = Freshness::Now;
@@ -123,14 +124,14 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                 }
                 Next::Retreat(why) => {
                     let message = format!("stopped taking away `{}`: {why}", victim.name);
-                    return Err(Halt::failed(FailureKind::User, message)
-                        .hinting("it is put back into traffic"));
+                    return Err(End::failed(FailureKind::User, message)
+                        .with_hint("it is put back into traffic"));
                 }
                 Next::Abort(why) => {
                     let left = VictimState::Spared { why: why.clone() };
                     self.enter(record, index, left).await?;
                     let message = format!("stopped taking away `{}`: {why}", victim.name);
-                    return Err(Halt::failed(FailureKind::User, message));
+                    return Err(End::failed(FailureKind::User, message));
                 }
             }
         }
@@ -170,12 +171,12 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
             .saturating_add(self.room.config.destroy_timeout_ms())
     }
 
-    fn check_retire_time(&self, victim: &Victim, why: &str, deadline_ms: u64) -> Result<(), Halt> {
+    fn check_retire_time(&self, victim: &Victim, why: &str, deadline_ms: u64) -> Result<(), End> {
         if self.lease.now_ms() < deadline_ms {
             return Ok(());
         }
         let message = format!("could not take away `{}` in time: {why}", victim.name);
-        Err(Halt::failed(FailureKind::Timeout, message).hinting(
+        Err(End::failed(FailureKind::Timeout, message).with_hint(
             "instances protected from scale-in, life-cycle hooks and long draining keep a group from \
              emptying",
         ))
@@ -188,7 +189,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         victim: &Victim,
         trust: &mut Trust,
         freshness: Freshness,
-    ) -> Result<World, Halt> {
+    ) -> Result<World, End> {
         let Sight { victim, needed, taken } = E::look(self, record, victim, freshness).await?;
         let watch = &self.room.watch;
         let balancers = match &victim {
@@ -210,7 +211,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         record: &mut E::Record,
         index: usize,
         state: VictimState,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), End> {
         let Some(victim) = record.victims().get(index).cloned() else { return Ok(()) };
         if state == VictimState::Gone && victim.state == VictimState::Deleting {
             self.remove_template(&victim).await?;
@@ -223,7 +224,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
     }
 
     /// Deletes the launch template of a group that is gone, if it was made for that group alone.
-    async fn remove_template(&self, victim: &Victim) -> Result<(), Halt> {
+    async fn remove_template(&self, victim: &Victim) -> Result<(), End> {
         let Some(template) = &victim.template else { return Ok(()) };
         let cloud = &self.room.cloud;
         let call = || cloud.launch_template(&self.place, &template.name);
@@ -239,7 +240,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
             let uses = |group: &crate::ports::ServerGroup| {
                 group.launch_template.as_ref().is_some_and(|used| used.id == template.id)
             };
-            Ok::<_, Halt>(cluster.iter().any(uses))
+            Ok::<_, End>(cluster.iter().any(uses))
         };
         if (named_for_it || ours) && !used().await? {
             self.delete_template(&found.id).await?;
@@ -253,7 +254,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         action: &Action,
         rules: &Rules,
         looked: Instant,
-    ) -> Result<Changed<()>, Halt> {
+    ) -> Result<Changed<()>, End> {
         let (cloud, place, name) = (&self.room.cloud, &self.place, victim.name.as_str());
         let zero = wire::Capacity { min: 0, desired: 0, max: 0 };
         let call = || -> Reply<'_, ()> {

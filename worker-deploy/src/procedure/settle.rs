@@ -3,8 +3,9 @@
 use tokio::time::Instant;
 use tracing::{debug, info};
 use wire::FailureKind;
+use worker::End;
 
-use super::{Halt, Work, calls::Changed};
+use super::{Work, calls::Changed};
 use crate::{
     checkpoint::Checkpoint,
     lease::Lease,
@@ -38,7 +39,7 @@ impl Look {
 
 impl<L: Lease> Work<'_, L> {
     /// Waits for health and applies what the request wants of the finished group.
-    pub(super) async fn settle(&self, checkpoint: &mut Checkpoint) -> Result<(), Halt> {
+    pub(super) async fn settle(&self, checkpoint: &mut Checkpoint) -> Result<(), End> {
         if checkpoint.healthy_ms.is_none() {
             self.await_health(checkpoint).await?;
             checkpoint.healthy_ms = Some(self.lease.now_ms());
@@ -48,7 +49,7 @@ impl<L: Lease> Work<'_, L> {
         self.suspend_as_asked(&checkpoint.plan).await
     }
 
-    async fn await_health(&self, checkpoint: &Checkpoint) -> Result<(), Halt> {
+    async fn await_health(&self, checkpoint: &Checkpoint) -> Result<(), End> {
         let mut streak = Streak::default();
         let mut counted: Option<Instant> = None;
         loop {
@@ -80,7 +81,7 @@ impl<L: Lease> Work<'_, L> {
         &self,
         checkpoint: &Checkpoint,
         freshness: Freshness,
-    ) -> Result<Seen<Look>, Halt> {
+    ) -> Result<Seen<Look>, End> {
         let plan = &checkpoint.plan;
         let name = plan.group.name.clone();
         let names = [name.clone()];
@@ -103,7 +104,7 @@ impl<L: Lease> Work<'_, L> {
         seen: Seen<T>,
         group: &ServerGroup,
         freshness: Freshness,
-    ) -> Result<Seen<Look>, Halt> {
+    ) -> Result<Seen<Look>, End> {
         let watch = &self.room.watch;
         let sources = self
             .read("looking at the new instances' health", || {
@@ -116,7 +117,7 @@ impl<L: Lease> Work<'_, L> {
     }
 
     /// Suspends the scaling processes which the request wants suspended once the group is up.
-    async fn suspend_as_asked(&self, plan: &Plan) -> Result<(), Halt> {
+    async fn suspend_as_asked(&self, plan: &Plan) -> Result<(), End> {
         let name = &plan.group.name;
         let names = [name.clone()];
         let cloud = &self.room.cloud;
@@ -144,7 +145,7 @@ pub(super) fn is(identity: Option<&Identity>, group: &ServerGroup) -> bool {
     identity.is_some_and(|identity| identity.is(group))
 }
 
-fn not_healthy(plan: &Plan, look: &Look, waited_ms: u64) -> Halt {
+fn not_healthy(plan: &Plan, look: &Look, waited_ms: u64) -> End {
     let state = match look {
         Look::There(verdict) => verdict.to_string(),
         Look::Missing => "it is not there any more".to_owned(),
@@ -160,5 +161,5 @@ fn not_healthy(plan: &Plan, look: &Look, waited_ms: u64) -> Halt {
         "look at the balancer's health check (path, port, codes), the security groups between \
          balancer and instances, and at the instances' console output"
     };
-    Halt::failed(FailureKind::Timeout, message).hinting(hint)
+    End::failed(FailureKind::Timeout, message).with_hint(hint)
 }

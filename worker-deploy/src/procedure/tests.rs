@@ -3,11 +3,12 @@
 mod cloud;
 mod destroy;
 mod lease;
-mod outlook;
+mod preview;
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use wire::Capacity;
+use wire::{Capacity, TaskFailure};
+use worker::End;
 
 use self::{
     cloud::{Cut, TestCloud},
@@ -42,18 +43,13 @@ fn world() -> (Arc<TestCloud>, Deployer, Arc<Durable>) {
     (cloud, Deployer::new(config(), port), Durable::new())
 }
 
-fn succeeded(outcome: Result<TaskOutcome, Stop>) -> DeployResult {
-    match outcome {
-        Ok(TaskOutcome::Succeeded { result }) => {
-            serde_json::from_value(Value::Object(result)).unwrap()
-        }
-        other => panic!("not a success: {other:?}"),
-    }
+fn succeeded<T>(ended: Result<T, End>) -> T {
+    ended.unwrap_or_else(|end| panic!("not a success: {end:?}"))
 }
 
-fn failed(outcome: Result<TaskOutcome, Stop>) -> TaskFailure {
-    match outcome {
-        Ok(TaskOutcome::Failed { failure }) => failure,
+fn failed<T: std::fmt::Debug>(ended: Result<T, End>) -> TaskFailure {
+    match ended {
+        Err(End::Failed(failure)) => *failure,
         other => panic!("not a failure: {other:?}"),
     }
 }
@@ -95,7 +91,7 @@ async fn a_crash_after_any_save_is_continued() {
         let (cloud, deployer, durable) = world();
         let lease = TestLease { last_save: Some(save), ..TestLease::new(&durable) };
         match deployer.deploy(&request(), &lease).await {
-            Err(Stop::Lost) => died += 1,
+            Err(End::Stopped(Stop::Lost)) => died += 1,
             done => {
                 assert_one_remains(&cloud, &succeeded(done), "never cut");
                 break;
@@ -116,7 +112,7 @@ async fn a_crash_right_after_any_call_took_effect_is_continued() {
         let dead = Arc::clone(&lease.dead);
         cloud.state().cut = Some((call, Cut(Arc::new(move || dead.store(true, SeqCst)))));
         match deployer.deploy(&request(), &lease).await {
-            Err(Stop::Lost) => died += 1,
+            Err(End::Stopped(Stop::Lost)) => died += 1,
             done => {
                 assert_one_remains(&cloud, &succeeded(done), "never cut");
                 break;
@@ -221,7 +217,7 @@ async fn a_cancel_at_any_call_leaves_nothing_half_done_and_unsaid() {
         let cancel = Cut(Arc::new(move || told.canceled.store(true, SeqCst)));
         cloud.state().cut = Some((call, cancel));
         let detail = match deployer.deploy(&request(), &TestLease::new(&durable)).await {
-            Ok(TaskOutcome::Canceled { detail }) => detail,
+            Err(End::Canceled(detail)) => detail,
             done => {
                 // The last call's answer is not waited for any more.
                 succeeded(done);
@@ -264,10 +260,12 @@ async fn a_canceled_undo_is_continued_by_the_next_worker() {
         let lease = TestLease { last_save: Some(save), ..TestLease::new(&durable) };
         let first = deployer.deploy(&request(), &lease).await;
         let done = match first {
-            Err(Stop::Lost) => deployer.deploy(&request(), &TestLease::new(&durable)).await,
+            Err(End::Stopped(Stop::Lost)) => {
+                deployer.deploy(&request(), &TestLease::new(&durable)).await
+            }
             done => done,
         };
-        assert!(matches!(done, Ok(TaskOutcome::Canceled { .. })), "{done:?}");
+        assert!(matches!(done, Err(End::Canceled(_))), "{done:?}");
         tokio::time::sleep(Duration::from_secs(20)).await;
         let state = cloud.state();
         assert_eq!((state.serving(OLD), state.serving(OLDER)), (1, 1), "cut after save {save}");
@@ -395,10 +393,9 @@ async fn without_a_strategy_and_without_older_groups_the_new_one_is_all() {
         suspended_processes: vec!["AZRebalance".to_owned()],
         ..request()
     };
-    let outcome = deployer.deploy(&first, &TestLease::new(&durable)).await;
-    let Ok(TaskOutcome::Succeeded { result }) = &outcome else { panic!("{outcome:?}") };
-    assert_eq!(result["server_group"], "shop-staging-web-v000");
-    assert_eq!(result["notes"].as_array().unwrap().len(), 1, "judged by the platform");
+    let result = succeeded(deployer.deploy(&first, &TestLease::new(&durable)).await);
+    assert_eq!(result.server_group, "shop-staging-web-v000");
+    assert_eq!(result.notes.len(), 1, "judged by the platform");
     assert!(cloud.state().groups["shop-staging-web-v000"].suspended.contains("AZRebalance"));
 }
 
@@ -407,17 +404,11 @@ async fn a_cluster_is_counted_and_left_as_it_is() {
     let (cloud, _, _) = world();
     cloud.state().groups.get_mut(OLDER).unwrap().suspended.insert("AddToLoadBalancer".to_owned());
     let ask = |comparison: &str, expected: u32, only_enabled: bool| {
-        let text = serde_json::json!({
-            "ask": "cluster_size", "account": "test", "cluster": "shop-staging-web",
-            "regions": ["us-east-1"], "comparison": comparison, "expected": expected,
-            "only_enabled": only_enabled,
+        let check = serde_json::json!({
+            "account": "test", "cluster": "shop-staging-web", "regions": ["us-east-1"],
+            "comparison": comparison, "expected": expected, "only_enabled": only_enabled,
         });
-        match serde_json::from_str::<DeployTask>(&text.to_string()).unwrap() {
-            DeployTask::Check(check) => check,
-            other @ (DeployTask::Deploy(_) | DeployTask::Outlook(_) | DeployTask::Destroy(_)) => {
-                panic!("{other:?}")
-            }
-        }
+        serde_json::from_value::<ClusterCheck>(check).unwrap()
     };
     // Comparison, with what, enabled ones only, whether it holds: there are two, one of them disabled.
     for (comparison, expected, only_enabled, holds) in [
@@ -430,20 +421,19 @@ async fn a_cluster_is_counted_and_left_as_it_is() {
         (">=", 3, false, false),
     ] {
         let check = ask(comparison, expected, only_enabled);
-        let outcome = check::cluster_size(cloud.as_ref(), &check).await;
-        let held = matches!(outcome, TaskOutcome::Succeeded { .. });
-        assert_eq!(held, holds, "{comparison} {expected} {only_enabled}: {outcome:?}");
+        let counted = check::cluster_size(cloud.as_ref(), &check).await;
+        assert_eq!(counted.is_ok(), holds, "{comparison} {expected} {only_enabled}: {counted:?}");
+        let size = if only_enabled { 1 } else { 2 };
+        let found = succeeded(check::count(cloud.as_ref(), &check).await);
+        assert_eq!(found.server_groups, [("us-east-1".to_owned(), size)].into());
     }
-    let told = failed(Ok(check::cluster_size(cloud.as_ref(), &ask("<", 2, false)).await));
+    let told = failed(check::cluster_size(cloud.as_ref(), &ask("<", 2, false)).await);
     assert_eq!(
         told.message,
         "cluster `shop-staging-web` must have < 2 server groups, and has 2 in us-east-1"
     );
-    let named = wire::ClusterCheck { cluster: "shop--".to_owned(), ..ask("==", 0, false) };
-    assert_eq!(
-        failed(Ok(check::cluster_size(cloud.as_ref(), &named).await)).kind,
-        FailureKind::User
-    );
+    let named = ClusterCheck { cluster: "shop--".to_owned(), ..ask("==", 0, false) };
+    assert_eq!(failed(check::cluster_size(cloud.as_ref(), &named).await).kind, FailureKind::User);
     assert_eq!(cloud.state().calls, 0, "nothing was changed");
 }
 

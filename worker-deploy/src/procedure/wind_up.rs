@@ -2,10 +2,10 @@
 //! said.
 
 use tracing::{info, warn};
-use wire::{TaskFailure, TaskOutcome};
-use worker::Stop;
+use wire::TaskFailure;
+use worker::{End, Stop};
 
-use super::{Halt, Work, errand::Errand, retire::Trust};
+use super::{Work, errand::Errand, retire::Trust};
 use crate::{
     checkpoint::{Checkpoint, Ending, Record as _},
     lease::Lease,
@@ -21,7 +21,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         &mut self,
         ending: Ending,
         record: Option<E::Record>,
-    ) -> Result<TaskOutcome, Stop> {
+    ) -> Result<E::Result, End> {
         let report = match record {
             None => "nothing was created or changed".to_owned(),
             Some(mut record) => {
@@ -31,24 +31,22 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                 }
                 let trouble = match Box::pin(self.put_back(&mut record)).await {
                     // Cleaning up is not canceled; a cancel that shows up here changes nothing.
-                    Ok(()) | Err(Halt::Stop(Stop::Canceled)) => None,
-                    Err(Halt::Stop(stop @ (Stop::Lost | Stop::Draining))) => return Err(stop),
-                    Err(Halt::Failed(failure)) => Some(failure.message),
+                    Ok(()) | Err(End::Stopped(Stop::Canceled) | End::Canceled(_)) => None,
+                    Err(end @ End::Stopped(Stop::Lost | Stop::Draining)) => return Err(end),
+                    Err(End::Failed(failure)) => Some(failure.message),
                 };
                 self.report(&record, trouble).await?
             }
         };
         self.unlock().await?;
         info!(%report, "ended early");
-        Ok(match ending {
-            Ending::Canceled => TaskOutcome::Canceled { detail: report },
-            Ending::Failed(failure) => {
-                TaskOutcome::Failed { failure: TaskFailure { detail: Some(report), ..failure } }
-            }
+        Err(match ending {
+            Ending::Canceled => End::Canceled(report),
+            Ending::Failed(failure) => TaskFailure { detail: Some(report), ..failure }.into(),
         })
     }
 
-    async fn put_back(&mut self, record: &mut E::Record) -> Result<(), Halt> {
+    async fn put_back(&mut self, record: &mut E::Record) -> Result<(), End> {
         if self.held.is_none() && needs_lock(record.victims()) {
             *record.fence() = self.lock().await?;
         }
@@ -112,8 +110,10 @@ impl<L: Lease> Work<'_, L> {
                             "was planned and is not there"
                         }
                     }
-                    Err(Halt::Stop(stop)) => return Err(stop),
-                    Err(Halt::Failed(_)) => "may have been created; the cloud does not answer",
+                    Err(End::Stopped(stop)) => return Err(stop),
+                    Err(End::Failed(_) | End::Canceled(_)) => {
+                        "may have been created; the cloud does not answer"
+                    }
                 }
             }
         };

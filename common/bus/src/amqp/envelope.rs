@@ -15,16 +15,6 @@ const PUBLISHED_MS: &str = "x-published-ms";
 const DEATH_QUEUE: &str = "x-first-death-queue";
 const DEATH_REASON: &str = "x-first-death-reason";
 
-/// Why the broker itself parks a message; `cause` is its word for it.
-pub(crate) fn gave_up(origin: &str, cause: &str) -> ParkReason {
-    ParkReason {
-        origin: origin.to_owned(),
-        reason: format!(
-            "the broker gave it up ({cause}): it was handed out and came back too often"
-        ),
-    }
-}
-
 /// The properties to send with a message; `None` when its id is longer than AMQP can carry.
 pub(crate) fn properties(message: &Message, app: &str) -> Option<BasicProperties> {
     let now_ms = now_ms();
@@ -65,7 +55,7 @@ pub(crate) fn park(properties: &BasicProperties, prefix: &str) -> Option<ParkRea
     ours.or_else(|| {
         let queue = text(headers, DEATH_QUEUE)?;
         let cause = text(headers, DEATH_REASON)?;
-        Some(gave_up(queue.strip_prefix(prefix).unwrap_or(&queue), &cause))
+        Some(ParkReason::gave_up(queue.strip_prefix(prefix).unwrap_or(&queue), &cause))
     })
 }
 

@@ -69,7 +69,7 @@ async fn open(core: &Core) -> Result<(Channel, lapin::Consumer), String> {
             ..QueueDeclareOptions::default()
         };
         let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?;
-        let (exchange, key) = (core.topology.name(Route::Cancel.exchange()), Route::Cancel.key());
+        let (exchange, key) = (core.topology.name(&Route::Cancel.exchange()), Route::Cancel.key());
         let bind = QueueBindOptions::default();
         let name = queue.name().clone();
         channel.queue_bind(name.clone(), exchange, key.into(), bind, FieldTable::default()).await?;

@@ -118,7 +118,7 @@ impl Publisher {
             Route::Cancel => false,
         };
         let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
-        let (exchange, key) = (self.topology.name(route.exchange()), route.key().into());
+        let (exchange, key) = (self.topology.name(&route.exchange()), route.key().into());
         let sent = line.channel.basic_publish(exchange, key, options, &message.body, properties);
         sent.await?.await
     }

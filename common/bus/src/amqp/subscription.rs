@@ -170,7 +170,7 @@ impl Feed {
         let opening = async {
             let channel = connection.create_channel().await?;
             channel.basic_qos(self.prefetch, BasicQosOptions::default()).await?;
-            let name = self.core.topology.name(self.queue.name());
+            let name = self.core.topology.name(&self.queue.name());
             let options = BasicConsumeOptions::default();
             let stream =
                 channel.basic_consume(name, "".into(), options, FieldTable::default()).await?;

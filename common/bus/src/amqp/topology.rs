@@ -1,16 +1,17 @@
 //! Declares what `wire` names. Every argument stands here, with its reason.
 
+use std::collections::BTreeSet;
+
 use lapin::{
     Channel, Connection, Error, ErrorKind, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
     protocol::{AMQPErrorKind, AMQPSoftError},
     types::{AMQPValue, FieldTable, ShortString},
 };
-use model::Pool;
 use tracing::debug;
 use wire::{Queue, Route};
 
-use crate::{DELIVERY_LIMIT, QUEUE_LENGTH_MAX, amqp::link::Trouble};
+use crate::{DELIVERY_LIMIT, QUEUE_LENGTH_MAX, amqp::trouble::Trouble};
 
 /// The names, under a prefix.
 #[derive(Clone, Debug)]
@@ -46,17 +47,12 @@ impl Topology {
     /// own: a difference closes the channel it was found on and nothing else. Each needs a few round
     /// trips per connection, which is nothing.
     pub(crate) async fn declare(&self, connection: &Connection) -> Result<(), Trouble> {
-        let routes = [
-            Route::Dead,
-            Route::Task(Pool::Bake), // one exchange for all kinds of tasks
-            Route::Result(Pool::Bake),
-            Route::Result(Pool::Deploy),
-            Route::Cancel,
-        ];
-        for route in routes {
+        // All tasks share one exchange, so several routes lead to it.
+        let mut declared = BTreeSet::new();
+        for route in Route::all().filter(|route| declared.insert(route.exchange())) {
             self.declare_exchange(connection, route).await?;
         }
-        for queue in Queue::ALL {
+        for queue in Queue::all() {
             if let Declared::Done = self.declare_queue(connection, queue).await? {
                 self.bind(connection, queue).await?;
             }
@@ -71,7 +67,7 @@ impl Topology {
         queue: Queue,
     ) -> Result<lapin::Queue, Error> {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        channel.queue_declare(self.name(queue.name()), options, FieldTable::default()).await
+        channel.queue_declare(self.name(&queue.name()), options, FieldTable::default()).await
     }
 
     async fn declare_exchange(&self, connection: &Connection, route: Route) -> Result<(), Trouble> {
@@ -79,7 +75,7 @@ impl Topology {
             Route::Cancel => ExchangeKind::Fanout,
             Route::Task(_) | Route::Result(_) | Route::Dead => ExchangeKind::Direct,
         };
-        let name = self.name(route.exchange());
+        let name = self.name(&route.exchange());
         let declare = |options| {
             let (name, kind) = (name.clone(), kind.clone());
             async move {
@@ -106,7 +102,7 @@ impl Topology {
         connection: &Connection,
         queue: Queue,
     ) -> Result<Declared, Trouble> {
-        let name = self.name(queue.name());
+        let name = self.name(&queue.name());
         let failed = |error| trouble(&name, &error);
         let declared = async {
             let channel = connection.create_channel().await?;
@@ -129,10 +125,10 @@ impl Topology {
     }
 
     async fn bind(&self, connection: &Connection, queue: Queue) -> Result<(), Trouble> {
-        let (name, route) = (self.name(queue.name()), queue.route());
+        let (name, route) = (self.name(&queue.name()), queue.route());
         let bound = async {
             let channel = connection.create_channel().await?;
-            let (exchange, key) = (self.name(route.exchange()), route.key().into());
+            let (exchange, key) = (self.name(&route.exchange()), route.key().into());
             let options = QueueBindOptions::default();
             channel.queue_bind(name.clone(), exchange, key, options, FieldTable::default()).await?;
             super::close(&channel).await;
@@ -154,7 +150,7 @@ impl Topology {
             Queue::Task(_) | Queue::Result(_) => {
                 // Said, as the default differs between versions (none, then 20).
                 arguments.insert("x-delivery-limit".into(), number(DELIVERY_LIMIT));
-                let dead = self.name(Route::Dead.exchange());
+                let dead = self.name(&Route::Dead.exchange());
                 arguments.insert("x-dead-letter-exchange".into(), text(dead.as_str()));
                 let key = text(Route::Dead.key());
                 arguments.insert("x-dead-letter-routing-key".into(), key);

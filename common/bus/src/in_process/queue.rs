@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::mpsc;
 use wire::Queue;
 
-use crate::{DELIVERY_LIMIT, Delivery, ParkReason, QueueDepth, amqp::gave_up, in_process::Place};
+use crate::{DELIVERY_LIMIT, Delivery, ParkReason, QueueDepth, in_process::Place};
 
 /// A message in a queue or in a consumer's hand.
 #[derive(Clone, Debug)]
@@ -196,7 +196,7 @@ impl Broker {
             self.queues.entry(queue).or_default().ready.push_front(message);
         } else {
             message.returns = 0;
-            message.park = Some(gave_up(queue.name(), "delivery_limit"));
+            message.park = Some(ParkReason::gave_up(&queue.name(), "delivery_limit"));
             self.push(Queue::Parked, message);
         }
     }

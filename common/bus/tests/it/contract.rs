@@ -240,12 +240,12 @@ async fn a_closed_bus_says_so(bus: SharedBus) {
 }
 
 async fn each_kind_has_its_own_queues(bus: SharedBus) {
-    for queue in Queue::ALL {
-        let id = queue.name().to_owned();
+    for queue in Queue::all() {
+        let id = queue.name();
         let message = Message { route: queue.route(), id, body: Vec::new(), park: None };
         bus.publish(message).await.unwrap();
     }
-    for queue in Queue::ALL {
+    for queue in Queue::all() {
         let mut consumer = bus.consume(queue, 5).await.unwrap();
         assert_eq!(next(&mut consumer).await.id, queue.name());
         ready(&bus, queue, 0).await;

@@ -56,7 +56,7 @@ impl Admin {
     }
 
     async fn delete_everything(&self) {
-        for queue in Queue::ALL {
+        for queue in Queue::all() {
             self.delete(queue).await;
             let exchange = format!("{}{}", self.prefix, queue.route().exchange());
             let options = ExchangeDeleteOptions::default();

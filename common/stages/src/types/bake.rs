@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    OnFailure, PartKey, Pool,
+    OnFailure, PartKey,
     fields::{Choices, Field, Reader, declared::Default, unresolved},
     limits,
     package::{self, PackageRef, Resolved},
     problem::{FieldProblem, Weight, shortened},
 };
 use serde_json::{Map, Value, json};
-use wire::{BakeRequest, BakeResult, BaseImage, BuildLink, PackageSpec, TaskFailure};
+use wire::{
+    BakeImage, BakeRequest, BakeResult, BaseImage, BuildLink, OperationCall, PackageSpec,
+    TaskFailure,
+};
 
 use crate::{
     add_once,
@@ -18,7 +21,7 @@ use crate::{
     coming::images_to_come,
     context::{Context, EndedPart},
     other_cloud,
-    plan::{Call, Part, Plan},
+    plan::{Part, Plan},
     stage_type::{StageType, Surroundings, inspect, of, read, user_failure},
 };
 
@@ -359,7 +362,7 @@ fn part(context: &dyn Context, bake: &Config, packages: &[PackageSpec], region: 
         kind: Bake::NAME,
         config,
         on_failure: OnFailure::HaltPipeline,
-        plan: Plan::Operation(Call { pool: Pool::Bake, request: crate::text_of(&request) }),
+        plan: Plan::Operation(OperationCall::run::<BakeImage>(&request)),
     }
 }
 

@@ -1,18 +1,18 @@
 //! `checkPreconditions`: conditions that must hold, looked at side by side in a part for each.
 
 use model::{
-    Comparison, ExecutionStatus, OnFailure, PartKey, Pool,
+    Comparison, ExecutionStatus, OnFailure, PartKey,
     fields::{Choices, Field, Reader, declared::Default, unresolved},
     limits,
     problem::{FieldProblem, Findings, Weight, nearest, shortened},
 };
 use serde_json::{Map, Value};
-use wire::{Ask, ClusterCheck, TaskFailure};
+use wire::{ClusterCheck, CountGroups, OperationCall, TaskFailure};
 
 use crate::{
     context::{Condition, Context},
     other_cloud,
-    plan::{Call, Done, Part, Plan},
+    plan::{Done, Part, Plan},
     stage_type::{StageType, Surroundings, read, user_failure},
 };
 
@@ -436,7 +436,6 @@ fn has_status(
 /// Only a worker can look at a cluster; it answers whether the number is right.
 fn count(precondition: &Precondition, size: &ClusterSize) -> Plan {
     let request = ClusterCheck {
-        ask: Ask::ClusterSize,
         account: size.account.clone(),
         cluster: size.cluster.clone(),
         regions: size.regions.clone(),
@@ -445,7 +444,7 @@ fn count(precondition: &Precondition, size: &ClusterSize) -> Plan {
         only_enabled: size.only_enabled,
         failure_message: precondition.failure_message.clone(),
     };
-    Plan::Operation(Call { pool: Pool::Deploy, request: crate::text_of(&request) })
+    Plan::Operation(OperationCall::run::<CountGroups>(&request))
 }
 
 /// A condition on the status of a stage that is not there never holds.

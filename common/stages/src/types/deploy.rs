@@ -7,18 +7,19 @@ mod values;
 use std::collections::BTreeMap;
 
 use model::{
-    ExecutionStatus, OnFailure, PartKey, Pool,
+    ExecutionStatus, OnFailure, PartKey,
     fields::{Field, Reader},
     moniker::Moniker,
 };
 use serde_json::{Map, Value};
 use wire::{
-    Ask, Capacity, DeployRequest, DeployResult, DeployStrategy, DestroyRequest, TaskFailure,
+    Capacity, CreateGroup, DeployRequest, DeployResult, DeployStrategy, DestroyCreated,
+    DestroyRequest, OperationCall, TaskFailure,
 };
 
 use crate::{
     context::{Context, EndedPart, StageFacts},
-    plan::{Call, Part, Plan},
+    plan::{Part, Plan},
     stage_type::{StageType, read, user_failure},
 };
 
@@ -294,7 +295,7 @@ fn part(context: &dyn Context, cluster: &Cluster, region: &str) -> Result<Part, 
         kind: PART,
         config,
         on_failure: OnFailure::HaltPipeline,
-        plan: Plan::Operation(Call { pool: Pool::Deploy, request: crate::text_of(&request) }),
+        plan: Plan::Operation(OperationCall::run::<CreateGroup>(&request)),
     })
 }
 
@@ -304,7 +305,6 @@ fn destruction(context: &dyn Context, cluster: &Cluster, failed: &EndedPart<'_>)
         PartKey::Entry { .. } => "",
     };
     let request = DestroyRequest {
-        ask: Ask::DestroyMade,
         tries: failed.tries.clone(),
         application: cluster
             .application
@@ -324,7 +324,7 @@ fn destruction(context: &dyn Context, cluster: &Cluster, failed: &EndedPart<'_>)
         kind: "destroyServerGroup",
         config,
         on_failure: OnFailure::HaltPipeline,
-        plan: Plan::Operation(Call { pool: Pool::Deploy, request: crate::text_of(&request) }),
+        plan: Plan::Operation(OperationCall::run::<DestroyCreated>(&request)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a procedure is told about its lease.
+//! What a handler is told about its lease.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use worker::{Stop, testing::TestTask};
 
 use crate::{
     flaky::Flaky,
-    probe::{Probe, succeeded},
+    probe::{Order, Probe, call, operations, succeeded},
 };
 
 async fn flaky() -> Arc<Flaky> {
@@ -18,7 +18,7 @@ async fn flaky() -> Arc<Flaky> {
 }
 
 async fn task_in(store: &Arc<Flaky>) -> TestTask {
-    TestTask::new(store.shared(), Pool::Bake, r#"{"do":"save_and_wait"}"#).await
+    TestTask::new(store.shared(), Pool::Bake, &call(Order::SaveAndWait)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,10 +147,10 @@ async fn the_clock_is_the_stores_and_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_test_task_runs_a_procedure_and_its_successor_goes_on_from_the_checkpoint() {
+async fn a_test_task_carries_out_its_call_and_its_successor_goes_on_from_the_checkpoint() {
     let store = flaky().await;
     let task = task_in(&store).await;
-    let probe = Probe::default();
+    let probe = operations(&Arc::new(Probe::default()));
     let (stopped, ()) = tokio::join!(task.run(&probe), async {
         sleep(Duration::from_mins(1)).await;
         task.drain();

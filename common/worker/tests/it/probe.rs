@@ -1,19 +1,35 @@
-//! A procedure that does as it is told.
+//! An operation whose request says what happens to it.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use model::Pool;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
-use wire::TaskOutcome;
-use worker::{Procedure, Stop, TaskContext};
+use wire::{NoPreview, Operation, OperationCall, TaskOutcome};
+use worker::{End, Handler, Operations, Stop, TaskContext};
+
+/// The operation.
+#[derive(Debug)]
+pub(crate) enum Act {}
+
+impl Operation for Act {
+    const NAME: &'static str = "test.act/1";
+    const POOL: Pool = Pool::Bake;
+    type Request = Order;
+    type Result = Map<String, Value>;
+    type Preview = NoPreview;
+
+    fn preview_lines(preview: &NoPreview) -> Vec<String> {
+        match *preview {}
+    }
+}
 
 /// What to do.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(crate) enum Order {
     /// Nothing.
@@ -48,43 +64,51 @@ impl Probe {
     }
 }
 
-pub(crate) fn succeeded(result: &[(&str, Value)]) -> TaskOutcome {
-    let result: Map<String, Value> =
-        result.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    TaskOutcome::Succeeded { result }
+/// The text of a call that does this.
+pub(crate) fn call(order: Order) -> String {
+    OperationCall::run::<Act>(&order).text()
 }
 
-impl Procedure for Probe {
-    type Request = Order;
-    const KIND: Pool = Pool::Bake;
+pub(crate) fn operations(probe: &Arc<Probe>) -> Operations {
+    Operations::new(Pool::Bake).with::<Act>(probe)
+}
 
-    async fn run(&self, order: Order, task: &TaskContext) -> Result<TaskOutcome, Stop> {
+pub(crate) fn succeeded(result: &[(&str, Value)]) -> TaskOutcome {
+    TaskOutcome::Succeeded { result: object(result) }
+}
+
+fn object(result: &[(&str, Value)]) -> Map<String, Value> {
+    result.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+impl Handler<Act> for Probe {
+    async fn run(&self, order: Order, task: &TaskContext) -> Result<Map<String, Value>, End> {
         let run = format!("{}:{}", task.task().execution, task.epoch());
         self.started.lock().unwrap_or_else(PoisonError::into_inner).push(run);
         match order {
-            Order::Succeed => Ok(succeeded(&[("done", true.into())])),
+            Order::Succeed => Ok(object(&[("done", true.into())])),
             Order::Panic => panic!("the probe was told to"),
             Order::AwaitPermit => {
                 self.permits.acquire().await.unwrap().forget();
                 task.may_mutate()?;
-                Ok(succeeded(&[]))
+                Ok(object(&[]))
             }
             Order::SaveAndWait => {
                 if let Some(number) = task.checkpoint::<u32>().unwrap() {
-                    return Ok(succeeded(&[("checkpoint", number.into())]));
+                    return Ok(object(&[("checkpoint", number.into())]));
                 }
                 task.save(&7).await?;
                 task.sleep(Duration::from_hours(1)).await?;
-                Ok(succeeded(&[]))
+                Ok(object(&[]))
             }
             Order::Sleep => match task.sleep(Duration::from_hours(1)).await {
-                Ok(()) => Ok(succeeded(&[])),
+                Ok(()) => Ok(object(&[])),
                 Err(Stop::Canceled) => {
                     assert_eq!(task.may_mutate(), Err(Stop::Canceled));
                     task.may_clean_up()?;
-                    Ok(TaskOutcome::Canceled { detail: "cleaned up".to_owned() })
+                    Err(End::Canceled("cleaned up".to_owned()))
                 }
-                Err(stop @ (Stop::Lost | Stop::Draining)) => Err(stop),
+                Err(stop @ (Stop::Lost | Stop::Draining)) => Err(stop.into()),
             },
         }
     }

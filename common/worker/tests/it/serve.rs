@@ -6,14 +6,17 @@ use bus::Message;
 use model::Pool;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use wire::{CancelHint, Queue, ResultMessage, Route, TaskMessage};
+use wire::{CancelHint, OperationCall, Queue, ResultMessage, Route, TaskMessage};
 
-use crate::world::{TASKS, World, soon, until};
+use crate::{
+    probe::{Act, Order, call},
+    world::{TASKS, World, soon, until},
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_task_is_done_and_its_result_is_stored_and_told() {
     let world = World::new().await;
-    let message = world.dispatch("E1", r#"{"do":"succeed"}"#).await;
+    let message = world.dispatch("E1", Order::Succeed).await;
     let mut results = world.bus.consume(Queue::Result(Pool::Bake), 1).await.unwrap();
     let serving = world.serve(2);
     world.send(&message).await;
@@ -29,7 +32,7 @@ async fn a_task_is_done_and_its_result_is_stored_and_told() {
 #[tokio::test(start_paused = true)]
 async fn a_message_told_many_times_is_one_run() {
     let world = World::new().await;
-    let message = world.dispatch("E1", r#"{"do":"await_permit"}"#).await;
+    let message = world.dispatch("E1", Order::AwaitPermit).await;
     let (one, other) = (world.serve(4), world.serve(4));
     for _ in 0..5 {
         world.send(&message).await;
@@ -48,13 +51,13 @@ async fn a_message_told_many_times_is_one_run() {
 #[tokio::test(start_paused = true)]
 async fn a_forged_request_does_nothing() {
     let world = World::new().await;
-    let message = world.dispatch("E1", r#"{"do":"await_permit"}"#).await;
+    let message = world.dispatch("E1", Order::AwaitPermit).await;
     let unknown = TaskMessage { task: "E9/S9/1".parse().unwrap(), ..message.clone() };
-    let forged = TaskMessage { request: r#"{"do":"succeed"}"#.to_owned(), ..message };
+    let forged = TaskMessage { call: call(Order::Succeed), ..message };
     let serving = world.serve(1);
     world.send(&forged).await;
     world.send(&unknown).await;
-    let real = world.dispatch("E2", r#"{"do":"succeed"}"#).await;
+    let real = world.dispatch("E2", Order::Succeed).await;
     world.send(&real).await;
     world.result(&real).await;
     serving.drain().await;
@@ -66,7 +69,7 @@ async fn a_forged_request_does_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_message_of_an_old_epoch_does_nothing() {
     let world = World::new().await;
-    let old = world.dispatch("E1", r#"{"do":"succeed"}"#).await;
+    let old = world.dispatch("E1", Order::Succeed).await;
     let new = world.dispatch_again(&old).await;
     let serving = world.serve(1);
     world.send(&old).await;
@@ -82,13 +85,16 @@ async fn what_nobody_can_read_is_parked_with_the_reason() {
     let world = World::new().await;
     let mut parked = world.bus.consume(Queue::Parked, 10).await.unwrap();
     let serving = world.serve(1);
-    let message = world.dispatch("E1", r#"{"do":"succeed"}"#).await;
-    let other_kind = TaskMessage { kind: Pool::Deploy, ..message.clone() };
-    let future = TaskMessage { v: 2, ..message };
+    let message = world.dispatch("E1", Order::Succeed).await;
+    let other_pool = TaskMessage { pool: Pool::Deploy, ..message.clone() };
+    // As the version before this one wrote it.
+    let old = json!({ "v": 1, "task": message.task, "kind": "bake", "epoch": 1, "request": "{}" });
+    let future = TaskMessage { v: 3, ..message };
     let cases = [
         (b"\xff not JSON".to_vec(), "not a message of this kind"),
-        (serde_json::to_vec(&other_kind).unwrap(), "a deploy task in the queue of bake tasks"),
-        (serde_json::to_vec(&future).unwrap(), "message version 2, and this program reads 1"),
+        (serde_json::to_vec(&other_pool).unwrap(), "a deploy task in the queue of bake tasks"),
+        (serde_json::to_vec(&old).unwrap(), "message version 1, and this program reads 2"),
+        (serde_json::to_vec(&future).unwrap(), "message version 3, and this program reads 2"),
     ];
     for (body, reason) in cases {
         world.send_raw("poison", body.clone()).await;
@@ -107,13 +113,13 @@ async fn what_nobody_can_read_is_parked_with_the_reason() {
 async fn a_panic_is_a_failure_of_the_task_and_not_of_the_worker() {
     let world = World::new().await;
     let serving = world.serve(1);
-    let broken = world.dispatch("E1", r#"{"do":"panic"}"#).await;
+    let broken = world.dispatch("E1", Order::Panic).await;
     world.send(&broken).await;
     let result = world.result(&broken).await;
     assert_eq!(result["outcome"], "failed");
     assert_eq!(result["failure"]["kind"], "bug");
     assert_eq!(result["failure"]["detail"], "the probe was told to");
-    let sound = world.dispatch("E2", r#"{"do":"succeed"}"#).await;
+    let sound = world.dispatch("E2", Order::Succeed).await;
     world.send(&sound).await;
     assert_eq!(world.result(&sound).await["outcome"], "succeeded");
     serving.drain().await;
@@ -123,19 +129,68 @@ async fn a_panic_is_a_failure_of_the_task_and_not_of_the_worker() {
 async fn a_committed_request_nobody_can_read_is_a_failure_that_says_so() {
     let world = World::new().await;
     let serving = world.serve(1);
-    let message = world.dispatch("E1", r#"{"do":"fly"}"#).await;
-    world.send(&message).await;
-    let result = world.result(&message).await;
-    assert_eq!(result["failure"]["kind"], "bug");
-    let text = result["failure"]["message"].as_str().unwrap();
-    assert!(text.contains("unknown variant `fly`"), "{text}");
+    let request = json!({ "operation": "test.act/1", "pool": "bake", "mode": "run", "request": { "do": "fly" } });
+    let mode = json!({ "operation": "test.act/1", "pool": "bake", "mode": "fly", "request": { "do": "succeed" } });
+    for (name, call, what) in [
+        (
+            "E1",
+            request,
+            "read the task: the request for `test.act/1` is unreadable: unknown variant",
+        ),
+        ("E2", mode, "read the task: not a message of this kind: unknown variant `fly`"),
+        ("E3", json!({ "do": "succeed" }), "read the task: not a message of this kind"),
+    ] {
+        let message = world.dispatch_text(name, call.to_string()).await;
+        world.send(&message).await;
+        let result = world.result(&message).await;
+        assert_eq!(result["failure"]["kind"], "bug");
+        let text = result["failure"]["message"].as_str().unwrap();
+        assert!(text.contains(what), "{text}");
+    }
     serving.drain().await;
+    assert!(world.probe.started().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_the_worker_does_not_know_is_a_failure_that_names_it_and_says_what_to_upgrade()
+{
+    let world = World::new().await;
+    let serving = world.serve(1);
+    for (name, operation) in [("E1", "test.act/2"), ("E2", "image.find/1")] {
+        let call = json!({ "operation": operation, "pool": "bake", "mode": "run", "request": { "do": "succeed" } });
+        let message = world.dispatch_text(name, call.to_string()).await;
+        world.send(&message).await;
+        let failure = world.result(&message).await["failure"].clone();
+        let told = json!({
+            // A newer worker may take the next attempt.
+            "kind": "transient",
+            "message": format!("this bake worker does not know the operation `{operation}`"),
+            "detail": "it knows test.act/1",
+            "hint": "upgrade the bake workers to the version of the coordinators that ask for it",
+        });
+        assert_eq!(failure, told);
+    }
+    serving.drain().await;
+    assert!(world.probe.started().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_without_a_preview_says_so_and_does_nothing() {
+    let world = World::new().await;
+    let serving = world.serve(1);
+    let call = OperationCall::preview::<Act>(&Order::Succeed, Vec::new());
+    let message = world.dispatch_text("E1", call.text()).await;
+    world.send(&message).await;
+    let text = world.result(&message).await["failure"]["message"].clone();
+    assert_eq!(text, "operation `test.act/1` cannot say what it would do");
+    serving.drain().await;
+    assert!(world.probe.started().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_hands_the_task_over_with_its_checkpoint_at_once() {
     let world = World::new().await;
-    let first = world.dispatch("E1", r#"{"do":"save_and_wait"}"#).await;
+    let first = world.dispatch("E1", Order::SaveAndWait).await;
     let serving = world.serve(1);
     world.send(&first).await;
     until("a checkpoint", async || world.lease(&first).await.checkpoints > 0).await;
@@ -157,7 +212,7 @@ async fn a_drain_hands_the_task_over_with_its_checkpoint_at_once() {
 async fn a_cancel_reaches_the_work_with_a_beat_and_its_cleaning_up_is_the_result() {
     let world = World::new().await;
     let serving = world.serve(1);
-    let message = world.dispatch("E1", r#"{"do":"sleep"}"#).await;
+    let message = world.dispatch("E1", Order::Sleep).await;
     world.send(&message).await;
     until("the start", async || !world.probe.started().is_empty()).await;
     world.cancel(&message).await;
@@ -170,7 +225,7 @@ async fn a_cancel_reaches_the_work_with_a_beat_and_its_cleaning_up_is_the_result
 async fn a_hint_makes_a_cancel_immediate() {
     let world = World::new().await;
     let serving = world.serve(1);
-    let message = world.dispatch("E1", r#"{"do":"sleep"}"#).await;
+    let message = world.dispatch("E1", Order::Sleep).await;
     world.send(&message).await;
     until("the start", async || !world.probe.started().is_empty()).await;
     world.cancel(&message).await;
@@ -187,7 +242,7 @@ async fn a_hint_makes_a_cancel_immediate() {
 #[tokio::test(start_paused = true)]
 async fn a_task_told_to_stop_before_it_was_claimed_only_cleans_up() {
     let world = World::new().await;
-    let message = world.dispatch("E1", r#"{"do":"sleep"}"#).await;
+    let message = world.dispatch("E1", Order::Sleep).await;
     world.cancel(&message).await;
     let serving = world.serve(1);
     world.send(&message).await;
@@ -200,7 +255,7 @@ async fn a_full_worker_leaves_the_rest_to_others() {
     let world = World::new().await;
     let one = world.serve(3);
     for number in 0..8 {
-        let message = world.dispatch(&format!("E{number}"), r#"{"do":"await_permit"}"#).await;
+        let message = world.dispatch(&format!("E{number}"), Order::AwaitPermit).await;
         world.send(&message).await;
     }
     until("three are running", async || world.probe.started().len() == 3).await;
@@ -221,7 +276,7 @@ async fn a_thousand_tasks_are_in_flight_in_one_process() {
     let serving = world.serve(1_000);
     let mut messages = Vec::new();
     for number in 0..1_000 {
-        let message = world.dispatch(&format!("E{number}"), r#"{"do":"await_permit"}"#).await;
+        let message = world.dispatch(&format!("E{number}"), Order::AwaitPermit).await;
         world.send(&message).await;
         messages.push(message);
     }
@@ -239,8 +294,8 @@ async fn a_thousand_tasks_are_in_flight_in_one_process() {
 #[tokio::test(start_paused = true)]
 async fn while_the_store_is_away_messages_are_kept_and_results_wait() {
     let world = World::new().await;
-    let first = world.dispatch("E1", r#"{"do":"await_permit"}"#).await;
-    let second = world.dispatch("E2", r#"{"do":"succeed"}"#).await;
+    let first = world.dispatch("E1", Order::AwaitPermit).await;
+    let second = world.dispatch("E2", Order::Succeed).await;
     let serving = world.serve(2);
     world.send(&first).await;
     until("the start", async || world.probe.started().len() == 1).await;
@@ -260,7 +315,7 @@ async fn while_the_store_is_away_messages_are_kept_and_results_wait() {
 #[tokio::test(start_paused = true)]
 async fn after_a_long_outage_of_the_store_the_messages_are_taken_again() {
     let world = World::new().await;
-    let message = world.dispatch("E1", r#"{"do":"succeed"}"#).await;
+    let message = world.dispatch("E1", Order::Succeed).await;
     let serving = world.serve(1);
     world.store.set_away(true);
     world.send(&message).await;
@@ -275,7 +330,7 @@ async fn after_a_long_outage_of_the_store_the_messages_are_taken_again() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_told_to_stop_gives_back_what_it_has_not_claimed() {
     let world = World::new().await;
-    let message = world.dispatch("E1", r#"{"do":"succeed"}"#).await;
+    let message = world.dispatch("E1", Order::Succeed).await;
     let serving = world.serve(1);
     world.store.set_away(true);
     world.send(&message).await;

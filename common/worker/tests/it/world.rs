@@ -10,7 +10,10 @@ use tokio::task::JoinHandle;
 use wire::{Queue, Route, TaskMessage};
 use worker::{ServeError, WorkerConfig, serve};
 
-use crate::{flaky::Flaky, probe::Probe};
+use crate::{
+    flaky::Flaky,
+    probe::{Order, Probe, call, operations},
+};
 
 pub(crate) const TASKS: Queue = Queue::Task(Pool::Bake);
 
@@ -47,22 +50,22 @@ impl World {
         let tasks = Tasks::new();
         let (store, bus) = (self.store.shared(), Arc::clone(&self.bus));
         let config = WorkerConfig::new("test", slots);
-        let served = tasks.spawn(serve(Arc::clone(&self.probe), config, store, bus, tasks.clone()));
+        let served = tasks.spawn(serve(operations(&self.probe), config, store, bus, tasks.clone()));
         Serving { tasks, served }
     }
 
     /// An execution with one dispatched task, and the message that would tell of it.
-    pub(crate) async fn dispatch(&self, name: &str, request: &str) -> TaskMessage {
+    pub(crate) async fn dispatch(&self, name: &str, order: Order) -> TaskMessage {
+        self.dispatch_text(name, call(order)).await
+    }
+
+    /// The same with any text for a call.
+    pub(crate) async fn dispatch_text(&self, name: &str, call: String) -> TaskMessage {
         let execution: ExecutionId = name.parse().unwrap();
         let stage = StageId::of(&execution, "1");
         let task = TaskId { execution, stage, attempt: 1 };
-        let message = TaskMessage {
-            v: TaskMessage::VERSION,
-            task,
-            kind: Pool::Bake,
-            epoch: 1,
-            request: request.to_owned(),
-        };
+        let message =
+            TaskMessage { v: TaskMessage::VERSION, task, pool: Pool::Bake, epoch: 1, call };
         let create = Create {
             id: message.task.execution.clone(),
             application: "shop".to_owned(),
@@ -149,9 +152,9 @@ impl World {
 fn dispatched(message: &TaskMessage) -> TaskChange {
     TaskChange::Dispatch {
         task: message.task.clone(),
-        kind: message.kind,
+        kind: message.pool,
         epoch: message.epoch,
-        digest: digest(&message.request),
+        digest: digest(&message.call),
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the plan of a stage comes to, in words for people and scripts.
 
-use model::{ExecutionStatus, Pool};
+use model::ExecutionStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use stages::{Await, Child, Done, Plan, Question, Until};
 use wire::{
-    BakeOutlook, BakeRequest, DeployOutlook, DeployRequest, DeployStrategy, DeployTask, TaskFailure,
+    BakeImage, BakePreview, BakeRequest, CountGroups, CreateGroup, CreateGroupPreview,
+    DeployRequest, DeployStrategy, OperationCall, TaskFailure,
 };
 
 use crate::stage::Stage;
@@ -25,7 +26,7 @@ pub enum Action {
         /// Everything the worker is told.
         request: Value,
         /// Which image that is now, as a worker says; `None` while nobody knows.
-        outlook: Option<BakeOutlook>,
+        preview: Option<BakePreview>,
         /// Why nobody knows.
         unknown: Option<String>,
     },
@@ -48,7 +49,7 @@ pub enum Action {
         /// Everything the worker is told.
         request: Value,
         /// Which groups these are now, as a worker says; `None` while nobody knows.
-        outlook: Option<DeployOutlook>,
+        preview: Option<CreateGroupPreview>,
         /// Why nobody knows.
         unknown: Option<String>,
     },
@@ -108,7 +109,7 @@ pub(super) fn of(
             return (vec![set], outputs, failure);
         }
         Plan::Operation(call) => {
-            return (task(call.pool, &call.request).into_iter().collect(), Map::new(), None);
+            return (task(call).into_iter().collect(), Map::new(), None);
         }
         Plan::Await(Await::Time { time_ms }) => {
             return (vec![Action::Wait { time_ms }], Map::new(), None);
@@ -125,7 +126,7 @@ pub(super) fn of(
     let mut failed = None;
     for part in parts {
         match part.plan {
-            Plan::Operation(call) => actions.extend(task(call.pool, &call.request)),
+            Plan::Operation(call) => actions.extend(task(call)),
             Plan::Done(Done { status, failure, .. }) => {
                 let reason = failure.as_ref().map(|failure| failure.message.clone());
                 let holds = status == ExecutionStatus::Succeeded;
@@ -152,56 +153,57 @@ fn child_action(child: Child) -> Action {
     }
 }
 
-fn task(kind: Pool, text: &str) -> Option<Action> {
-    let request: Value = serde_json::from_str(text).ok()?;
-    match kind {
-        Pool::Bake => {
-            let told: BakeRequest = serde_json::from_value(request.clone()).ok()?;
-            let packages = told.packages.iter().map(|spec| match &spec.version {
-                Some(version) => format!("{}={version}", spec.name),
-                None => spec.name.clone(),
-            });
-            // A package without a version is whatever its repository holds at that moment.
-            let known = told.packages.iter().all(|spec| spec.version.is_some());
-            Some(Action::Bake {
-                region: told.region.clone(),
-                packages: packages.collect(),
-                reuses: known && !told.rebake,
-                request,
-                outlook: None,
-                unknown: None,
-            })
-        }
-        Pool::Deploy => match serde_json::from_str(text).ok()? {
-            DeployTask::Check(_) => Some(Action::Count { request }),
-            // No stage asks for the one, a dry run does; nobody plans the other before a deploy has failed.
-            DeployTask::Outlook(_) | DeployTask::Destroy(_) => None,
-            DeployTask::Deploy(told) => {
-                let cluster = cluster(&told);
-                let destroys = match told.strategy {
-                    DeployStrategy::None => None,
-                    DeployStrategy::Highlander => Some(format!(
-                        "every other server group of cluster `{cluster}` in {}/{}",
-                        told.account, told.region
-                    )),
-                };
-                let on_failure = told.destroy_if_failed.then(|| {
-                    "the new server group is destroyed, unless it has begun to take over".to_owned()
-                });
-                Some(Action::Deploy {
-                    on_failure,
-                    account: told.account,
-                    region: told.region,
-                    cluster,
-                    image: told.image,
-                    strategy: told.strategy,
-                    destroys,
-                    request,
-                    outlook: None,
-                    unknown: None,
-                })
-            }
-        },
+/// What a call does. Nobody plans the destruction of what a deploy made before that has failed.
+fn task(call: OperationCall) -> Option<Action> {
+    if let Ok(request) = call.request::<BakeImage>() {
+        return Some(bake(&request, call.request));
+    }
+    if let Ok(request) = call.request::<CreateGroup>() {
+        return Some(deploy(request, call.request));
+    }
+    call.is::<CountGroups>().then_some(Action::Count { request: call.request })
+}
+
+fn bake(told: &BakeRequest, request: Value) -> Action {
+    let packages = told.packages.iter().map(|spec| match &spec.version {
+        Some(version) => format!("{}={version}", spec.name),
+        None => spec.name.clone(),
+    });
+    // A package without a version is whatever its repository holds at that moment.
+    let known = told.packages.iter().all(|spec| spec.version.is_some());
+    Action::Bake {
+        region: told.region.clone(),
+        packages: packages.collect(),
+        reuses: known && !told.rebake,
+        request,
+        preview: None,
+        unknown: None,
+    }
+}
+
+fn deploy(told: DeployRequest, request: Value) -> Action {
+    let cluster = cluster(&told);
+    let destroys = match told.strategy {
+        DeployStrategy::None => None,
+        DeployStrategy::Highlander => Some(format!(
+            "every other server group of cluster `{cluster}` in {}/{}",
+            told.account, told.region
+        )),
+    };
+    let on_failure = told
+        .destroy_if_failed
+        .then(|| "the new server group is destroyed, unless it has begun to take over".to_owned());
+    Action::Deploy {
+        on_failure,
+        account: told.account,
+        region: told.region,
+        cluster,
+        image: told.image,
+        strategy: told.strategy,
+        destroys,
+        request,
+        preview: None,
+        unknown: None,
     }
 }
 

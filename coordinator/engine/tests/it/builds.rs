@@ -3,7 +3,7 @@
 use definitions::Pipeline;
 use engine::Origin;
 use serde_json::{Value, json};
-use wire::BakeRequest;
+use wire::{BakeImage, BakeRequest, OperationCall};
 
 use crate::world::nth;
 
@@ -48,6 +48,10 @@ fn planned(json: &Value) -> engine::Document {
     engine::start(&pipeline(&self::trigger()), origin, 1).0
 }
 
+fn bake_request(call: &str) -> BakeRequest {
+    OperationCall::parse(call).unwrap().request::<BakeImage>().unwrap()
+}
+
 #[test]
 fn bake_pins_exactly_what_the_build_archived() {
     let document = planned(&finished());
@@ -56,7 +60,7 @@ fn bake_pins_exactly_what_the_build_archived() {
     else {
         panic!("{:?}", nth(&document, 1).state());
     };
-    let request: BakeRequest = serde_json::from_str(request).unwrap();
+    let request = bake_request(request);
     assert_eq!(request.packages[0].name, "shop-web");
     assert_eq!(request.packages[0].version.as_deref(), Some("1.4.2-h118.3f2a1bc"));
     assert_eq!(nth(&document, 1).config["package"], "shop-web=1.4.2-h118.3f2a1bc");
@@ -95,7 +99,7 @@ fn baked(fields: &Value, trigger: &Value) -> BakeRequest {
     else {
         panic!("{:?}", document.stages)
     };
-    serde_json::from_str(request).unwrap()
+    bake_request(request)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use engine::{Document, Input};
 use model::ExecutionStatus;
 use serde_json::{Value, json};
-use wire::{DeployTask, FailureKind};
+use wire::{DestroyCreated, FailureKind, OperationCall};
 
 use crate::{
     traces::check,
@@ -264,8 +264,8 @@ fn failed_in_one_region() -> World {
 fn only_what_the_failed_part_made_is_named() {
     let world = failed_in_one_region();
     let (task, part) = (world.task("1>1"), world.id("1<1"));
-    let asked: DeployTask = serde_json::from_str(&world.requests[&task].request).unwrap();
-    let DeployTask::Destroy(asked) = asked else { panic!("{asked:?}") };
+    let call = OperationCall::parse(&world.requests[&task].call).unwrap();
+    let asked = call.request::<DestroyCreated>().unwrap();
     let tries: Vec<String> = asked.tries.iter().map(ToString::to_string).collect();
     let id = &world.document.id;
     assert_eq!(tries, [format!("{id}/{part}/1"), format!("{id}/{part}/2")]);

@@ -4,7 +4,7 @@ use engine::{Action, Document, Effects, Facts, Input, Lease, Outcome, RunPlan};
 use model::{ExecutionStatus, Pool};
 use serde_json::{Value, json};
 use wire::{
-    BakeOutlook, Capacity, DeployOutlook, FailureKind, GroupOutlook, TaskFailure, TaskOutcome,
+    BakePreview, Capacity, CreateGroupPreview, FailureKind, GroupPreview, TaskFailure, TaskOutcome,
 };
 
 use crate::{
@@ -62,8 +62,8 @@ fn look(document: &mut Document, facts: &Facts, after_ms: u64) -> Effects {
     engine::step(document, &Input::Look, facts, NOW_MS + after_ms).unwrap()
 }
 
-fn answer(outlook: &Value) -> TaskOutcome {
-    TaskOutcome::Succeeded { result: outlook.as_object().unwrap().clone() }
+fn answer(preview: &Value) -> TaskOutcome {
+    TaskOutcome::Succeeded { result: preview.as_object().unwrap().clone() }
 }
 
 fn failure(kind: FailureKind, message: &str, hint: Option<&str>) -> TaskOutcome {
@@ -76,11 +76,11 @@ fn failure(kind: FailureKind, message: &str, hint: Option<&str>) -> TaskOutcome 
 fn known(plan: &RunPlan) -> Vec<(Option<Value>, Option<&str>)> {
     let mut known = Vec::new();
     for action in plan.stages.iter().flat_map(|stage| &stage.actions) {
-        if let Action::Bake { outlook, unknown, .. } = action {
-            known.push((outlook.as_ref().map(|outlook| json!(outlook)), unknown.as_deref()));
+        if let Action::Bake { preview, unknown, .. } = action {
+            known.push((preview.as_ref().map(|preview| json!(preview)), unknown.as_deref()));
         }
-        if let Action::Deploy { outlook, unknown, .. } = action {
-            known.push((outlook.as_ref().map(|outlook| json!(outlook)), unknown.as_deref()));
+        if let Action::Deploy { preview, unknown, .. } = action {
+            known.push((preview.as_ref().map(|preview| json!(preview)), unknown.as_deref()));
         }
     }
     known
@@ -92,32 +92,33 @@ fn each_bake_and_each_deploy_is_a_question_to_its_worker() {
     let questions: Vec<(Pool, Value)> = effects
         .dispatch
         .iter()
-        .map(|dispatch| (dispatch.kind, serde_json::from_str(&dispatch.request).unwrap()))
+        .map(|dispatch| (dispatch.pool, serde_json::from_str(&dispatch.call).unwrap()))
         .collect();
     assert_eq!(
-        questions.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
+        questions.iter().map(|(pool, _)| *pool).collect::<Vec<_>>(),
         [Pool::Bake, Pool::Deploy, Pool::Deploy]
     );
-    for (_, question) in &questions {
-        assert_eq!(question["ask"], "outlook");
+    let operations = ["image.bake/1", "group.create/1", "group.create/1"];
+    for ((_, question), operation) in questions.iter().zip(operations) {
+        assert_eq!(question["operation"], operation);
+        assert!(question["mode"]["preview"].is_object(), "{question}");
         assert_eq!(question["request"]["application"], "shop");
     }
     assert_eq!(questions[0].1["request"]["packages"][0]["version"], "1.2");
     let (baked, named) = (&questions[1].1, &questions[2].1);
-    assert_eq!(baked["image_to_come"], true, "nobody can look for what is not baked");
-    assert_eq!(
-        (&named["image_to_come"], &named["request"]["image"]),
-        (&json!(false), &json!("shop-web-0.9"))
-    );
+    let to_come = |question: &Value| question["mode"]["preview"]["to_come"].clone();
+    let image = &baked["request"]["image"];
+    assert_eq!(to_come(baked), json!([image]), "nobody can look for what is not baked");
+    assert_eq!((to_come(named), &named["request"]["image"]), (json!([]), &json!("shop-web-0.9")));
 
     let shown: Vec<(&str, &str)> =
         document.stages.iter().map(|stage| (stage.kind.as_str(), stage.name.as_str())).collect();
     assert_eq!(
         shown,
         [
-            ("outlook", "Image in us-east-1"),
-            ("outlook", "Server groups of shop-test in test/us-east-1"),
-            ("outlook", "Server groups of shop-test in test/us-west-2"),
+            ("preview", "Image in us-east-1"),
+            ("preview", "Server groups of shop-test in test/us-east-1"),
+            ("preview", "Server groups of shop-test in test/us-west-2"),
         ]
     );
     assert_eq!(document.id, engine::survey_of(KEY));
@@ -174,13 +175,13 @@ fn stages_that_do_not_run_are_not_asked_about() {
 fn answers_stand_in_the_plan_beside_what_was_asked() {
     let (mut document, effects) = asked();
     let capacity = Capacity { min: 1, desired: 1, max: 1 };
-    let image = BakeOutlook::Reused {
+    let image = BakePreview::Reused {
         image_id: "ami-7".to_owned(),
         image_name: "shop-web-1.2-k-g1".to_owned(),
         base_image_id: "ami-base".to_owned(),
     };
-    let old = GroupOutlook { name: "shop-test-v003".to_owned(), instances: 2, enabled: true };
-    let groups = DeployOutlook {
+    let old = GroupPreview { name: "shop-test-v003".to_owned(), instances: 2, enabled: true };
+    let groups = CreateGroupPreview {
         server_group: "shop-test-v004".to_owned(),
         capacity,
         destroys: vec![old],
@@ -215,11 +216,11 @@ fn answers_stand_in_the_plan_beside_what_was_asked() {
     // The rest of the plan is what it was.
     let mut bare = plan;
     for action in bare.stages.iter_mut().flat_map(|stage| &mut stage.actions) {
-        if let Action::Bake { outlook, .. } = action {
-            *outlook = None;
+        if let Action::Bake { preview, .. } = action {
+            *preview = None;
         }
-        if let Action::Deploy { outlook, unknown, .. } = action {
-            (*outlook, *unknown) = (None, None);
+        if let Action::Deploy { preview, unknown, .. } = action {
+            (*preview, *unknown) = (None, None);
         }
     }
     assert_eq!(bare, ship());

@@ -2,7 +2,9 @@
 
 use engine::Input;
 use model::{Pool, limits};
-use wire::{Control, DeployRequest, FailureKind, Judgment, TaskOutcome};
+use wire::{
+    Control, CreateGroup, DeployRequest, FailureKind, Judgment, OperationCall, TaskOutcome,
+};
 
 use crate::world::{LEASE_MS, World, nth, outcome_of, pipeline};
 
@@ -282,8 +284,8 @@ fn deploy_takes_the_image_of_the_nearest_bake_for_its_region() {
     }
     let task = world.task("2");
     let dispatch = &world.requests[&task];
-    assert_eq!(dispatch.kind, Pool::Deploy);
-    let request: DeployRequest = serde_json::from_str(&dispatch.request).unwrap();
+    assert_eq!(dispatch.pool, Pool::Deploy);
+    let request = deploy_request(dispatch);
     assert_eq!(request.image, "ami-us-east-1");
     assert_eq!(request.availability_zones, ["us-east-1a"]);
 }
@@ -314,7 +316,7 @@ fn deployed_image(words: &str) -> String {
     let mut world = World::start(&pipeline(words));
     for _ in 0..9 {
         let Some((task, dispatch)) =
-            world.requests.iter().find(|(_, dispatch)| dispatch.kind == Pool::Bake)
+            world.requests.iter().find(|(_, dispatch)| dispatch.pool == Pool::Bake)
         else {
             break;
         };
@@ -336,9 +338,11 @@ fn deployed_image(words: &str) -> String {
     if let Some(failure) = &world.stage("9").run.failure {
         return failure.message.clone();
     }
-    let request = &world.requests[&world.task("9")].request;
-    let request: DeployRequest = serde_json::from_str(request).unwrap();
-    request.image
+    deploy_request(&world.requests[&world.task("9")]).image
+}
+
+fn deploy_request(dispatch: &engine::Dispatch) -> DeployRequest {
+    OperationCall::parse(&dispatch.call).unwrap().request::<CreateGroup>().unwrap()
 }
 
 #[test]

@@ -5,7 +5,7 @@ use definitions::Pipeline;
 use engine::{Document, Input, Origin};
 use model::{ExecutionId, ExecutionStatus};
 use serde_json::{Value, json};
-use wire::{DeployTask, Event, FailureKind, TaskFailure, TaskOutcome};
+use wire::{CountGroups, Event, FailureKind, OperationCall, TaskFailure, TaskOutcome};
 
 use crate::world::{World, nth, pipeline};
 
@@ -162,8 +162,8 @@ fn a_cluster_is_counted_by_a_worker() {
     let mut world = World::start(&pipeline(&words));
     assert_eq!(world.statuses(), "RUNNING [1=RUNNING 2=RUNNING]");
     let task = world.task("1");
-    let asked: DeployTask = serde_json::from_str(&world.requests[&task].request).unwrap();
-    let DeployTask::Check(check) = asked else { panic!("{asked:?}") };
+    let call = OperationCall::parse(&world.requests[&task].call).unwrap();
+    let check = call.request::<CountGroups>().unwrap();
     assert_eq!((check.cluster.as_str(), check.account.as_str()), ("shop-test", "test"));
     assert_eq!((check.comparison.as_str(), check.expected, check.only_enabled), ("==", 2, true));
     let failure = TaskFailure {

@@ -95,13 +95,14 @@ pub(crate) fn outcome_of(dispatch: &Dispatch, good: bool, kind: FailureKind) -> 
             TaskFailure { kind, message: "it broke".to_owned(), detail: None, hint: None };
         return TaskOutcome::Failed { failure };
     }
-    let request: serde_json::Value = serde_json::from_str(&dispatch.request).unwrap();
+    let call = wire::OperationCall::parse(&dispatch.call).unwrap();
+    let request = &call.request;
     let region = request["region"].as_str().unwrap().to_owned();
-    if !request["ask"].is_null() {
+    if call.is::<wire::DestroyCreated>() {
         let result = json!({ "region": region, "destroyedServerGroups": ["shop-web-v001"] });
         return TaskOutcome::Succeeded { result: result.as_object().unwrap().clone() };
     }
-    let result = if dispatch.kind == model::Pool::Bake {
+    let result = if call.is::<wire::BakeImage>() {
         serde_json::to_value(BakeResult {
             image_id: format!("ami-{region}"),
             region,
@@ -120,6 +121,7 @@ pub(crate) fn outcome_of(dispatch: &Dispatch, good: bool, kind: FailureKind) -> 
             capacity: wire::Capacity { min: 1, desired: 1, max: 1 },
             destroyed: vec!["shop-v000".to_owned()],
             disabled: Vec::new(),
+            notes: Vec::new(),
         })
     };
     let serde_json::Value::Object(result) = result.unwrap() else { unreachable!() };

@@ -11,7 +11,6 @@ fn undone() -> DeployRequest {
 /// The destruction of what its only try made.
 fn destroy() -> DestroyRequest {
     DestroyRequest {
-        ask: wire::Ask::DestroyMade,
         tries: vec![task()],
         application: "shop".to_owned(),
         stack: "staging".to_owned(),
@@ -41,13 +40,8 @@ async fn failed_deploy() -> (Arc<TestCloud>, Deployer, Arc<Durable>) {
     (cloud, deployer, Durable::new())
 }
 
-fn destroyed(outcome: Result<TaskOutcome, Stop>) -> Vec<String> {
-    match outcome {
-        Ok(TaskOutcome::Succeeded { result }) => {
-            serde_json::from_value(result["destroyedServerGroups"].clone()).unwrap()
-        }
-        other => panic!("not a success: {other:?}"),
-    }
+fn destroyed(ended: Result<DestroyResult, End>) -> Vec<String> {
+    succeeded(ended).destroyed_server_groups
 }
 
 /// The new group and its template are gone, the older ones are as they were.
@@ -94,7 +88,7 @@ async fn cut_everywhere(what: &str, cut: impl Fn(usize, &TestCloud, &mut TestLea
         let mut short = lease(&durable);
         cut(place, &cloud, &mut short);
         let first = deployer.destroy(&destroy(), &short).await;
-        let Err(Stop::Lost) = first else {
+        let Err(End::Stopped(Stop::Lost)) = first else {
             assert_eq!(destroyed(first), [NEW]);
             return place - 1;
         };
@@ -248,7 +242,7 @@ async fn a_cancel_at_any_call_puts_it_back_or_says_how_far_it_came() {
         let cancel = Cut(Arc::new(move || told.canceled.store(true, SeqCst)));
         cloud.state().cut = Some((call, cancel));
         let detail = match deployer.destroy(&destroy(), &lease(&durable)).await {
-            Ok(TaskOutcome::Canceled { detail }) => detail,
+            Err(End::Canceled(detail)) => detail,
             done => {
                 // The last call's answer is not waited for any more.
                 assert_eq!(destroyed(done), [NEW]);
@@ -274,7 +268,7 @@ async fn a_cancel_at_any_call_puts_it_back_or_says_how_far_it_came() {
 async fn another_group_that_got_its_name_is_left() {
     let (cloud, deployer, durable) = failed_deploy().await;
     let cut = TestLease { last_save: Some(1), ..lease(&durable) };
-    assert!(matches!(deployer.destroy(&destroy(), &cut).await, Err(Stop::Lost)));
+    assert!(matches!(deployer.destroy(&destroy(), &cut).await, Err(End::Stopped(Stop::Lost))));
     cloud.state().groups.get_mut(NEW).unwrap().arn.push('x');
     let failure = failed(deployer.destroy(&destroy(), &lease(&durable)).await);
     assert!(failure.message.contains("another group has its name now"), "{}", failure.message);
@@ -304,7 +298,7 @@ async fn a_deploy_that_would_be_undone_replaces_older_groups_as_any_other() {
         let dead = Arc::clone(&lease.dead);
         cloud.state().cut = Some((call, Cut(Arc::new(move || dead.store(true, SeqCst)))));
         let first = deployer.deploy(&undone(), &lease).await;
-        let Err(Stop::Lost) = first else {
+        let Err(End::Stopped(Stop::Lost)) = first else {
             assert_one_remains(&cloud, &succeeded(first), "never cut");
             break;
         };

@@ -1,9 +1,42 @@
-//! Deploy: request and result.
+//! `group.create`: a new server group runs an image, and the cluster's strategy is applied to the older groups.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use model::TaskId;
+use model::Pool;
 use serde::{Deserialize, Serialize};
+
+use crate::Operation;
+
+/// The operation.
+#[derive(Clone, Copy, Debug)]
+pub enum CreateGroup {}
+
+impl Operation for CreateGroup {
+    const NAME: &'static str = "group.create/1";
+    const POOL: Pool = Pool::Deploy;
+    type Request = DeployRequest;
+    type Result = DeployResult;
+    type Preview = CreateGroupPreview;
+
+    fn preview_lines(preview: &CreateGroupPreview) -> Vec<String> {
+        let CreateGroupPreview { server_group, capacity, destroys, notes } = preview;
+        let size = instances(usize::try_from(capacity.desired).unwrap_or(usize::MAX));
+        let mut lines = vec![format!("creates {server_group} ({size})")];
+        for GroupPreview { name, instances: count, enabled } in destroys {
+            let state = if *enabled { "enabled" } else { "disabled" };
+            lines.push(format!("destroys {name} ({}, {state})", instances(*count)));
+        }
+        if destroys.is_empty() {
+            lines.push("destroys no server group".to_owned());
+        }
+        lines.extend(notes.iter().map(|note| format!("! {note}")));
+        lines
+    }
+}
+
+fn instances(count: usize) -> String {
+    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
+}
 
 /// Put an image into a new server group, then do what the strategy says to the old ones.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,33 +135,6 @@ pub struct DeployRequest {
     pub destroy_if_failed: bool,
 }
 
-/// Destroy the server groups that the tries of a failed deploy made: those, and no others.
-///
-/// One that has begun to take over from older groups is left, and so is one whose end would leave nothing that
-/// serves. That there is none is a success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DestroyRequest {
-    /// Tells it from a deploy: [`Ask::DestroyMade`](crate::Ask).
-    pub ask: crate::Ask,
-    /// The tries; their tag is on what they made.
-    pub tries: Vec<TaskId>,
-    /// First part of the cluster's name.
-    pub application: String,
-    /// Second part; empty is none.
-    #[serde(default)]
-    pub stack: String,
-    /// Rest of the name; empty is none.
-    #[serde(default)]
-    pub detail: String,
-    /// Account.
-    pub account: String,
-    /// Where.
-    pub region: String,
-    /// Judge instances by their EC2 state alone.
-    #[serde(default)]
-    pub platform_health_only: bool,
-}
-
 /// How many instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
@@ -192,4 +198,34 @@ pub struct DeployResult {
     /// Groups that were disabled and left.
     #[serde(default)]
     pub disabled: Vec<String>,
+    /// Things that people should know, such as old groups that were left and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What a deploy would make and destroy if it were carried out now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateGroupPreview {
+    /// The name the new group would get.
+    pub server_group: String,
+    /// The size it would get.
+    pub capacity: Capacity,
+    /// Groups that would be destroyed once it is healthy, oldest first.
+    pub destroys: Vec<GroupPreview>,
+    /// Things that people should know.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// A server group that would be destroyed, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupPreview {
+    /// Its name.
+    pub name: String,
+    /// Instances it has.
+    pub instances: usize,
+    /// Whether it takes traffic.
+    pub enabled: bool,
 }

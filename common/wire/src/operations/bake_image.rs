@@ -1,8 +1,37 @@
-//! Bake: request and result.
+//! `image.bake`: an image is made from a base image and packages, or the one that is there is taken.
 
 use std::collections::BTreeMap;
 
+use model::Pool;
 use serde::{Deserialize, Serialize};
+
+use crate::Operation;
+
+/// The operation.
+#[derive(Clone, Copy, Debug)]
+pub enum BakeImage {}
+
+impl Operation for BakeImage {
+    const NAME: &'static str = "image.bake/1";
+    const POOL: Pool = Pool::Bake;
+    type Request = BakeRequest;
+    type Result = BakeResult;
+    type Preview = BakePreview;
+
+    fn preview_lines(preview: &BakePreview) -> Vec<String> {
+        vec![match preview {
+            BakePreview::Reused { image_id, image_name, .. } => {
+                format!("reuses {image_id} ({image_name})")
+            }
+            BakePreview::Baked { image_name: Some(name), base_image_id } => {
+                format!("bakes a new one: {name}, from {base_image_id}")
+            }
+            BakePreview::Baked { image_name: None, base_image_id } => {
+                format!("bakes a new one from {base_image_id}")
+            }
+        }]
+    }
+}
 
 /// Make an image from a base image and packages, or find the one that is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,4 +133,27 @@ pub struct BakeResult {
     pub bake_key: String,
     /// Which image with that key, from 1; grows with each rebake.
     pub generation: u32,
+}
+
+/// Which image a bake would give if it were carried out now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "image", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum BakePreview {
+    /// One that is there would be taken.
+    Reused {
+        /// Its id: `ami-…`.
+        image_id: String,
+        /// Its name.
+        image_name: String,
+        /// What it was made from.
+        base_image_id: String,
+    },
+    /// One would be made.
+    Baked {
+        /// The name it would get; `None` where a version is left to the repository, which gives each
+        /// execution an image of its own.
+        image_name: Option<String>,
+        /// What it would be made from.
+        base_image_id: String,
+    },
 }

@@ -1,9 +1,7 @@
 //! What a bake would come to, asked without baking.
 
-use model::Pool;
-use serde_json::{Value, json};
-use store::SharedStore;
-use wire::{BakeOutlook, BakeRequest, FailureKind, TaskOutcome};
+use serde_json::Value;
+use wire::{BakeImage, BakePreview, BakeRequest, FailureKind, OperationCall, TaskOutcome};
 use worker::{Stop, testing::TestTask};
 
 use crate::{
@@ -12,15 +10,14 @@ use crate::{
 };
 
 async fn task(world: &World, request: &BakeRequest) -> TestTask {
-    let question = json!({ "ask": "outlook", "request": request }).to_string();
-    TestTask::new(SharedStore::clone(&world.store), Pool::Bake, &question).await
+    world.called(&OperationCall::preview::<BakeImage>(request, Vec::new())).await
 }
 
 /// Asks, and makes sure that two looks were all that was done.
-async fn asked(world: &World, request: &BakeRequest) -> BakeOutlook {
+async fn asked(world: &World, request: &BakeRequest) -> BakePreview {
     let before = world.cloud.log().len();
     let task = task(world, request).await;
-    let TaskOutcome::Succeeded { result } = task.run(&world.bake).await.unwrap() else {
+    let TaskOutcome::Succeeded { result } = task.run(&world.operations).await.unwrap() else {
         panic!("no answer")
     };
     assert_eq!(world.cloud.log()[before..], ["images", "images"], "the base, and the key");
@@ -34,7 +31,7 @@ async fn asked(world: &World, request: &BakeRequest) -> BakeOutlook {
 #[tokio::test]
 async fn the_image_that_would_be_taken_or_made_is_named_as_the_bake_then_does() {
     let world = World::new().await;
-    let BakeOutlook::Baked { image_name: Some(name), base_image_id } =
+    let BakePreview::Baked { image_name: Some(name), base_image_id } =
         asked(&world, &request()).await
     else {
         panic!("there is no image yet")
@@ -44,7 +41,7 @@ async fn the_image_that_would_be_taken_or_made_is_named_as_the_bake_then_does() 
     assert_eq!(first.image_name, name);
 
     let found = asked(&world, &request()).await;
-    let reused = BakeOutlook::Reused {
+    let reused = BakePreview::Reused {
         image_id: first.image_id,
         image_name: name.clone(),
         base_image_id: BASE.to_owned(),
@@ -52,7 +49,7 @@ async fn the_image_that_would_be_taken_or_made_is_named_as_the_bake_then_does() 
     assert_eq!(found, reused);
 
     let rebake = BakeRequest { rebake: true, ..request() };
-    let BakeOutlook::Baked { image_name: Some(next), .. } = asked(&world, &rebake).await else {
+    let BakePreview::Baked { image_name: Some(next), .. } = asked(&world, &rebake).await else {
         panic!("a rebake takes nothing that is there")
     };
     assert_eq!(name.strip_suffix("-g1"), next.strip_suffix("-g2"));
@@ -65,9 +62,9 @@ async fn a_version_left_to_the_repository_gives_no_name_before_the_bake() {
     let mut open = request();
     open.packages[0].version = None;
     for _ in 0..2 {
-        let outlook = asked(&world, &open).await;
+        let preview = asked(&world, &open).await;
         let base_image_id = BASE.to_owned();
-        assert_eq!(outlook, BakeOutlook::Baked { image_name: None, base_image_id });
+        assert_eq!(preview, BakePreview::Baked { image_name: None, base_image_id });
     }
 }
 
@@ -85,7 +82,7 @@ async fn what_is_in_the_way_of_a_bake_is_told_and_nothing_is_begun() {
         ),
         (wrong, "the bake request is wrong: the vm type is `vm`, and `hvm` or `pv` can be"),
     ] {
-        let outcome = task(&world, &request).await.run(&world.bake).await.unwrap();
+        let outcome = task(&world, &request).await.run(&world.operations).await.unwrap();
         let failure = failure(outcome);
         assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::User, message));
     }
@@ -96,12 +93,12 @@ async fn what_is_in_the_way_of_a_bake_is_told_and_nothing_is_begun() {
 async fn throttling_is_waited_out_and_a_cancel_ends_the_wait() {
     let world = World::new().await;
     world.cloud.fault_at_next("images", Fault::Throttled);
-    let outcome = task(&world, &request()).await.run(&world.bake).await.unwrap();
+    let outcome = task(&world, &request()).await.run(&world.operations).await.unwrap();
     assert!(matches!(outcome, TaskOutcome::Succeeded { .. }), "{outcome:?}");
     assert_eq!(world.cloud.log(), ["images"; 3]);
 
     world.cloud.fault_at_next("images", Fault::Throttled);
     let told = task(&world, &request()).await;
     told.cancel().await;
-    assert_eq!(told.run(&world.bake).await, Err(Stop::Canceled));
+    assert_eq!(told.run(&world.operations).await, Err(Stop::Canceled));
 }

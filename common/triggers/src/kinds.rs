@@ -1,8 +1,9 @@
 //! The kinds of triggers: one file each, and one line in the table.
 
+pub mod cron;
 pub mod jenkins;
 
 use crate::Row;
 
 /// Every kind of trigger.
-pub static TABLE: &[Row] = &[Row::of::<jenkins::Jenkins>()];
+pub static TABLE: &[Row] = &[Row::of::<jenkins::Jenkins>(), Row::of::<cron::Cron>()];

@@ -6,5 +6,6 @@
     reason = "a test that fails panics"
 )]
 
+mod cron;
 mod jenkins;
 mod reading;

@@ -4,13 +4,11 @@
 
 use store::EventRow;
 use tracing::error;
-use triggers::Trigger;
+use triggers::{DEFAULT_ZONE, Trigger};
 use wire::{Event, Fired, NextRuns, Signal};
 
 use crate::definition_cache::Definition;
 
-/// The zone when nobody says one. Source: Echo and Orca.
-const DEFAULT_ZONE: &str = "America/Los_Angeles";
 /// How many runs ahead are told to people.
 const SHOWN: usize = 5;
 

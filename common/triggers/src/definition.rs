@@ -15,6 +15,9 @@ pub const INDEX_VERSION: u32 = 1;
 /// The key under which definitions are indexed that have a time trigger.
 pub const BY_TIME: &str = "time";
 
+/// The zone of time triggers when neither they nor the coordinator's settings name one. Source: Echo.
+pub const DEFAULT_ZONE: &str = "America/Los_Angeles";
+
 /// A run by time that is begun later than this after its moment was missed.
 ///
 /// So long may all coordinators be away for a restart without a run being missed.

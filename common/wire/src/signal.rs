@@ -64,10 +64,8 @@ pub struct ExecutionEnded {
     pub start_time: Option<u64>,
     /// When it ended, in epoch milliseconds. A stage that is restarted makes it end once more.
     pub end_time: u64,
-    /// Who started it.
-    pub user: String,
-    /// How many executions are above it, each of which started the next.
-    pub pipeline_depth: u32,
+    /// What started it, without what started its own parent.
+    pub trigger: Map<String, Value>,
 }
 
 impl ExecutionEnded {

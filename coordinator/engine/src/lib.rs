@@ -10,6 +10,7 @@ mod context;
 mod control;
 mod document;
 mod effects;
+mod ended;
 mod ending;
 mod evaluate;
 mod execution;

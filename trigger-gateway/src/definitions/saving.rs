@@ -3,7 +3,12 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
 use definitions::{Parsed, Pipeline};
 use model::limits::PIPELINE_BYTES_MAX;
 use serde::Deserialize;
@@ -12,7 +17,7 @@ use store::{DefinitionIndex, EventRow, PipelinePut, PipelineRow, PipelineWritten
 use triggers::{BY_TIME, INDEX_VERSION, Trigger, index_keys};
 use wire::Event;
 
-use super::{definition, if_match, members::with_members};
+use super::{circles, definition, if_match, members::with_members};
 use crate::{
     access,
     answer::{Params, Segments, ask, read_body},
@@ -150,6 +155,7 @@ impl Draft {
         }
         let triggers = &self.pipeline.triggers;
         let events = plan_runs(&id, triggers)?;
+        let circle = circles::circle(gateway, (&id, &self.pipeline.name), triggers).await?;
         let put = PipelinePut {
             id,
             application: self.pipeline.application,
@@ -168,7 +174,8 @@ impl Draft {
                     "pipeline saved"
                 );
                 let PipelinePut { id, application, name, body, .. } = put;
-                Ok(definition(&PipelineRow { id, application, name, body, version, updated_ms }))
+                let row = PipelineRow { id, application, name, body, version, updated_ms };
+                Ok(warned(definition(&row), circle.as_deref()))
             }
             PipelineWritten::Stale { .. } => Err(stale()),
             PipelineWritten::NameTaken { id } => {
@@ -181,6 +188,18 @@ impl Draft {
             }
         }
     }
+}
+
+/// Adds a warning to the answer when pipelines start each other in a circle.
+fn warned(mut response: Response, circle: Option<&[String]>) -> Response {
+    let Some(circle) = circle else { return response };
+    let text =
+        format!("the end of each starts the next: {}, and so on in a circle", circle.join(", "));
+    let ascii = text.replace(|c: char| !c.is_ascii() || c.is_ascii_control() || c == '"', "?");
+    if let Ok(value) = HeaderValue::from_str(&format!("299 bowline \"{ascii}\"")) {
+        response.headers_mut().insert(header::WARNING, value);
+    }
+    response
 }
 
 /// The event by which a coordinator plans the next runs of the time triggers, where there are some.

@@ -2,8 +2,10 @@
 
 pub mod cron;
 pub mod jenkins;
+pub mod pipeline;
 
 use crate::Row;
 
 /// Every kind of trigger.
-pub static TABLE: &[Row] = &[Row::of::<jenkins::Jenkins>(), Row::of::<cron::Cron>()];
+pub static TABLE: &[Row] =
+    &[Row::of::<jenkins::Jenkins>(), Row::of::<cron::Cron>(), Row::of::<pipeline::PipelineEnd>()];

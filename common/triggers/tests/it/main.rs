@@ -8,4 +8,5 @@
 
 mod cron;
 mod jenkins;
+mod pipeline;
 mod reading;

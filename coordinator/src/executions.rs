@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, instrument, warn};
 
 use crate::{
+    definition_cache::Definitions,
     facts,
     hands::Taken,
     transition::{Basis, commit_of},
@@ -34,6 +35,7 @@ const AFTER_BUG_MS: u64 = 60_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Executions {
     store: SharedStore,
+    definitions: Definitions,
     nudge: Arc<Notify>,
 }
 
@@ -82,8 +84,8 @@ pub(crate) enum Unchanged {
 }
 
 impl Executions {
-    pub(crate) fn new(store: SharedStore, nudge: Arc<Notify>) -> Self {
-        Self { store, nudge }
+    pub(crate) fn new(store: SharedStore, definitions: Definitions, nudge: Arc<Notify>) -> Self {
+        Self { store, definitions, nudge }
     }
 
     /// Looks at executions whose wake is due.
@@ -201,8 +203,9 @@ impl Executions {
             };
             let failed =
                 |cause| ApplyError::Store { doing: "read what is around", id: id.clone(), cause };
-            let facts =
-                facts::read(&self.store, &stored, &document, input).await.map_err(failed)?;
+            let facts = facts::read((&self.store, &self.definitions), &stored, &document, input)
+                .await
+                .map_err(failed)?;
             let Some(decision) = decide(&mut document, input, &facts, stored.now_ms) else {
                 self.rewake(id, &stored, stored.now_ms + AFTER_BUG_MS).await?;
                 return unchanged(Unchanged::Stuck);

@@ -2,7 +2,7 @@
 
 use engine::{Document, Effects, Facts};
 use store::{Commit, EventRow, OutboxRow, Reopen, SlotChange, TaskChange};
-use wire::{CancelHint, Route, TaskMessage};
+use wire::{CancelHint, Event, Route, TaskMessage};
 
 /// What a transition was computed from.
 pub(crate) struct Basis<'a> {
@@ -23,8 +23,11 @@ pub(crate) fn commit_of(
     effects: Effects,
     basis: Basis<'_>,
 ) -> Result<Commit, serde_json::Error> {
-    let event = |(key, event): &(String, wire::Event)| {
-        Ok(EventRow { key: key.clone(), body: serde_json::to_string(event)? })
+    let event = |(key, event): &(String, Event)| {
+        Ok(EventRow {
+            if_indexed: wanted_under(event),
+            ..EventRow::new(key.as_str(), serde_json::to_string(event)?)
+        })
     };
     let events = effects.events.iter().map(event).collect::<Result<_, serde_json::Error>>()?;
     let mut tasks = Vec::new();
@@ -86,4 +89,18 @@ pub(crate) fn commit_of(
             engine::Reopen::Yes => Reopen::ByRestart,
         },
     })
+}
+
+/// The keys under which a definition must be indexed for an event to be kept. Most ends of executions start
+/// nothing: their signals are kept only for those who wait for them.
+fn wanted_under(event: &Event) -> Vec<String> {
+    match event {
+        Event::Signal(signal) => signal.keys.clone(),
+        Event::DefinitionSaved { .. }
+        | Event::ManualStart(_)
+        | Event::Plan(_)
+        | Event::Cancel { .. }
+        | Event::Control { .. }
+        | Event::StartChild(_) => Vec::new(),
+    }
 }

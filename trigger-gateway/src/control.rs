@@ -17,9 +17,9 @@ use axum::{
 use metrics::counter;
 use model::{ExecutionStatus, limits::WEBHOOK_BYTES_MAX};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use store::{EventRow, ExecutionRow};
-use wire::{Control, Event};
+use wire::{Control, Event, EventOutcome};
 
 use crate::{
     access,
@@ -118,7 +118,7 @@ async fn cancel(
         reason: asked.reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
     };
     let key = format!("cancel/{id}/{}", ulid::Ulid::new());
-    ask(gateway.store.event_accept(EventRow { key: key.clone(), body: encode(&event)? })).await?;
+    ask(gateway.store.event_accept(EventRow::new(key.as_str(), encode(&event)?))).await?;
     count("cancel");
     tracing::info!(execution.id = id, "cancel accepted");
     Ok(Json(json!({ "eventId": key })).into_response())
@@ -146,20 +146,16 @@ async fn carry_out(
     count(name);
     tracing::info!(execution.id = %id, control = name, "control accepted");
     match intake::settled(gateway, &key, intake::PATIENCE).await? {
-        Settling::Settled(outcome) => refused(&outcome).map_or(Ok(()), Err)?,
+        Settling::Settled(EventOutcome::Refused { reason, .. }) => {
+            return Err(Problem::conflict("does-not-fit", reason));
+        }
+        Settling::Settled(_) => {}
         Settling::Pending => {
             let answer = json!({ "eventId": key, "ref": format!("/pipelines/{id}") });
             return Ok((StatusCode::ACCEPTED, Json(answer)).into_response());
         }
     }
     Ok(json_text(existing(gateway, id.as_str()).await?.view))
-}
-
-/// A control that turned out not to fit when it was its turn.
-fn refused(outcome: &Value) -> Option<Problem> {
-    let refused = outcome.get("result").is_some_and(|result| result == "refused");
-    let reason = outcome.get("reason").and_then(Value::as_str).unwrap_or("no reason was given");
-    refused.then(|| Problem::conflict("does-not-fit", reason))
 }
 
 fn who(headers: &HeaderMap) -> String {

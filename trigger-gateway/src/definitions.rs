@@ -1,5 +1,6 @@
 //! Pipeline definitions: read, save, delete, by Gate's paths.
 
+mod circles;
 mod members;
 mod saving;
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     document::{Canceled, Pause},
+    ended,
     step::Step,
 };
 
@@ -99,6 +100,7 @@ impl Step<'_> {
         document.queue = None;
         self.effects.note("execution_ended", None, Some(status.to_string()));
         self.effects.notify.extend(parent_of(&self.document().trigger));
+        self.effects.events.extend(ended::event_of(self.document()));
     }
 }
 

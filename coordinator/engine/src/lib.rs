@@ -4,13 +4,13 @@ mod absorb;
 mod advance;
 mod arena;
 mod begin;
-mod build;
 mod children;
 mod closing;
 mod context;
 mod control;
 mod document;
 mod effects;
+mod ended;
 mod ending;
 mod evaluate;
 mod execution;
@@ -37,13 +37,9 @@ mod transitions;
 mod trigger;
 mod view;
 mod wakes;
-pub mod watch;
 mod window;
 
 pub use arena::{StageIndex, Stages};
-pub use build::{
-    Build, BuildArtifact, Match, TriggerMiss, constraints_met, match_build, trigger_of_build,
-};
 pub use document::{Canceled, Document, Pause, Purpose, Queue, SCHEMA};
 pub use effects::{Dispatch, Effects, Reopen, SlotChange, TimelineEvent};
 pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::{
     document::{Document, Purpose},
     effects::Effects,
+    ended,
     execution::parent_of,
     facts::{Facts, Policy},
     nesting,
@@ -80,6 +81,7 @@ pub fn fail_on_startup(
     let mut effects = Effects::default();
     effects.note("failed_on_startup", None, Some(reason.to_owned()));
     effects.notify.extend(parent_of(&document.trigger));
+    effects.events.extend(ended::event_of(&document));
     (document, effects)
 }
 

@@ -5,8 +5,8 @@
 //! the event of the dry run stays due; whichever coordinator takes it then writes down the whole plan.
 
 use engine::Origin;
-use serde_json::json;
-use wire::{ManualStart, RunPlan};
+use tracing::error;
+use wire::{EventOutcome, ManualStart, RunPlan};
 
 use super::{Intake, IntakeError, Outcome, PAUSE_MAX_MS, starts::Chosen};
 use crate::executions::ApplyError;
@@ -28,15 +28,14 @@ impl Intake {
         if let Some(outcome) = self.survey(key, now_ms).await? {
             return Ok(outcome);
         }
-        let (row, pipeline) = match self.definition(&start.pipeline_id).await? {
+        let (row, pipeline) = match self.runnable(&start.pipeline_id).await? {
             Ok(found) => found,
             Err(rejected) => return Ok(rejected),
         };
         let trigger = match self.chosen_build(start, PAUSE_MAX_MS).await {
             Ok(trigger) => trigger,
             Err(Chosen::Later(reason) | Chosen::Failed { reason, .. }) => {
-                let body = json!({ "result": "rejected", "reason": reason });
-                return Ok(Outcome::Settled("rejected", body));
+                return Ok(Outcome::settled(EventOutcome::rejected(reason)));
             }
         };
         let origin = Origin {
@@ -78,7 +77,13 @@ impl Intake {
 }
 
 fn planned(plan: &RunPlan) -> Outcome {
-    Outcome::Settled("planned", json!({ "result": "planned", "plan": plan }))
+    match serde_json::to_value(plan) {
+        Ok(plan) => Outcome::settled(EventOutcome::Planned { plan }),
+        Err(cause) => {
+            error!(%cause, "could not write a plan as JSON");
+            lost()
+        }
+    }
 }
 
 fn asking() -> Outcome {
@@ -88,5 +93,5 @@ fn asking() -> Outcome {
 /// Two versions of this program disagree about a survey.
 fn lost() -> Outcome {
     let reason = "the plan is in a form this coordinator cannot read: plan again";
-    Outcome::Settled("rejected", json!({ "result": "rejected", "reason": reason }))
+    Outcome::settled(EventOutcome::rejected(reason))
 }

@@ -103,7 +103,9 @@ async fn save(server: &Server, file: &Path, format: Format) -> Result<(), Comman
     {
         definition.insert("id".to_owned(), id.clone());
     }
-    server.save(&name, Value::Object(definition).to_string()).await?;
+    for warning in server.save(&name, Value::Object(definition).to_string()).await? {
+        output::note(&format!("warning: {warning}"));
+    }
     let stored = known(server, &application, &name).await?;
     let id = self::text(&stored, "id");
     match format {

@@ -178,15 +178,12 @@ impl<'a> Why<'a> {
         Self { message, detail: detail.as_deref(), hint: hint.as_deref() }
     }
 
-    /// A stage that no worker works for has its failure in its context; one with parts has that of a
-    /// part once more.
+    /// A stage that no worker works for has a failure of its own; one with parts has that of a part once more.
     fn of_stage(view: &ExecutionView, stage: &'a StageView) -> Option<Self> {
         let has_parts =
             view.stages.iter().any(|part| part.parent_stage_id.as_ref() == Some(&stage.id));
-        let details = stage.context.get("exception")?.get("details")?;
-        let text = |key: &str| details.get(key).and_then(Value::as_str);
-        let message = text("error").filter(|_| !has_parts && stage.tasks.is_empty())?;
-        Some(Self { message, detail: text("detail"), hint: text("hint") })
+        let failure = stage.failure.as_ref().filter(|_| !has_parts && stage.tasks.is_empty());
+        failure.map(Self::of_task)
     }
 }
 
@@ -243,13 +240,13 @@ mod tests {
 
     #[test]
     fn the_failure_of_a_stage_without_tasks_is_told_once() {
-        let why = json!({ "exception": { "details": { "error": "ann decided to stop" } } });
+        let why = json!({ "kind": "user", "message": "ann decided to stop" });
         let mut judged = stage("A", None, &json!([]));
-        judged["context"] = why.clone();
+        judged["failure"] = why.clone();
         let mut whole = stage("B", None, &json!([]));
-        whole["context"] = why.clone();
+        whole["failure"] = why.clone();
         let mut part = stage("B1", Some("B"), &json!([]));
-        part["context"] = why;
+        part["failure"] = why;
         let view = view(&json!([judged, whole, part]));
         let told = failures(&view);
         assert_eq!(

@@ -257,12 +257,22 @@ impl Server {
     }
 
     /// Creates or replaces a definition.
-    pub(crate) async fn save(&self, name: &str, definition: String) -> Result<(), ServerError> {
+    ///
+    /// What the server warns of comes back, one text each.
+    pub(crate) async fn save(
+        &self,
+        name: &str,
+        definition: String,
+    ) -> Result<Vec<String>, ServerError> {
         let request = self
             .request(Method::POST, &["pipelines"], &[])
             .header(header::CONTENT_TYPE, "application/json")
             .body(definition);
-        self.answer(&format!("save the pipeline `{name}`"), request).await.map(drop)
+        let response = self.answer(&format!("save the pipeline `{name}`"), request).await?;
+        let warnings = response.headers().get_all(header::WARNING).into_iter();
+        // `299 bowline "text"`
+        let text = |value: &str| value.split('"').nth(1).unwrap_or(value).to_owned();
+        Ok(warnings.filter_map(|value| value.to_str().ok().map(text)).collect())
     }
 
     /// Removes a definition.

@@ -3,8 +3,7 @@
 
 use jiff::Timestamp;
 use model::ExecutionStatus;
-use serde_json::Value;
-use wire::{ExecutionView, PauseView, StageView};
+use wire::{Awaits, Decision, ExecutionView, PauseView, StageView};
 
 /// Why an execution does not move, if somebody or something holds it.
 pub(crate) fn of_execution(view: &ExecutionView) -> Option<String> {
@@ -27,8 +26,7 @@ pub(crate) fn of_execution(view: &ExecutionView) -> Option<String> {
 /// What a stage waits for, or what was decided about it.
 pub(crate) fn of_stage(stage: &StageView) -> Option<String> {
     let said = if stage.status.is_complete() { decided(stage) } else { awaited(stage) };
-    let runs = stage.context.get("previousRuns").and_then(Value::as_array).map_or(0, Vec::len);
-    match (said, runs) {
+    match (said, stage.past_runs) {
         (said, 0) => said,
         (None, runs) => Some(format!("run {}", runs + 1)),
         (Some(said), runs) => Some(format!("{said} (run {})", runs + 1)),
@@ -36,25 +34,17 @@ pub(crate) fn of_stage(stage: &StageView) -> Option<String> {
 }
 
 fn awaited(stage: &StageView) -> Option<String> {
-    if stage.status == ExecutionStatus::NotStarted {
-        return None;
-    }
-    let moment = |key: &str| stage.context.get(key).and_then(Value::as_u64).map(time);
-    if stage.kind == "manualJudgment" {
-        return Some(question(stage));
-    }
-    if let Some(until) = moment("waitUntil") {
-        return Some(format!("waits until {until}"));
-    }
-    if let Some(opens) = moment("opensAt") {
-        return Some(format!("its time window opens at {opens}"));
-    }
-    text(stage, "executionId").map(|id| format!("execution {id}"))
+    Some(match stage.awaits.as_ref()? {
+        Awaits::Person { instructions, choices, .. } => question(instructions.as_deref(), choices),
+        Awaits::Time { until_ms } => format!("waits until {}", time(*until_ms)),
+        Awaits::Window { opens_ms } => format!("its time window opens at {}", time(*opens_ms)),
+        Awaits::Execution { id } => format!("execution {id}"),
+        Awaits::Retry { due_ms } => format!("tries again at {}", time(*due_ms)),
+    })
 }
 
-fn question(stage: &StageView) -> String {
-    let asked = text(stage, "instructions").and_then(|text| text.lines().next());
-    let choices = stages::judgment_choices(&stage.context);
+fn question(instructions: Option<&str>, choices: &[String]) -> String {
+    let asked = instructions.and_then(|text| text.lines().next());
     let mut out = "waits for a judgment".to_owned();
     if let Some(asked) = asked.filter(|asked| !asked.trim().is_empty()) {
         out.extend([": ", asked.trim()]);
@@ -66,24 +56,15 @@ fn question(stage: &StageView) -> String {
 }
 
 fn decided(stage: &StageView) -> Option<String> {
-    if let Some(judged) = text(stage, "judgmentStatus") {
-        let input = text(stage, "judgmentInput").map(|input| format!(" ({input})"));
-        let user = stage.context.get("lastModified").and_then(|modified| modified.get("user"));
-        let by = user.and_then(Value::as_str).map(|user| format!(" by {user}"));
-        return Some(format!("{judged}{}{}", input.unwrap_or_default(), by.unwrap_or_default()));
+    match &stage.decision {
+        Some(Decision::Judged { decision, input, by }) => {
+            let input = input.as_ref().map(|input| format!(" ({input})")).unwrap_or_default();
+            Some(format!("{}{input} by {by}", decision.as_str()))
+        }
+        Some(Decision::Skipped { why }) => Some(why.clone()),
+        Some(Decision::WaitSkipped { by }) => Some(format!("cut short by {by}")),
+        None => stage.execution.as_ref().map(|id| format!("execution {id}")),
     }
-    if let Some(why) = text(stage, "skipReason") {
-        return Some(why.to_owned());
-    }
-    let skipped = stage.context.get("skipped").and_then(|skipped| skipped.get("by"));
-    if let Some(user) = skipped.and_then(Value::as_str) {
-        return Some(format!("cut short by {user}"));
-    }
-    text(stage, "executionId").map(|id| format!("execution {id}"))
-}
-
-fn text<'a>(stage: &'a StageView, key: &str) -> Option<&'a str> {
-    stage.context.get(key).and_then(Value::as_str)
 }
 
 /// A moment, for people everywhere.
@@ -98,55 +79,80 @@ pub(crate) fn time(epoch_ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn stage(kind: &str, status: &str, context: &Value) -> StageView {
-        serde_json::from_value(json!({ "id": "S", "refId": "1", "type": kind, "name": "n",
-            "status": status, "requisiteStageRefIds": [], "context": context, "outputs": {},
-            "tasks": [] }))
-        .unwrap()
+    fn stage(kind: &str, status: &str, more: &Value) -> StageView {
+        let mut stage = json!({ "id": "S", "refId": "1", "type": kind, "name": "n",
+            "status": status, "requisiteStageRefIds": [], "context": {}, "outputs": {},
+            "tasks": [] });
+        stage.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(stage).unwrap()
     }
 
     #[test]
     fn a_stage_says_what_it_waits_for_and_what_was_decided() {
-        let inputs = json!({ "instructions": "Ship it?\nLook at the graphs.",
-            "judgmentInputs": [{ "value": "now" }, "later"] });
-        let judged = json!({ "judgmentStatus": "stop", "judgmentInput": "later",
-            "lastModified": { "user": "ann" } });
-        for (kind, status, context, expected) in [
+        let awaits = |awaits: Value| json!({ "awaits": awaits });
+        let decided = |decision: Value| json!({ "decision": decision });
+        let judged = json!({ "type": "judged", "decision": "stop", "input": "later", "by": "ann" });
+        for (kind, status, more, expected) in [
             (
                 "manualJudgment",
                 "RUNNING",
-                inputs.clone(),
+                awaits(json!({ "type": "person", "choices": ["now", "later"], "roles": [],
+                    "instructions": "Ship it?\nLook at the graphs." })),
                 Some("waits for a judgment: Ship it? [now | later]"),
             ),
-            ("manualJudgment", "NOT_STARTED", inputs, None),
-            ("manualJudgment", "TERMINAL", judged, Some("stop (later) by ann")),
+            ("manualJudgment", "NOT_STARTED", json!({}), None),
+            ("manualJudgment", "TERMINAL", decided(judged), Some("stop (later) by ann")),
+            (
+                "anyType",
+                "RUNNING",
+                awaits(json!({ "type": "person", "choices": [], "roles": [] })),
+                Some("waits for a judgment"),
+            ),
             (
                 "wait",
                 "RUNNING",
-                json!({ "waitUntil": 1_700_000_000_123_u64 }),
+                awaits(json!({ "type": "time", "untilMs": 1_700_000_000_123_u64 })),
                 Some("waits until 2023-11-14 22:13:20 UTC"),
+            ),
+            (
+                "window",
+                "PAUSED",
+                awaits(json!({ "type": "window", "opensMs": 1_700_000_000_123_u64 })),
+                Some("its time window opens at 2023-11-14 22:13:20 UTC"),
             ),
             (
                 "wait",
                 "SUCCEEDED",
-                json!({ "waitUntil": 1, "skipped": { "by": "ann" } }),
+                decided(json!({ "type": "waitSkipped", "by": "ann" })),
                 Some("cut short by ann"),
             ),
             (
                 "wait",
                 "SKIPPED",
-                json!({ "skipReason": "its condition is false" }),
+                decided(json!({ "type": "skipped", "why": "its condition is false" })),
                 Some("its condition is false"),
             ),
-            ("deploy", "NOT_STARTED", json!({ "previousRuns": [{}] }), Some("run 2")),
-            ("pipeline", "RUNNING", json!({ "executionId": "E2" }), Some("execution E2")),
+            ("deploy", "NOT_STARTED", json!({ "pastRuns": 1 }), Some("run 2")),
+            (
+                "pipeline",
+                "RUNNING",
+                awaits(json!({ "type": "execution", "id": "E2" })),
+                Some("execution E2"),
+            ),
+            (
+                "bake",
+                "RUNNING",
+                awaits(json!({ "type": "retry", "dueMs": 1_700_000_000_123_u64 })),
+                Some("tries again at 2023-11-14 22:13:20 UTC"),
+            ),
+            ("pipeline", "SUCCEEDED", json!({ "execution": "E2" }), Some("execution E2")),
             ("bake", "RUNNING", json!({}), None),
         ] {
-            let found = of_stage(&stage(kind, status, &context));
+            let found = of_stage(&stage(kind, status, &more));
             assert_eq!(found.as_deref(), expected, "{kind} {status}");
         }
     }

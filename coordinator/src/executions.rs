@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Document, Effects, Facts, Input, Rejection};
+use engine::{Document, Effects, Facts, Input, Purpose, Rejection};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use metrics::counter;
 use model::{ExecutionId, limits};
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, instrument, warn};
 
 use crate::{
+    definition_cache::Definitions,
     facts,
     hands::Taken,
     transition::{Basis, commit_of},
@@ -34,6 +35,7 @@ const AFTER_BUG_MS: u64 = 60_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Executions {
     store: SharedStore,
+    definitions: Definitions,
     nudge: Arc<Notify>,
 }
 
@@ -51,6 +53,12 @@ pub(crate) enum ApplyError {
     Contended(ExecutionId),
     #[error("the store refused execution `{id}`: {reason}")]
     Refused { id: ExecutionId, reason: String },
+    #[error("could not write execution `{id}` as JSON")]
+    Unwritable {
+        id: ExecutionId,
+        #[source]
+        cause: serde_json::Error,
+    },
 }
 
 /// What came of an input.
@@ -76,8 +84,8 @@ pub(crate) enum Unchanged {
 }
 
 impl Executions {
-    pub(crate) fn new(store: SharedStore, nudge: Arc<Notify>) -> Self {
-        Self { store, nudge }
+    pub(crate) fn new(store: SharedStore, definitions: Definitions, nudge: Arc<Notify>) -> Self {
+        Self { store, definitions, nudge }
     }
 
     /// Looks at executions whose wake is due.
@@ -117,7 +125,8 @@ impl Executions {
     ) -> Result<(), ApplyError> {
         let none = Facts::default();
         let basis = Basis { version: 0, input_id: "create".to_owned(), facts: &none, now_ms };
-        let first = commit_of(document, effects, basis);
+        let first = commit_of(document, effects, basis)
+            .map_err(|cause| ApplyError::Unwritable { id: document.id.clone(), cause })?;
         let create = Create {
             id: document.id.clone(),
             application: document.application.clone(),
@@ -133,7 +142,7 @@ impl Executions {
         match self.store.execution_create(create).await.map_err(failed)? {
             Created::New => {
                 info!(execution.id = %document.id, pipeline.name = document.pipeline_name, "execution created");
-                if !engine::is_survey(document) {
+                if document.purpose == Purpose::Run {
                     counter!("bowline_executions_started_total").increment(1);
                 }
                 self.nudge.notify_one();
@@ -194,8 +203,9 @@ impl Executions {
             };
             let failed =
                 |cause| ApplyError::Store { doing: "read what is around", id: id.clone(), cause };
-            let facts =
-                facts::read(&self.store, &stored, &document, input).await.map_err(failed)?;
+            let facts = facts::read((&self.store, &self.definitions), &stored, &document, input)
+                .await
+                .map_err(failed)?;
             let Some(decision) = decide(&mut document, input, &facts, stored.now_ms) else {
                 self.rewake(id, &stored, stored.now_ms + AFTER_BUG_MS).await?;
                 return unchanged(Unchanged::Stuck);
@@ -208,7 +218,14 @@ impl Executions {
                     return unchanged(Unchanged::Rejected(rejection));
                 }
             };
-            let commit = fitting(&stored, &mut document, effects, &facts, input_id);
+            let commit = match fitting(&stored, &mut document, effects, &facts, input_id) {
+                Ok(commit) => commit,
+                Err(cause) => {
+                    error!(%cause, "a transition cannot be written as JSON: this is a bug");
+                    self.rewake(id, &stored, stored.now_ms + AFTER_BUG_MS).await?;
+                    return unchanged(Unchanged::Stuck);
+                }
+            };
             let failed = |cause| ApplyError::Store { doing: "commit", id: id.clone(), cause };
             let reply = self.store.execution_commit(commit).await.map_err(failed)?;
             match reply {
@@ -270,7 +287,7 @@ impl Executions {
 /// Says that an execution is over. The questions of a dry run are no run of a pipeline.
 fn completed(document: &Document) {
     info!(outcome = %document.status, "execution completed");
-    if !engine::is_survey(document) {
+    if document.purpose == Purpose::Run {
         counter!("bowline_executions_completed_total", "status" => document.status.as_str())
             .increment(1);
     }
@@ -286,10 +303,10 @@ fn may_open_again(input: &Input) -> bool {
 
 /// Reads the stored form; `None` when that is impossible by our own fault.
 fn document_of(stored: &StoredExecution) -> Option<Document> {
-    match serde_json::from_str(&stored.document) {
+    match engine::read(stored.schema, &stored.document) {
         Ok(document) => Some(document),
         Err(cause) => {
-            error!(%cause, schema = stored.schema, "stored document is unreadable, left as it is");
+            error!(error = %Chain(&cause), "stored document is unreadable, left as it is");
             None
         }
     }
@@ -305,7 +322,10 @@ fn decide(
     let step = AssertUnwindSafe(|| engine::step(document, input, facts, now_ms));
     let decision = catch_unwind(step);
     if decision.is_err() {
-        error!(?input, "a step panicked, the execution is left as it was");
+        error!(
+            ?input,
+            "a step panicked: this is a bug in the engine; nothing is stored, the execution is left as it was"
+        );
     }
     decision.ok()
 }
@@ -318,7 +338,7 @@ fn fitting(
     effects: Effects,
     facts: &Facts,
     input_id: Option<&str>,
-) -> Commit {
+) -> Result<Commit, serde_json::Error> {
     // A look is told by the version it started from.
     let own = || format!("look/{}", stored.version);
     let basis = || Basis {
@@ -327,12 +347,12 @@ fn fitting(
         facts,
         now_ms: stored.now_ms,
     };
-    let commit = commit_of(document, effects, basis());
+    let commit = commit_of(document, effects, basis())?;
     let sizes = (commit.document.len(), limits::DOCUMENT_BYTES_MAX);
     if sizes.0 <= sizes.1 {
-        return commit;
+        return Ok(commit);
     }
-    let Some(mut before) = document_of(stored) else { return commit };
+    let Some(mut before) = document_of(stored) else { return Ok(commit) };
     match engine::end_overgrown(&mut before, facts, sizes, stored.now_ms) {
         Ok(effects) => {
             warn!(
@@ -343,6 +363,6 @@ fn fitting(
             *document = before;
             commit_of(document, effects, basis())
         }
-        Err(_) => commit,
+        Err(_) => Ok(commit),
     }
 }

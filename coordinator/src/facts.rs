@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use definitions::Pipeline;
 use engine::{ChildFact, Document, Facts, Input, Lease, Place, Policy, SlotFact, StageState, Work};
 use model::ExecutionId;
-use serde_json::Value;
 use store::{EventState, LeaseRow, SharedStore, SlotEntry, SlotState, StoreError, StoredExecution};
-use wire::{ExecutionView, StartChild, TaskOutcome};
+use wire::{EventOutcome, ExecutionView, StartChild, TaskOutcome};
+
+use crate::definition_cache::Definitions;
 
 /// Everything the store says around a document. Asks for what only some executions need: the current
 /// definition for those that wait for a slot or are opened again, children for those that have some.
 pub(crate) async fn read(
-    store: &SharedStore,
+    (store, definitions): (&SharedStore, &Definitions),
     stored: &StoredExecution,
     document: &Document,
     input: &Input,
@@ -22,7 +22,7 @@ pub(crate) async fn read(
         (SlotState::Waits, _) | (SlotState::None, Input::Control { .. }) => true,
         (SlotState::None, Input::Look | Input::Cancel { .. }) | (SlotState::Holds, _) => false,
     };
-    let policy = if may_take { policy(store, &document.pipeline_id).await? } else { None };
+    let policy = if may_take { policy(definitions, &document.pipeline_id).await? } else { None };
     let mut children = BTreeMap::new();
     for (execution, event_key) in children_of(document) {
         if let Some(fact) = child(store, &execution, &event_key).await? {
@@ -50,18 +50,23 @@ fn slot(stored: &StoredExecution) -> Option<SlotFact> {
     })
 }
 
-async fn policy(store: &SharedStore, pipeline_id: &str) -> Result<Option<Policy>, StoreError> {
-    let row = store.pipeline_get(pipeline_id).await?;
-    let pipeline = row.and_then(|row| Pipeline::parse(&row.body).pipeline);
-    Ok(pipeline.as_ref().map(Policy::of))
+/// What the definition says now about executions at a time.
+async fn policy(
+    definitions: &Definitions,
+    pipeline_id: &str,
+) -> Result<Option<Policy>, StoreError> {
+    let definition = definitions.one(pipeline_id).await?;
+    let content = definition.as_ref().and_then(|definition| definition.content.as_ref());
+    Ok(content.map(|content| content.policy.clone()))
 }
 
 /// Executions a stage has started and looks at, with the keys of the events that start them.
 fn children_of(document: &Document) -> Vec<(ExecutionId, String)> {
-    let child = |stage: &engine::Stage| match &stage.state {
-        StageState::Running(Work::Child { execution, attempt, .. }) => {
-            Some((execution.clone(), StartChild::key_of(&document.id, &stage.id, *attempt)))
-        }
+    let child = |stage: &engine::Stage| match stage.state() {
+        StageState::Running(Work::Child(child)) => Some((
+            child.execution.clone(),
+            StartChild::key_of(&document.id, &stage.id, child.attempt),
+        )),
         StageState::NotStarted | StageState::Running(_) | StageState::Done(_) => None,
     };
     document.stages.iter().filter_map(child).collect()
@@ -102,9 +107,9 @@ async fn seen(
 /// What the outcome of an event says to people. A child that was started and is not there was
 /// removed since.
 fn reason(outcome: &str) -> String {
-    let outcome: Value = serde_json::from_str(outcome).unwrap_or_default();
-    let said = outcome.get("reason").and_then(Value::as_str);
-    said.unwrap_or("it is over, and its history was removed").to_owned()
+    let outcome: Option<EventOutcome> = serde_json::from_str(outcome).ok();
+    let reason = outcome.as_ref().and_then(EventOutcome::reason);
+    reason.unwrap_or("it is over, and its history was removed").to_owned()
 }
 
 fn lease(row: &LeaseRow) -> Lease {

@@ -1,28 +1,34 @@
 //! Events to executions. What an event came to is written down for people, also when nothing did.
 
-mod builds;
 mod children;
 mod orders;
 mod plans;
+mod signals;
 mod starts;
+
+use std::panic::AssertUnwindSafe;
 
 use definitions::Pipeline;
 use engine::{Input, Origin};
-use futures::stream::{FuturesUnordered, StreamExt as _};
+use futures::{
+    FutureExt as _,
+    stream::{FuturesUnordered, StreamExt as _},
+};
 use metrics::counter;
 use model::ExecutionId;
 use runtime::Chain;
-use serde_json::{Value, json};
-use store::{SharedStore, StoreError, StoredEvent};
+use store::{EventRow, SharedStore, StoreError, StoredEvent};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, instrument, warn};
-use wire::Event;
+use tracing::{error, info, instrument, warn};
+use wire::{Event, EventOutcome};
 
 use crate::{
+    definition_cache::Definitions,
     executions::{ApplyError, Executions},
     hands::Taken,
     jenkins::Jenkins,
+    schedule::Schedule,
 };
 
 /// Events worked on side by side; each asks Jenkins once or twice.
@@ -36,13 +42,24 @@ pub(crate) struct Intake {
     store: SharedStore,
     jenkins: Jenkins,
     executions: Executions,
+    definitions: Definitions,
+    schedule: Schedule,
     time_zone: Option<String>,
+}
+
+/// When an event is worked on.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Now, in epoch milliseconds.
+    now_ms: u64,
+    /// How long it has been due.
+    age_ms: u64,
 }
 
 /// What came of an event.
 enum Outcome {
-    /// It is done; this is what people see.
-    Settled(&'static str, Value),
+    /// It is done: what people see, and the events that follow from it.
+    Settled(EventOutcome, Vec<EventRow>),
     /// Not yet; why.
     Later(String),
     /// Not yet, and it is looked at again after a pause that does not grow: something is under way.
@@ -68,9 +85,16 @@ impl Intake {
         store: SharedStore,
         jenkins: Jenkins,
         executions: Executions,
+        definitions: Definitions,
         time_zone: Option<String>,
     ) -> Self {
-        Self { store, jenkins, executions, time_zone }
+        let schedule = Schedule::new(time_zone.as_deref());
+        Self { store, jenkins, executions, definitions, schedule, time_zone }
+    }
+
+    /// The zone of time triggers that name none.
+    fn zone(&self) -> &str {
+        self.schedule.zone()
     }
 
     pub(crate) async fn run(
@@ -105,7 +129,13 @@ impl Intake {
                 return;
             }
         };
-        let outcome = match self.act(&stored, now_ms).await {
+        // A bug of the engine in one event must not end the others.
+        let acted = AssertUnwindSafe(self.act(&stored, now_ms)).catch_unwind().await;
+        let Ok(acted) = acted else {
+            error!("an event made the program panic: this is a bug; the event is left for later");
+            return;
+        };
+        let outcome = match acted {
             Ok(outcome) => outcome,
             // It stays hidden for a while and is due again then.
             Err(error) => {
@@ -114,10 +144,11 @@ impl Intake {
             }
         };
         let written = match outcome {
-            Outcome::Settled(result, body) => {
+            Outcome::Settled(outcome, then) => {
+                let result = outcome.result();
                 counter!("bowline_trigger_outcomes_total", "result" => result).increment(1);
                 info!(outcome = result, "event settled");
-                self.store.event_settle(&stored.key, &body.to_string()).await
+                self.store.event_settle(&stored.key, &text_of(&outcome), then).await
             }
             Outcome::Later(why) => {
                 let pause = pause_ms(stored.tries);
@@ -136,13 +167,14 @@ impl Intake {
         let event: Event = match serde_json::from_str(&stored.body) {
             Ok(event) => event,
             Err(cause) => {
-                let body = json!({ "result": "unreadable", "reason": cause.to_string() });
-                return Ok(Outcome::Settled("invalid", body));
+                let outcome = EventOutcome::Unreadable { reason: cause.to_string() };
+                return Ok(Outcome::Settled(outcome, Vec::new()));
             }
         };
-        let age_ms = now_ms.saturating_sub(stored.accepted_ms);
+        let age_ms = now_ms.saturating_sub(stored.since_ms);
         match event {
-            Event::BuildReported(report) => self.build_reported(&report, age_ms, now_ms).await,
+            Event::Signal(signal) => self.signal(&signal, Seen { now_ms, age_ms }).await,
+            Event::DefinitionSaved { pipeline_id } => self.plan_runs(&pipeline_id, now_ms).await,
             Event::ManualStart(start) => {
                 self.manual_start(&stored.key, start, age_ms, now_ms).await
             }
@@ -169,6 +201,21 @@ impl Intake {
         self.executions.create(&document, effects, now_ms).await?;
         Ok(document.id)
     }
+}
+
+impl Outcome {
+    /// Done, and nothing follows from it.
+    fn settled(outcome: EventOutcome) -> Self {
+        Self::Settled(outcome, Vec::new())
+    }
+}
+
+/// An outcome is plain data: writing it as JSON does not fail.
+fn text_of(outcome: &EventOutcome) -> String {
+    serde_json::to_string(outcome).unwrap_or_else(|cause| {
+        error!(%cause, "could not write the outcome of an event as JSON");
+        r#"{"result":"unreadable","reason":"the outcome could not be written"}"#.to_owned()
+    })
 }
 
 /// 1, 2, 4 … seconds, at most a minute.

@@ -5,15 +5,15 @@ mod fetch;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use engine::{
-    Build,
-    watch::{self, LISTED_TREE, Listed},
-};
 use fetch::{ANSWER_BYTES_MAX, Http};
 pub use fetch::{Credentials, Fetch, FetchError, Fetched};
 use model::jenkins::JobName;
 use runtime::{JenkinsConfig, JenkinsController};
 use serde_json::Value;
+use triggers::jenkins::{
+    Build,
+    watch::{self, LISTED_TREE, Listed},
+};
 
 /// What is asked of a build, and nothing else.
 const BUILD_TREE: &str = "number,result,building,timestamp,duration,url,fullDisplayName,description,\
@@ -75,6 +75,11 @@ impl Jenkins {
     /// Whether there is any controller.
     pub(crate) fn is_configured(&self) -> bool {
         !self.controllers.is_empty()
+    }
+
+    /// The names of the configured controllers.
+    pub(crate) fn controllers(&self) -> impl Iterator<Item = &str> {
+        self.controllers.keys().map(String::as_str)
     }
 
     /// Whether a controller of this name is configured.

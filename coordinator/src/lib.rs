@@ -4,9 +4,11 @@
 
 pub mod audit;
 mod config;
+mod definition_cache;
 mod executions;
 mod facts;
 mod hands;
+mod indexing;
 mod intake;
 mod jenkins;
 mod poller;
@@ -14,6 +16,7 @@ mod pulse;
 mod relay;
 mod results;
 mod retention;
+mod schedule;
 mod transition;
 
 use std::sync::Arc;
@@ -28,7 +31,10 @@ pub use config::Config;
 pub use jenkins::{Credentials, Fetch, FetchError, Fetched, Jenkins};
 pub use retention::RetentionConfig;
 
-use crate::{executions::Executions, intake::Intake, relay::Relay};
+use crate::{
+    definition_cache::Definitions, executions::Executions, intake::Intake, relay::Relay,
+    schedule::Schedule,
+};
 
 /// A coordinator could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +76,8 @@ pub async fn run_asking(
     tasks: Tasks,
 ) -> Result<(), StartError> {
     let nudge = Arc::new(Notify::new());
-    let executions = Executions::new(Arc::clone(&store), Arc::clone(&nudge));
+    let definitions = Definitions::new(Arc::clone(&store));
+    let executions = Executions::new(Arc::clone(&store), definitions.clone(), Arc::clone(&nudge));
     for kind in Pool::ALL {
         results::start(kind, config.results_prefetch, &bus, &executions, &tasks)
             .await
@@ -80,10 +87,20 @@ pub async fn run_asking(
     let (messages, due_messages) = pulse::Line::new(config.in_hand_max);
     let (wakes, due_wakes) = pulse::Line::new(config.in_hand_max);
     if let Some(pause) = config.poll_pause().filter(|_| jenkins.is_configured()) {
-        let polls = poller::run(Arc::clone(&store), jenkins.clone(), pause, tasks.stop().clone());
+        let polls = poller::run(
+            Arc::clone(&store),
+            definitions.clone(),
+            jenkins.clone(),
+            (pause, tasks.stop().clone()),
+        );
         tasks.spawn(polls);
     }
-    let intake = Intake::new(Arc::clone(&store), jenkins, executions.clone(), config.time_zone);
+    let schedule = Schedule::new(config.time_zone.as_deref());
+    let index =
+        indexing::run(Arc::clone(&store), definitions.clone(), schedule, tasks.stop().clone());
+    tasks.spawn(index);
+    let zone = config.time_zone;
+    let intake = Intake::new(Arc::clone(&store), jenkins, executions.clone(), definitions, zone);
     tasks.spawn(intake.run(due_events, tasks.stop().clone()));
     tasks.spawn(Relay::new(Arc::clone(&store), bus).run(due_messages, tasks.stop().clone()));
     tasks.spawn(executions.clone().run(due_wakes, tasks.stop().clone()));

@@ -9,17 +9,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use definitions::Pipeline;
-use engine::watch::{self, Listed, Memory, Watchers};
 use metrics::{counter, gauge, histogram};
 use model::jenkins::JobName;
 use runtime::Chain;
-use store::{EventAccepted, EventRow, SharedStore, StoreError};
+use store::{EventAccepted, SharedStore, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use wire::{Event, ReportedBuild};
+use triggers::jenkins::{
+    ReportedBuild, controller_key,
+    watch::{self, Listed, Memory, Watchers},
+};
 
-use crate::jenkins::{Jenkins, JenkinsError};
+use crate::{
+    definition_cache::Definitions,
+    jenkins::{Jenkins, JenkinsError},
+    schedule,
+};
 
 /// Builds asked for at once; a job has seldom more new ones.
 const PAGE: usize = 100;
@@ -36,25 +41,18 @@ enum PollError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Jenkins(#[from] JenkinsError),
-    #[error("a report could not be written as JSON")]
-    Json(#[from] serde_json::Error),
 }
 
 /// Polls until told to stop: at once, so that what was missed while nobody was there is found, and then so long
 /// after each round.
 pub(crate) async fn run(
     store: SharedStore,
+    definitions: Definitions,
     jenkins: Jenkins,
-    pause: Duration,
-    stop: CancellationToken,
+    (pause, stop): (Duration, CancellationToken),
 ) {
-    let mut poller = Poller {
-        store,
-        jenkins,
-        definitions: BTreeMap::new(),
-        jobs: BTreeMap::new(),
-        down: BTreeSet::new(),
-    };
+    let mut poller =
+        Poller { store, jenkins, definitions, jobs: BTreeMap::new(), down: BTreeSet::new() };
     let rounds = async {
         loop {
             if let Err(error) = poller.round().await {
@@ -71,8 +69,7 @@ pub(crate) async fn run(
 struct Poller {
     store: SharedStore,
     jenkins: Jenkins,
-    /// The jobs each definition waits for, by id, as of when it was saved.
-    definitions: BTreeMap<String, (u64, Vec<(String, JobName)>)>,
+    definitions: Definitions,
     /// What is known of each job's list, by controller and job.
     jobs: BTreeMap<(String, JobName), Known>,
     /// Controllers that did not answer the last time; told when it changes.
@@ -90,7 +87,8 @@ struct Known {
 impl Poller {
     async fn round(&mut self) -> Result<(), PollError> {
         let watched = self.watched().await?;
-        // Of the beginning for all: who is read later is judged a little younger, and comes next time.
+        // One reading of the clock for the whole round: a build near its end may look too young, and is taken in
+        // the next round.
         let now_ms = self.store.now_ms().await?;
         self.jobs.retain(|(controller, job), _| {
             watched.get(controller).is_some_and(|jobs| jobs.contains_key(job))
@@ -120,33 +118,28 @@ impl Poller {
                         );
                     }
                 }
-                Err(error @ (PollError::Store(_) | PollError::Json(_))) => return Err(error),
+                Err(error @ PollError::Store(_)) => return Err(error),
             }
         }
         Ok(())
     }
 
     /// Who waits for which jobs of the configured controllers.
-    async fn watched(&mut self) -> Result<BTreeMap<String, Jobs>, PollError> {
-        let rows = self.store.pipeline_list(None).await?;
+    async fn watched(&self) -> Result<BTreeMap<String, Jobs>, PollError> {
         let mut watched: BTreeMap<String, Jobs> = BTreeMap::new();
-        let mut definitions = BTreeMap::new();
-        for row in rows {
-            let known = self.definitions.remove(&row.id);
-            // Not by version: a definition that is deleted and saved again begins with the first.
-            let (saved_ms, jobs) = known
-                .filter(|(saved_ms, _)| *saved_ms == row.updated_ms)
-                .unwrap_or_else(|| (row.updated_ms, jobs_of(&row.body)));
-            for (controller, job) in &jobs {
-                if self.jenkins.knows(controller) {
-                    let jobs = watched.entry(controller.clone()).or_default();
-                    let watchers = jobs.entry(job.clone()).or_default();
-                    watchers.insert(row.id.clone(), row.updated_ms);
+        let keys: Vec<String> = self.jenkins.controllers().map(controller_key).collect();
+        for definition in self.definitions.keyed(&keys).await? {
+            let Some(content) = definition.content.as_ref().filter(|content| !content.disabled)
+            else {
+                continue;
+            };
+            for (controller, job) in watch::watched_jobs(&content.triggers) {
+                if self.jenkins.knows(&controller) {
+                    let watchers = watched.entry(controller).or_default().entry(job).or_default();
+                    watchers.insert(definition.mark.id.clone(), definition.mark.updated_ms);
                 }
             }
-            definitions.insert(row.id, (saved_ms, jobs));
         }
-        self.definitions = definitions;
         Ok(watched)
     }
 
@@ -186,15 +179,6 @@ impl Poller {
         }
         Ok(())
     }
-}
-
-fn jobs_of(body: &str) -> Vec<(String, JobName)> {
-    let pipeline = Pipeline::parse(body).pipeline;
-    pipeline
-        .map(|pipeline| watch::watched_jobs(&pipeline))
-        .unwrap_or_default()
-        .into_iter()
-        .collect()
 }
 
 /// A job's builds, the newest first, as far back as need be; `None` when there is no such job.
@@ -247,9 +231,7 @@ async fn report(
         reported_ms: now_ms,
         found: true,
     };
-    let key = report.key();
-    let body = serde_json::to_string(&Event::BuildReported(report))?;
-    let accepted = store.event_accept(EventRow { key, body }).await?;
+    let accepted = store.event_accept(schedule::event(report.signal())).await?;
     if accepted == EventAccepted::New {
         counter!("bowline_jenkins_untold_builds_total", "controller" => controller.to_owned())
             .increment(1);

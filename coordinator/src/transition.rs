@@ -2,8 +2,7 @@
 
 use engine::{Document, Effects, Facts};
 use store::{Commit, EventRow, OutboxRow, Reopen, SlotChange, TaskChange};
-use tracing::error;
-use wire::{CancelHint, Route, TaskMessage};
+use wire::{CancelHint, Event, Route, TaskMessage};
 
 /// What a transition was computed from.
 pub(crate) struct Basis<'a> {
@@ -14,12 +13,23 @@ pub(crate) struct Basis<'a> {
 }
 
 /// The one write of a transition.
-pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>) -> Commit {
-    let events = effects
-        .events
-        .iter()
-        .map(|(key, event)| EventRow { key: key.clone(), body: text_of(event) });
-    let events = events.collect();
+///
+/// # Errors
+///
+/// Plain data of ours that cannot be written as JSON is a bug. Nothing is stored then: a row without its text
+/// would be a loss that nobody could undo.
+pub(crate) fn commit_of(
+    document: &Document,
+    effects: Effects,
+    basis: Basis<'_>,
+) -> Result<Commit, serde_json::Error> {
+    let event = |(key, event): &(String, Event)| {
+        Ok(EventRow {
+            if_indexed: wanted_under(event),
+            ..EventRow::new(key.as_str(), serde_json::to_string(event)?)
+        })
+    };
+    let events = effects.events.iter().map(event).collect::<Result<_, serde_json::Error>>()?;
     let mut tasks = Vec::new();
     let mut outbox = Vec::new();
     for dispatch in effects.dispatch {
@@ -39,7 +49,7 @@ pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>)
         outbox.push(OutboxRow {
             message_id: message.message_id(),
             route: Route::Task(dispatch.pool).to_string(),
-            body: text_of(&message),
+            body: serde_json::to_string(&message)?,
             only_if: Some((dispatch.task, dispatch.epoch)),
         });
     }
@@ -48,21 +58,22 @@ pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>)
         outbox.push(OutboxRow {
             message_id: format!("{}/cancel/{}", document.id, basis.version),
             route: Route::Cancel.to_string(),
-            body: text_of(&hint),
+            body: serde_json::to_string(&hint)?,
             only_if: None,
         });
     }
     tasks.extend(effects.cancel.into_iter().map(|task| TaskChange::Cancel { task }));
     tasks.extend(effects.retire.into_iter().map(|task| TaskChange::Retire { task }));
-    Commit {
+    let timeline = effects.timeline.iter().map(serde_json::to_string);
+    Ok(Commit {
         id: document.id.clone(),
         expect_version: basis.version,
         input_id: basis.input_id,
-        document: text_of(document),
+        document: serde_json::to_string(document)?,
         schema: engine::SCHEMA,
-        view: text_of(&engine::view(document)),
+        view: serde_json::to_string(&engine::view(document))?,
         status: document.status,
-        timeline: effects.timeline.iter().map(text_of).collect(),
+        timeline: timeline.collect::<Result<_, _>>()?,
         outbox,
         tasks,
         unlock_owners: effects.unlock,
@@ -77,13 +88,19 @@ pub(crate) fn commit_of(document: &Document, effects: Effects, basis: Basis<'_>)
             engine::Reopen::No => Reopen::Never,
             engine::Reopen::Yes => Reopen::ByRestart,
         },
-    }
+    })
 }
 
-/// Our own types are plain data: writing them as JSON does not fail.
-fn text_of<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_else(|cause| {
-        error!(%cause, "could not write our own data as JSON");
-        String::new()
-    })
+/// The keys under which a definition must be indexed for an event to be kept. Most ends of executions start
+/// nothing: their signals are kept only for those who wait for them.
+fn wanted_under(event: &Event) -> Vec<String> {
+    match event {
+        Event::Signal(signal) => signal.keys.clone(),
+        Event::DefinitionSaved { .. }
+        | Event::ManualStart(_)
+        | Event::Plan(_)
+        | Event::Cancel { .. }
+        | Event::Control { .. }
+        | Event::StartChild(_) => Vec::new(),
+    }
 }

@@ -12,7 +12,8 @@ const PLAN: &[(&str, &[&str])] = &[
     ("expression", &["model"]),
     ("wire", &["model"]),
     ("stages", &["expression", "model", "wire"]),
-    ("definitions", &["expression", "model", "stages", "wire"]),
+    ("triggers", &["expression", "model", "wire"]),
+    ("definitions", &["expression", "model", "stages", "triggers", "wire"]),
     ("engine", &["definitions", "expression", "model", "stages", "wire"]),
     ("store", &["model"]),
     ("bus", &["model", "wire"]),
@@ -28,6 +29,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "runtime",
             "stages",
             "store",
+            "triggers",
             "wire",
         ],
     ),
@@ -35,7 +37,7 @@ const PLAN: &[(&str, &[&str])] = &[
     ("worker-deploy", &["bus", "model", "runtime", "store", "wire", "worker"]),
     (
         "trigger-gateway",
-        &["definitions", "expression", "model", "runtime", "stages", "store", "wire"],
+        &["definitions", "expression", "model", "runtime", "stages", "store", "triggers", "wire"],
     ),
     ("fake-aws", &["model", "runtime", "wire", "worker-bake", "worker-deploy"]),
     ("fake-jenkins", &["model", "runtime", "wire"]),
@@ -56,6 +58,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "stages",
             "store",
             "trigger-gateway",
+            "triggers",
             "wire",
             "worker",
             "worker-bake",
@@ -74,6 +77,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "model",
             "runtime",
             "store",
+            "triggers",
             "wire",
             "worker",
             "worker-bake",
@@ -81,7 +85,16 @@ const PLAN: &[(&str, &[&str])] = &[
     ),
     (
         "fuzz",
-        &["definitions", "engine", "expression", "model", "trigger-gateway", "wire", "worker-bake"],
+        &[
+            "definitions",
+            "engine",
+            "expression",
+            "model",
+            "trigger-gateway",
+            "triggers",
+            "wire",
+            "worker-bake",
+        ],
     ),
     (
         "simulation",
@@ -94,6 +107,7 @@ const PLAN: &[(&str, &[&str])] = &[
             "runtime",
             "store",
             "trigger-gateway",
+            "triggers",
             "wire",
             "worker",
             "worker-bake",
@@ -104,7 +118,8 @@ const PLAN: &[(&str, &[&str])] = &[
 ];
 
 /// Packages without I/O, and what they may use from outside.
-const PURE: &[&str] = &["model", "wire", "expression", "stages", "definitions", "engine"];
+const PURE: &[&str] =
+    &["model", "wire", "expression", "stages", "triggers", "definitions", "engine"];
 const PURE_MAY_USE: &[&str] = &[
     "base64",
     "form_urlencoded",

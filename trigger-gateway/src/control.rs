@@ -2,7 +2,7 @@
 //! event in the store before it is answered; whether it fits is looked up first, so that a person
 //! hears at once what is wrong.
 
-mod fit;
+mod orders;
 mod patch;
 
 use std::sync::Arc;
@@ -17,20 +17,20 @@ use axum::{
 use metrics::counter;
 use model::{ExecutionStatus, limits::WEBHOOK_BYTES_MAX};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use store::{EventRow, ExecutionRow};
-use wire::{Control, Event};
+use wire::{Control, Event, EventOutcome};
 
 use crate::{
     access,
     answer::{Params, Segments, ask, json_text, read_body},
     executions::existing,
-    http::Gateway,
     intake::{self, Settling},
     problem::Problem,
+    state::Gateway,
     webhook::encode,
 };
-use fit::Shown;
+use orders::Shown;
 
 /// Longest reason kept.
 const REASON_CHARS_MAX: usize = 1000;
@@ -110,7 +110,7 @@ async fn cancel(
         return Ok(Json(json!({ "canceled": true })).into_response());
     }
     if row.status.is_complete() {
-        return Err(fit::over(&row.id, row.status));
+        return Err(orders::over(&row.id, row.status));
     }
     let event = Event::Cancel {
         execution: row.id,
@@ -118,7 +118,7 @@ async fn cancel(
         reason: asked.reason.map(|reason| reason.chars().take(REASON_CHARS_MAX).collect()),
     };
     let key = format!("cancel/{id}/{}", ulid::Ulid::new());
-    ask(gateway.store.event_accept(EventRow { key: key.clone(), body: encode(&event)? })).await?;
+    ask(gateway.store.event_accept(EventRow::new(key.as_str(), encode(&event)?))).await?;
     count("cancel");
     tracing::info!(execution.id = id, "cancel accepted");
     Ok(Json(json!({ "eventId": key })).into_response())
@@ -137,27 +137,25 @@ async fn carry_out(
     let repeated = ask(gateway.store.event_get(&key)).await?.is_some();
     let shown = Shown::of(&row)?;
     let control = control(&shown)?;
-    let control = if repeated { control } else { shown.fit(control)? };
+    if !repeated {
+        shown.check(&control)?;
+    }
     let (name, id) = (name(&control), row.id.clone());
     let event = Event::Control { execution: row.id, user: who(headers), control };
     intake::accept(gateway, &key, &event).await?;
     count(name);
     tracing::info!(execution.id = %id, control = name, "control accepted");
     match intake::settled(gateway, &key, intake::PATIENCE).await? {
-        Settling::Settled(outcome) => refused(&outcome).map_or(Ok(()), Err)?,
+        Settling::Settled(EventOutcome::Refused { reason, .. }) => {
+            return Err(Problem::conflict("does-not-fit", reason));
+        }
+        Settling::Settled(_) => {}
         Settling::Pending => {
             let answer = json!({ "eventId": key, "ref": format!("/pipelines/{id}") });
             return Ok((StatusCode::ACCEPTED, Json(answer)).into_response());
         }
     }
     Ok(json_text(existing(gateway, id.as_str()).await?.view))
-}
-
-/// A control that turned out not to fit when it was its turn.
-fn refused(outcome: &Value) -> Option<Problem> {
-    let refused = outcome.get("result").is_some_and(|result| result == "refused");
-    let reason = outcome.get("reason").and_then(Value::as_str).unwrap_or("no reason was given");
-    refused.then(|| Problem::conflict("does-not-fit", reason))
 }
 
 fn who(headers: &HeaderMap) -> String {

@@ -1,5 +1,6 @@
 //! Pipeline definitions: read, save, delete, by Gate's paths.
 
+mod circles;
 mod members;
 mod saving;
 
@@ -17,8 +18,8 @@ use store::PipelineRow;
 
 use crate::{
     answer::{Params, Segments, ask, json_list, json_text},
-    http::Gateway,
     problem::Problem,
+    state::Gateway,
 };
 
 pub(crate) use saving::{save, update};

@@ -9,8 +9,8 @@ use store::{EventState, StoredEvent};
 
 use crate::{
     answer::{Params, ask},
-    http::Gateway,
     problem::Problem,
+    state::Gateway,
 };
 
 const EVENTS_MAX: u32 = 500;
@@ -31,13 +31,16 @@ pub(crate) async fn newest(
 }
 
 fn view(event: &StoredEvent) -> Value {
+    let planned = event.tries == 0 && event.since_ms > event.accepted_ms;
     let (state, note, outcome) = match &event.state {
+        EventState::Pending { .. } if planned => ("scheduled", None, Value::Null),
         EventState::Pending { note } => ("pending", note.clone(), Value::Null),
         EventState::Settled { outcome } => ("settled", None, parsed(outcome)),
     };
     json!({
         "id": event.key,
         "acceptedAt": event.accepted_ms,
+        "dueAt": event.since_ms,
         "tries": event.tries,
         "state": state,
         "note": note,

@@ -11,8 +11,8 @@ use store::{ExecutionFilter, ExecutionRow, Removed};
 use crate::{
     answer::{Params, Segments, ask, json_list, json_text},
     events::parsed,
-    http::Gateway,
     problem::Problem,
+    state::Gateway,
 };
 
 /// Most executions in one answer.

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{access, http::Gateway, problem::Problem};
+use crate::{access, problem::Problem, state::Gateway};
 
 /// Answered to anybody: they tell that the process lives, and nothing else.
 const OPEN: [&str; 3] = ["/healthz", "/readyz", "/version"];

@@ -1,6 +1,6 @@
 //! The router: every path there is.
 
-use std::{any::Any, collections::BTreeMap, sync::Arc};
+use std::{any::Any, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -9,50 +9,13 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, patch, post, put},
 };
-use runtime::WebhookTokens;
 use serde_json::{Value, json};
-use store::SharedStore;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
-    Config, access::Tokens, control, definitions, events, executions, guard, jenkins::DoneAt,
-    problem::Problem, start, webhook,
+    control, definitions, events, executions, guard, problem::Problem, start, state::Gateway,
+    webhook,
 };
-
-/// What handlers share.
-#[derive(Debug)]
-pub(crate) struct Gateway {
-    pub(crate) store: SharedStore,
-    pub(crate) api_tokens: Option<Tokens>,
-    pub(crate) sources: BTreeMap<String, Source>,
-    pub(crate) stranger: Tokens,
-    pub(crate) done_at: DoneAt,
-}
-
-/// A Jenkins controller as a sender of webhooks.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub(crate) url: String,
-    pub(crate) tokens: Tokens,
-}
-
-impl Gateway {
-    pub(crate) fn new(config: Config, store: SharedStore) -> Self {
-        let source = |(name, controller): (String, runtime::JenkinsController)| {
-            let tokens = controller.webhook_token.as_ref().map(WebhookTokens::all);
-            let tokens = tokens.map_or_else(Tokens::nobody, Tokens::new);
-            (name, Source { url: controller.url, tokens })
-        };
-        let api_token = config.gateway.api_token.as_ref();
-        Self {
-            store,
-            api_tokens: api_token.map(|token| Tokens::new(std::slice::from_ref(token))),
-            sources: config.jenkins.controllers.into_iter().map(source).collect(),
-            stranger: Tokens::nobody(),
-            done_at: config.gateway.build_done_at,
-        }
-    }
-}
 
 /// The whole API, and the paths of `admin`. Paths and bodies are Gate's where Gate has them,
 /// `/api/v1` where it has not.

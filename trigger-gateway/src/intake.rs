@@ -4,12 +4,11 @@
 use std::{future::Future, time::Duration};
 
 use axum::http::HeaderMap;
-use serde_json::Value;
 use store::{EventAccepted, EventRow, EventState};
 use tokio::time::{Instant, timeout};
-use wire::Event;
+use wire::{Event, EventOutcome};
 
-use crate::{answer::ask, events::parsed, http::Gateway, problem::Problem, webhook::encode};
+use crate::{answer::ask, problem::Problem, state::Gateway, webhook::encode};
 
 /// How long an answer waits for what was asked to be carried out. It will be anyway.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,7 +28,7 @@ pub(crate) enum Accepted {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Settling {
     /// Done with; what came of it.
-    Settled(Value),
+    Settled(EventOutcome),
     /// Not yet.
     Pending,
 }
@@ -54,10 +53,10 @@ pub(crate) async fn accept(
     key: &str,
     event: &Event,
 ) -> Result<Accepted, Problem> {
-    let row = EventRow { key: key.to_owned(), body: encode(event)? };
+    let row = EventRow::new(key, encode(event)?);
     match ask(gateway.store.event_accept(row)).await? {
         EventAccepted::New => Ok(Accepted::New),
-        EventAccepted::Duplicate => {
+        EventAccepted::Duplicate | EventAccepted::Unwanted => {
             let stored = ask(gateway.store.event_get(key)).await?;
             let first = stored.and_then(|stored| serde_json::from_str::<Event>(&stored.body).ok());
             if first.as_ref().is_none_or(|first| first == event) {
@@ -86,12 +85,20 @@ pub(crate) async fn settled(
 }
 
 /// What came of an event, if it is done with.
-pub(crate) async fn outcome(gateway: &Gateway, key: &str) -> Result<Option<Value>, Problem> {
+pub(crate) async fn outcome(gateway: &Gateway, key: &str) -> Result<Option<EventOutcome>, Problem> {
     let event = ask(gateway.store.event_get(key)).await?;
     Ok(event.and_then(|event| match event.state {
-        EventState::Settled { outcome } => Some(parsed(&outcome)),
+        EventState::Settled { outcome } => Some(read(&outcome)),
         EventState::Pending { .. } => None,
     }))
+}
+
+/// An outcome as the coordinator wrote it. One in a form that this version does not read is shown as such.
+fn read(outcome: &str) -> EventOutcome {
+    serde_json::from_str(outcome).unwrap_or_else(|cause| {
+        let reason = format!("its outcome is in a form that this gateway does not read: {cause}");
+        EventOutcome::Unreadable { reason }
+    })
 }
 
 /// Looks whenever the store rings, until there is something or `patience` is over.

@@ -1,8 +1,4 @@
-//! The way in: Jenkins webhooks and the API. Whatever asks for work becomes an event in the store,
-//! and the answer is given once the event is durable; the coordinator does the rest.
-//!
-//! Everything is closed unless it is opened: [`guard`] decides by path before any handler runs, so a
-//! new route is protected without anybody thinking of it.
+#![doc = include_str!("../README.md")]
 
 mod access;
 mod answer;
@@ -18,6 +14,7 @@ mod intake;
 pub mod jenkins;
 mod problem;
 mod start;
+mod state;
 mod webhook;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -27,7 +24,7 @@ use store::SharedStore;
 
 pub use config::{Config, GatewayConfig};
 
-use crate::http::Gateway;
+use crate::state::Gateway;
 
 /// A gateway could not be started.
 #[derive(Debug, thiserror::Error)]

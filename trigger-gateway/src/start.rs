@@ -19,16 +19,16 @@ use model::{
 };
 use serde_json::{Map, Value, json};
 use store::PipelineRow;
-use wire::{Event, ManualStart};
+use wire::{Event, EventOutcome, ManualStart};
 
 use crate::{
     access,
     answer::{Segments, ask, read_body},
     definitions,
     events::parsed,
-    http::Gateway,
     intake::{self, Accepted, PATIENCE, Settling},
     problem::Problem,
+    state::Gateway,
 };
 
 /// How long a dry run may take: it may have to ask Jenkins for the build, and workers what they see.
@@ -129,10 +129,8 @@ impl Request {
         let event = Event::Plan(ManualStart { pipeline_id: pipeline.id, user, trigger });
         intake::accept(gateway, &event_key, &event).await?;
         match intake::settled(gateway, &event_key, PLAN_PATIENCE).await? {
-            Settling::Settled(mut outcome) => {
-                let plan = outcome.get_mut("plan").map(Value::take);
-                plan.map(|plan| Json(plan).into_response()).ok_or_else(|| not_started(&outcome))
-            }
+            Settling::Settled(EventOutcome::Planned { plan }) => Ok(Json(plan).into_response()),
+            Settling::Settled(outcome) => Err(not_started(&outcome)),
             Settling::Pending => {
                 let text = format!(
                     "no coordinator has answered within {} s: is one running, and can it reach Jenkins?",
@@ -247,8 +245,8 @@ async fn await_execution(
     Ok(())
 }
 
-fn not_started(outcome: &Value) -> Problem {
-    let text = match outcome.get("reason").and_then(Value::as_str) {
+fn not_started(outcome: &EventOutcome) -> Problem {
+    let text = match outcome.reason() {
         Some(reason) => format!("the pipeline was not started: {reason}"),
         None => "the pipeline was not started, see `errors`".to_owned(),
     };

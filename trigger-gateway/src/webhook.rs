@@ -17,14 +17,15 @@ use model::limits::WEBHOOK_BYTES_MAX;
 use serde_json::json;
 use store::{EventAccepted, EventRow};
 use tracing::{Instrument as _, info_span};
-use wire::{Event, ReportedBuild};
+use triggers::jenkins::ReportedBuild;
+use wire::Event;
 
 use crate::{
     access,
     answer::{Segments, ask, read_body},
-    http::{Gateway, Source},
     jenkins::{FinishedBuild, Reading, read_notification},
     problem::Problem,
+    state::{Gateway, Source},
 };
 
 /// For senders that can set a header, or credentials in the URL.
@@ -108,16 +109,17 @@ async fn accept(
         reported_ms,
         found: false,
     };
-    let key = report.key();
     tracing::debug!(build.job = report.job, build.number = report.number, "build reported");
-    let body = encode(&Event::BuildReported(report))?;
-    let accepted = ask(gateway.store.event_accept(EventRow { key: key.clone(), body })).await?;
+    let signal = report.signal();
+    let key = signal.dedupe.clone();
+    let body = encode(&Event::Signal(signal))?;
+    let accepted = ask(gateway.store.event_accept(EventRow::new(key.as_str(), body))).await?;
     let duplicate = match accepted {
         EventAccepted::New => {
             count("accepted");
             false
         }
-        EventAccepted::Duplicate => {
+        EventAccepted::Duplicate | EventAccepted::Unwanted => {
             count("duplicate");
             true
         }

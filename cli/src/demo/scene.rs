@@ -8,6 +8,7 @@ use runtime::{Drained, Settings, Tasks, telemetry};
 use serde_json::Value;
 use tempfile::TempDir;
 use trigger_gateway::jenkins::{DoneAt, Reading, read_notification};
+use wire::EventOutcome;
 
 use crate::{
     clouds::{Pretended, Reach, Repository},
@@ -159,13 +160,13 @@ impl Scene {
 /// What an event came to, if it came to nothing.
 fn refusal(event: &Value) -> Option<String> {
     let outcome = event.get("outcome").filter(|outcome| outcome.is_object())?;
-    let started = outcome.get("started").and_then(Value::as_array);
-    if started.is_some_and(|started| !started.is_empty()) {
+    let Ok(read) = serde_json::from_value::<EventOutcome>(outcome.clone()) else {
+        return Some(outcome.to_string());
+    };
+    if !read.executions().is_empty() {
         return None;
     }
-    let missed = outcome.pointer("/missed/0/reason");
-    let reason = outcome.get("reason").or(missed).and_then(Value::as_str);
-    Some(reason.map_or_else(|| outcome.to_string(), str::to_owned))
+    Some(read.reason().map_or_else(|| "no pipeline waits for it".to_owned(), str::to_owned))
 }
 
 /// Settings of the four roles, with nothing to wait for.
@@ -225,12 +226,17 @@ mod tests {
     #[test]
     fn an_event_that_started_nothing_says_why() {
         let event = |outcome: Value| json!({"state": "settled", "outcome": outcome});
-        let missed =
-            json!({"result": "ignored", "started": [], "missed": [{"reason": "another job"}]});
-        assert_eq!(refusal(&event(missed)), Some("another job".to_owned()));
-        let unverified = json!({"result": "unverified", "reason": "unknown build", "started": []});
+        let missed = json!({"result": "ignored", "started": [], "decisions": [{
+            "pipelineId": "p", "pipeline": "ship", "application": "shop", "trigger": 0,
+            "decision": "not_started", "reason": "another branch", "condition": "branch"}]});
+        assert_eq!(refusal(&event(missed)), Some("another branch".to_owned()));
+        let nobody = json!({"result": "ignored", "started": []});
+        assert_eq!(refusal(&event(nobody)), Some("no pipeline waits for it".to_owned()));
+        let unverified = json!({"result": "unverified", "reason": "unknown build"});
         assert_eq!(refusal(&event(unverified)), Some("unknown build".to_owned()));
-        assert_eq!(refusal(&event(json!({"started": [{"execution": "E"}]}))), None);
+        let started = json!({"result": "started", "started": [{"pipeline": "ship",
+            "application": "shop", "execution": "E"}]});
+        assert_eq!(refusal(&event(started)), None);
         assert_eq!(refusal(&json!({"state": "pending", "outcome": null})), None);
     }
 }

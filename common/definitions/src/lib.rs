@@ -4,8 +4,6 @@ mod checks;
 mod position;
 mod reading;
 
-use std::collections::BTreeMap;
-
 use model::{OnFailure, problem::FieldProblem};
 use serde_json::{Map, Value};
 
@@ -15,6 +13,7 @@ pub use model::{
     parameters::Parameter,
     problem::{Problem, Severity},
 };
+pub use triggers::Trigger;
 
 /// A definition without errors.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,42 +61,6 @@ pub struct StageDefinition {
     pub on_failure: OnFailure,
     /// The stage object as given.
     pub config: Map<String, Value>,
-}
-
-/// What starts a pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trigger {
-    /// Whether it does.
-    pub enabled: bool,
-    /// What it waits for.
-    pub kind: TriggerKind,
-}
-
-/// What a trigger waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TriggerKind {
-    /// A Jenkins build.
-    Jenkins(JenkinsTrigger),
-    /// Something this version does not watch.
-    Other {
-        /// Its type.
-        kind: String,
-    },
-}
-
-/// Which builds start a pipeline.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JenkinsTrigger {
-    /// Configured name of the controller.
-    pub master: String,
-    /// The job as written; compare it as a [`model::jenkins::JobName`].
-    pub job: String,
-    /// Name of an archived file whose properties the execution gets.
-    pub property_file: Option<String>,
-    /// Regular expressions that values of the property file must contain, by key.
-    pub payload_constraints: BTreeMap<String, String>,
-    /// Expected artifacts that the build must bring, by id.
-    pub expected_artifact_ids: Vec<String>,
 }
 
 /// What reading a definition gave: the pipeline, unless there is an error, and all problems.

@@ -8,11 +8,11 @@ use model::{
     OnFailure, artifacts,
     fields::Fields,
     limits, parameters,
-    problem::{FieldProblem, Findings, Problem, Severity, Weight, member, nearest, shown},
+    problem::{FieldProblem, Findings, Problem, Severity, Weight, member, shown},
 };
 
 use crate::{
-    Form, JenkinsTrigger, Parsed, Pipeline, StageDefinition, Trigger, TriggerKind, checks,
+    Form, Parsed, Pipeline, StageDefinition, checks,
     position::{Position, Positions, of_syntax_error},
 };
 
@@ -356,37 +356,9 @@ impl Reader<'_> {
         }
     }
 
-    fn triggers(&mut self, body: &Map<String, Value>) -> Vec<Trigger> {
+    fn triggers(&mut self, body: &Map<String, Value>) -> Vec<triggers::Trigger> {
         let objects = Fields::literal(String::new(), body, self.found).objects("triggers");
-        objects.into_iter().filter_map(|(at, map)| self.trigger(at, map)).collect()
-    }
-
-    fn trigger(&mut self, at: String, map: &Map<String, Value>) -> Option<Trigger> {
-        let mut fields = Fields::literal(at, map, self.found);
-        let enabled = fields.flag("enabled");
-        if enabled.is_none() && fields.value("enabled").is_none() {
-            fields.hinted(
-                Weight::Advice,
-                "trigger-off",
-                "enabled",
-                (
-                    "the trigger does not say `enabled`, so it is off".to_owned(),
-                    "write \"enabled\": true".to_owned(),
-                ),
-            );
-        }
-        let kind = fields.text("type");
-        if kind.is_none() && fields.value("type").is_none_or(Value::is_string) {
-            fields.missing(Weight::Error, "type", "write the trigger's type: `jenkins`");
-        }
-        let kind = match kind?.as_str() {
-            "jenkins" => TriggerKind::Jenkins(jenkins(&mut fields)),
-            other => {
-                tell_unwatched(&mut fields, other);
-                TriggerKind::Other { kind: other.to_owned() }
-            }
-        };
-        Some(Trigger { enabled: enabled.unwrap_or(false), kind })
+        objects.into_iter().filter_map(|(at, map)| triggers::read(at, map, self.found)).collect()
     }
 }
 
@@ -400,33 +372,6 @@ fn nothing() -> StageDefinition {
         on_failure: OnFailure::HaltPipeline,
         config: Map::new(),
     }
-}
-
-fn jenkins(fields: &mut Fields<'_, '_>) -> JenkinsTrigger {
-    let mut required = |key: &str, hint: &str| {
-        let text = fields.text(key);
-        if text.is_none() && fields.value(key).is_none_or(Value::is_string) {
-            fields.missing(Weight::Error, key, hint);
-        }
-        text.unwrap_or_default()
-    };
-    JenkinsTrigger {
-        master: required("master", "write the configured name of the Jenkins controller"),
-        job: required("job", "write the full name of the job: `folder/job`"),
-        property_file: fields.text("propertyFile"),
-        payload_constraints: fields.pairs("payloadConstraints"),
-        expected_artifact_ids: fields.texts("expectedArtifactIds"),
-    }
-}
-
-fn tell_unwatched(fields: &mut Fields<'_, '_>, kind: &str) {
-    let hint = match nearest(kind, ["jenkins"].into_iter()) {
-        Some(known) => format!("did you mean `{known}`?"),
-        None => "`jenkins` triggers and starts by hand work today".to_owned(),
-    };
-    let message =
-        format!("nothing watches for triggers of type `{}` yet", model::problem::shortened(kind));
-    fields.hinted(Weight::Blocks, "unknown-trigger-type", "type", (message, hint));
 }
 
 /// Read before a stage begins, so expressions in it cannot count.

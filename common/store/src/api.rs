@@ -11,10 +11,10 @@ use model::{ExecutionId, TaskId};
 use tokio::sync::watch;
 
 use crate::{
-    Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Expired, Expiry, FinishedFilter, FinishedPage, Locked, PipelinePut, PipelineRow,
-    PipelineWritten, Removed, Stats, StoreError, StoredEvent, StoredExecution, TaskClaim,
-    TimelineRow,
+    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, FinishedFilter, FinishedPage, Locked,
+    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, StoreError,
+    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 
 /// A store behind its seam; cheap to clone.
@@ -28,7 +28,8 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Writes a pipeline definition. With `expected_version`, only over exactly that version
     /// (0: only if it does not exist). Names are unique inside an application. Whoever waits for a
-    /// slot of the pipeline looks at once: the limit may be another one now.
+    /// slot of the pipeline looks at once: the limit may be another one now. The index follows in the same
+    /// write.
     fn pipeline_put(&self, put: PipelinePut) -> Answer<'_, PipelineWritten>;
     /// Reads one definition by its id.
     fn pipeline_get<'a>(&'a self, id: &'a str) -> Answer<'a, Option<PipelineRow>>;
@@ -38,14 +39,33 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// once.
     fn pipeline_delete<'a>(&'a self, id: &'a str) -> Answer<'a, bool>;
 
+    /// Finds the definitions that are indexed under any of these keys, each once, ordered by id.
+    fn pipelines_keyed<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<PipelineMark>>;
+    /// Reads definitions whose index has another version than this one, at most `limit`.
+    fn pipelines_indexed_otherwise(&self, version: u32, limit: u32)
+    -> Answer<'_, Vec<PipelineRow>>;
+    /// Replaces the index of a definition that still has this version and time; false when it has not. The
+    /// definition itself stays as it is.
+    fn pipeline_index<'a>(
+        &'a self,
+        mark: &'a PipelineMark,
+        index: DefinitionIndex,
+    ) -> Answer<'a, bool>;
+
     // Intake. An event is anything from outside that the coordinator must act on: a finished build,
     // a manual start, a cancel. It is accepted once per key, and stays due until it is settled.
 
-    /// Accepts an event once per key, makes it due now, rings the bell.
+    /// Accepts an event once per key, makes it due now or when it says, rings the bell.
     fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted>;
     /// Settles an event with its final outcome (a JSON body for people). A settled event is kept,
-    /// is no longer due, and stays a duplicate for later offers of its key.
-    fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()>;
+    /// is no longer due, and stays a duplicate for later offers of its key. With it, in the same write, `then`
+    /// is accepted; nothing is when the event was settled before.
+    fn event_settle<'a>(
+        &'a self,
+        key: &'a str,
+        outcome: &'a str,
+        then: Vec<EventRow>,
+    ) -> Answer<'a, ()>;
     /// Makes an unsettled event due again at `not_before_ms`, and notes why.
     fn event_defer<'a>(&'a self, key: &'a str, not_before_ms: u64, note: &'a str)
     -> Answer<'a, ()>;

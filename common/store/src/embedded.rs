@@ -5,6 +5,7 @@
 //! its future is first polled, so that a simulation on a paused clock is in full control.
 
 mod audit;
+mod definitions;
 mod due;
 mod executions;
 mod intake;
@@ -31,7 +32,7 @@ use self::{
     tables::{FORMAT, Fault, META, Tables},
     writer::{Call, Core, Job},
 };
-use crate::{StoreError, api::Answer};
+use crate::{StoreError, api::Answer, rules};
 
 /// The name of the file inside the data directory.
 const FILE_NAME: &str = "bowline.redb";
@@ -78,11 +79,11 @@ pub struct EmbeddedStore {
     at: Option<PathBuf>,
 }
 
-/// What becomes of a file of an older format, or of none.
+/// What becomes of a file without a store in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Older {
-    /// It is brought up to date.
-    Upgrade,
+enum Missing {
+    /// A store is created in it.
+    Create,
     /// It stays as it is, and is not opened.
     Refuse,
 }
@@ -109,7 +110,7 @@ impl EmbeddedStore {
     /// [`StoreError::Unfit`] when another process has it open, or the file is not ours or damaged;
     /// [`StoreError::Unavailable`] when the disk refuses.
     pub fn open(directory: &Path, clock: Clock) -> Result<Self, StoreError> {
-        Self::open_as(directory, clock, Older::Upgrade)
+        Self::open_as(directory, clock, Missing::Create)
     }
 
     /// Opens the store in a data directory; nothing is created.
@@ -123,10 +124,10 @@ impl EmbeddedStore {
             let detail = format!("there is no data file `{}`: check the path", at.display());
             return Err(StoreError::Unfit { detail });
         }
-        Self::open_as(directory, clock, Older::Refuse)
+        Self::open_as(directory, clock, Missing::Refuse)
     }
 
-    fn open_as(directory: &Path, clock: Clock, older: Older) -> Result<Self, StoreError> {
+    fn open_as(directory: &Path, clock: Clock, missing: Missing) -> Result<Self, StoreError> {
         let at = directory.join(FILE_NAME);
         let refused = |doing: &'static str, cause: io::Error| StoreError::Unavailable {
             doing,
@@ -137,7 +138,7 @@ impl EmbeddedStore {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let database = builder.create(&at).map_err(|cause| cannot_open(&at, cause))?;
-        let core = Arc::new(ready(database, clock, older)?);
+        let core = Arc::new(ready(database, clock, missing)?);
         // The file's own name must survive a power cut, too.
         fs::File::open(directory)
             .and_then(|directory| directory.sync_all())
@@ -161,7 +162,7 @@ impl EmbeddedStore {
         let database = Database::builder()
             .create_with_backend(redb::backends::InMemoryBackend::new())
             .map_err(|cause| cannot_open(Path::new("memory"), cause))?;
-        let core = Arc::new(ready(database, clock, Older::Upgrade)?);
+        let core = Arc::new(ready(database, clock, Missing::Create)?);
         Ok(Self { core, writing: Writing::Inline, at: None })
     }
 
@@ -273,7 +274,7 @@ impl Drop for EmbeddedStore {
 }
 
 /// Creates what is missing and reads the clock of the last run.
-fn ready(database: Database, clock: Clock, older: Older) -> Result<Core, StoreError> {
+fn ready(database: Database, clock: Clock, missing: Missing) -> Result<Core, StoreError> {
     let found =
         database.begin_read().map_err(Fault::from).and_then(|transaction| {
             match transaction.open_table(META) {
@@ -286,30 +287,25 @@ fn ready(database: Database, clock: Clock, older: Older) -> Result<Core, StoreEr
             }
         });
     let (format, last_ms) = found.map_err(|fault| fault.while_it(OPENED))?;
-    if format > FORMAT {
-        return Err(StoreError::Unfit {
-            detail: format!(
-                "the data file has format {format}, this program reads up to {FORMAT}: \
-                 start the newer program again, or use another data directory"
-            ),
-        });
-    }
-    let created = || -> Result<(), Fault> {
-        let transaction = database.begin_write()?;
-        Tables::open(&transaction)?.meta.insert("format", FORMAT)?;
-        transaction.commit()?;
-        Ok(())
-    };
-    if format < FORMAT && older == Older::Refuse {
-        return Err(StoreError::Unfit {
-            detail: format!(
-                "the data file has format {format}, this program writes {FORMAT}: start this \
-                 program's server on it once, which brings it up to date"
-            ),
-        });
-    }
-    if format < FORMAT {
-        created().map_err(|fault| fault.while_it(OPENED))?;
+    match (format, missing) {
+        (FORMAT, _) => {}
+        (0, Missing::Create) => {
+            let created = || -> Result<(), Fault> {
+                let transaction = database.begin_write()?;
+                Tables::open(&transaction)?.meta.insert("format", FORMAT)?;
+                transaction.commit()?;
+                Ok(())
+            };
+            created().map_err(|fault| fault.while_it(OPENED))?;
+        }
+        (0, Missing::Refuse) => {
+            let detail = "the data file is empty: no store of Bowline is in it".to_owned();
+            return Err(StoreError::Unfit { detail });
+        }
+        (found, _) => {
+            let detail = rules::other_format("data file", &found.to_string(), &FORMAT.to_string());
+            return Err(StoreError::Unfit { detail });
+        }
     }
     Ok(Core::new(database, clock, last_ms))
 }

@@ -8,6 +8,7 @@
 
 mod api;
 pub mod audit;
+mod definitions;
 mod embedded;
 mod error;
 mod index;
@@ -20,14 +21,14 @@ mod slots;
 
 pub use self::redis::{Durability, RedisStore, functions_text};
 pub use api::{Answer, Fence, SharedStore, Store};
+pub use definitions::{DefinitionIndex, PipelineMark, PipelinePut, PipelineRow, PipelineWritten};
 pub use embedded::{Clock, EmbeddedStore, Memory, Moment, system_clock};
 pub use error::StoreError;
 pub use open::open;
 pub use retention::{Expired, Expiry, FinishedFilter, FinishedPage, Removed};
 pub use rows::{
     Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, EventState,
-    ExecutionFilter, ExecutionRow, LeaseRow, Locked, OutboxRow, PipelinePut, PipelineRow,
-    PipelineWritten, Reopen, Stats, StoredEvent, StoredExecution, TaskChange, TaskClaim,
-    TimelineRow,
+    ExecutionFilter, ExecutionRow, LeaseRow, Locked, OutboxRow, Reopen, Stats, StoredEvent,
+    StoredExecution, TaskChange, TaskClaim, TimelineRow,
 };
 pub use slots::{SlotChange, SlotEntry, SlotRequest, SlotRow, SlotState};

@@ -32,6 +32,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// All keys carry this hash tag, so they are in one slot and one call can change any of them.
 const HASH_TAG: &str = "{bowline}";
 
+/// The form of the data on a server. Data of another form is refused.
+const FORMAT: &str = "4";
+
 /// Whether the server's own durability settings are checked at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -65,6 +68,7 @@ pub fn functions_text() -> String {
         include_str!("redis/functions/base.lua"),
         include_str!("redis/functions/slots.lua"),
         include_str!("redis/functions/intake.lua"),
+        include_str!("redis/functions/definitions.lua"),
         include_str!("redis/functions/executions.lua"),
         include_str!("redis/functions/retention.lua"),
         include_str!("redis/functions/due.lua"),
@@ -77,6 +81,7 @@ pub fn functions_text() -> String {
         .replace("@OVERDUE_MS@", &rules::OVERDUE_MS.to_string())
         .replace("@QUIET_MS@", &rules::QUIET_MS.to_string())
         .replace("@TOKENS_PER_MS@", &rules::TOKENS_PER_MS.to_string())
+        .replace("@FORMAT@", FORMAT)
         .replace("@AFTER_ROLLBACK@", rules::AFTER_ROLLBACK);
     let fingerprint = model::digest(&text);
     text.replace("@FINGERPRINT@", &fingerprint)
@@ -113,6 +118,7 @@ impl RedisStore {
         gate::check_functions(&line).await?;
         let prefix =
             if world.is_empty() { format!("{HASH_TAG}:") } else { format!("{HASH_TAG}:{world}:") };
+        gate::check_format(&line, &prefix).await?;
         let bell = Bell::listen(client, format!("{prefix}bell"));
         Ok(Self { line, durability, prefix, bell, seen: AtomicU64::new(0) })
     }
@@ -201,7 +207,7 @@ mod tests {
     #[test]
     fn the_library_has_no_open_places() {
         let text = functions_text();
-        assert!(text.starts_with("#!lua name=bowline_v3\n"), "the first line names the library");
+        assert!(text.starts_with("#!lua name=bowline_v4\n"), "the first line names the library");
         let open = text.split('@').nth(1);
         assert_eq!(open, None, "`@{}@` was not filled in", open.unwrap_or_default());
     }

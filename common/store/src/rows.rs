@@ -9,60 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::Store;
 use crate::{Fence, SlotChange, SlotRequest, SlotRow};
 
-/// A definition to write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PipelinePut {
-    /// Pipeline config id.
-    pub id: String,
-    /// Owner.
-    pub application: String,
-    /// Unique inside the application.
-    pub name: String,
-    /// The definition, JSON text, kept byte for byte.
-    pub body: String,
-    /// Write only over this version; 0 means "must not exist"; `None` writes over anything.
-    pub expected_version: Option<u64>,
-}
-
-/// A stored definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PipelineRow {
-    /// Pipeline config id.
-    pub id: String,
-    /// Owner.
-    pub application: String,
-    /// Unique inside the application.
-    pub name: String,
-    /// The definition, JSON text.
-    pub body: String,
-    /// Counted from 1.
-    pub version: u64,
-    /// When it was written.
-    pub updated_ms: u64,
-}
-
-/// Answer to [`Store::pipeline_put`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PipelineWritten {
-    /// Written as this version.
-    Saved {
-        /// The new version.
-        version: u64,
-        /// When.
-        updated_ms: u64,
-    },
-    /// Somebody else wrote in between (or it exists although it must not).
-    Stale {
-        /// The stored version; 0 if there is none.
-        version: u64,
-    },
-    /// Another pipeline of the application has this name.
-    NameTaken {
-        /// The other pipeline's id.
-        id: String,
-    },
-}
-
 /// Something from outside the coordinator must act on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRow {
@@ -70,6 +16,17 @@ pub struct EventRow {
     pub key: String,
     /// JSON text of a `wire::Event`.
     pub body: String,
+    /// When it becomes due; `None`: at once.
+    pub not_before_ms: Option<u64>,
+    /// When this is not empty, the event is accepted only if a definition is indexed under one of these keys.
+    pub if_indexed: Vec<String>,
+}
+
+impl EventRow {
+    /// An event that is due at once.
+    pub fn new(key: impl Into<String>, body: impl Into<String>) -> Self {
+        Self { key: key.into(), body: body.into(), not_before_ms: None, if_indexed: Vec::new() }
+    }
 }
 
 /// Answer to [`Store::event_accept`].
@@ -79,6 +36,8 @@ pub enum EventAccepted {
     New,
     /// Known already.
     Duplicate,
+    /// Not stored: it was to be accepted only for definitions that are not there.
+    Unwanted,
 }
 
 /// Where an event stands.
@@ -105,6 +64,9 @@ pub struct StoredEvent {
     pub body: String,
     /// When it was accepted.
     pub accepted_ms: u64,
+    /// When it became due for the first time, or will: later than its acceptance for one that was accepted for
+    /// a later time.
+    pub since_ms: u64,
     /// How often it was taken by [`Store::due`].
     pub tries: u32,
     /// Where it stands.
@@ -173,7 +135,7 @@ pub struct Commit {
     pub wake_ms: Option<u64>,
     /// A change to its slot. A terminal transition frees slot or place in any case.
     pub slot: Option<SlotChange>,
-    /// Events accepted with it; known keys change nothing.
+    /// Events accepted with it; known keys change nothing, and neither do unwanted ones.
     pub events: Vec<EventRow>,
     /// Other executions that must look at what this one did: the wakes of the live ones are brought
     /// forward to now.
@@ -470,7 +432,7 @@ pub struct Stats {
     pub outbox_depth: u64,
     /// Age of the oldest of them.
     pub outbox_oldest_ms: u64,
-    /// Events not yet settled.
+    /// Events that are or were due and are not yet settled.
     pub events_pending: u64,
     /// Age of the oldest of them.
     pub events_oldest_ms: u64,

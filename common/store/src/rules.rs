@@ -162,6 +162,16 @@ pub(crate) fn newest_first(a: (u64, &str), b: (u64, &str)) -> Ordering {
     b.cmp(&a)
 }
 
+/// Refuses data in another form, with the way out.
+pub(crate) fn other_format(place: &str, found: &str, ours: &str) -> String {
+    format!(
+        "the data of this {place} has format {found}, this program reads and writes format {ours}. \
+         To carry the definitions over: let all executions end, write the definitions out with the \
+         program that wrote this data (`bowline pipeline list -o json`), and save them with this \
+         program in an empty store"
+    )
+}
+
 /// Says that acknowledged writes are gone, and what that means.
 pub(crate) fn tell_of_rollback(lost: u64) {
     tracing::error!(

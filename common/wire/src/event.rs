@@ -4,14 +4,19 @@ use model::{ExecutionId, StageId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Control;
+use crate::{Control, Signal};
 
 /// Something from outside, accepted durably, to be acted on once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// Somebody says that a Jenkins build is done. A hint: the coordinator asks Jenkins.
-    BuildReported(ReportedBuild),
+    /// Something happened that pipelines may wait for.
+    Signal(Signal),
+    /// A definition with time triggers was saved: their next runs are to be planned.
+    DefinitionSaved {
+        /// The pipeline config id.
+        pipeline_id: String,
+    },
     /// A person or a script starts a pipeline.
     ManualStart(ManualStart),
     /// A person or a script wants to know what a start would do. Nothing is started: what comes of it
@@ -37,43 +42,6 @@ pub enum Event {
     },
     /// A stage of an execution starts another pipeline.
     StartChild(StartChild),
-}
-
-/// A finished build as a webhook tells it, or as it was found in Jenkins' list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReportedBuild {
-    /// Configured name of the controller (Spinnaker's "master").
-    pub controller: String,
-    /// Full name of the job, segments joined with `/`, each decoded once: `shop/package/main`.
-    pub job: String,
-    /// Build number.
-    pub number: u64,
-    /// When the build started, if the body says so.
-    pub started_ms: Option<u64>,
-    /// When it was reported.
-    pub reported_ms: u64,
-    /// Nobody told of it: it was found. It starts only what waited for it when it ended.
-    #[serde(default)]
-    pub found: bool,
-}
-
-impl ReportedBuild {
-    /// The key under which this report is known. Bodies do not say when the build started (what a
-    /// `FINALIZED` body calls its timestamp is the time of sending), so a number that is used again
-    /// after a job was recreated looks the same; therefore reports are the same only within ten
-    /// minutes. Two reports of one build that fall on both sides of such a border still make one
-    /// execution: its id comes from what Jenkins confirms, start time included. A build that was found has
-    /// its start time, and is found once.
-    pub fn key(&self) -> String {
-        if let (true, Some(started_ms)) = (self.found, self.started_ms) {
-            return format!(
-                "jenkins/{}/{}/{}/{started_ms}/found",
-                self.controller, self.job, self.number
-            );
-        }
-        let window = self.reported_ms / 600_000;
-        format!("jenkins/{}/{}/{}/{window}", self.controller, self.job, self.number)
-    }
 }
 
 /// A start by hand.

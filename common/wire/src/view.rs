@@ -4,6 +4,8 @@ use model::{ExecutionId, ExecutionStatus, StageId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::{Awaits, Decision, ExecutionOrder, StageOrder, TaskFailure};
+
 /// One run of a pipeline, as the API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,6 +59,9 @@ pub struct ExecutionView {
     pub start_time_expiry: Option<u64>,
     /// What started it.
     pub trigger: Map<String, Value>,
+    /// The orders that the whole execution takes now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<ExecutionOrder>,
     /// Its stages, parents before their synthetic children.
     pub stages: Vec<StageView>,
 }
@@ -118,6 +123,24 @@ pub struct StageView {
     /// `STAGE_BEFORE` or `STAGE_AFTER` for such a part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synthetic_stage_owner: Option<String>,
+    /// What it waits for, when nobody works for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<Awaits>,
+    /// The orders that it takes now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<StageOrder>,
+    /// What decided how it ended, where no work did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// The execution that it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<ExecutionId>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<TaskFailure>,
+    /// How many runs of it restarts have put an end to.
+    #[serde(default)]
+    pub past_runs: usize,
     /// Its configuration and what was found out; `exception` when it failed.
     pub context: Map<String, Value>,
     /// What later stages may read.
@@ -144,5 +167,5 @@ pub struct TaskView {
     pub end_time: Option<u64>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<crate::TaskFailure>,
+    pub failure: Option<TaskFailure>,
 }

@@ -11,10 +11,7 @@ use sha2::{Digest as _, Sha256};
 use stages::{Condition, Evaluated as EvaluatedConfig, StageRules};
 use wire::{FailureKind, TaskFailure};
 
-use crate::{
-    document::{Document, Stage},
-    view::view,
-};
+use crate::{document::Document, stage::Stage, view::without_orders};
 
 /// Most failures told in the message of a stage that fails because of them.
 const FAILURES_TOLD_MAX: usize = 5;
@@ -43,9 +40,9 @@ pub(crate) fn context_of(
     let mut own = stage.config.clone();
     own.retain(|key, _| !OF_THE_STAGE.contains(&key.as_str()));
     add(&own);
-    add(&stage.context);
+    add(&stage.run.context);
     for ancestor in document.ancestors(stage) {
-        add(&ancestor.outputs);
+        add(&ancestor.run.outputs);
     }
     roots.insert("trigger".to_owned(), Value::Object(document.trigger.clone()));
     match sight {
@@ -79,7 +76,7 @@ impl Sight {
 
 /// The execution as everybody sees it.
 fn execution(document: &Document) -> Value {
-    let mut execution = json!(view(document));
+    let mut execution = json!(without_orders(document));
     if let Some(fields) = execution.as_object_mut() {
         let user = document.trigger.get("user").cloned().unwrap_or_else(|| "anonymous".into());
         fields.insert("authentication".to_owned(), json!({ "user": user, "allowedAccounts": [] }));
@@ -90,7 +87,8 @@ fn execution(document: &Document) -> Value {
 /// The world as the stage finds it: the time it began, and numbers nobody has seen before, the same when
 /// the same step is taken again. They are no secrets.
 fn facts(document: &Document, stage: &Stage) -> Facts {
-    let began_ms = stage.started_ms.map(|started_ms| started_ms.saturating_add(stage.held_ms));
+    let began_ms =
+        stage.run.started_ms.map(|started_ms| started_ms.saturating_add(stage.run.held_ms));
     let mut digest = Sha256::new();
     digest.update(stage.id.as_str());
     digest.update(began_ms.unwrap_or_default().to_be_bytes());
@@ -152,7 +150,7 @@ fn finished(stage: &Stage, evaluated: Evaluated) -> EvaluatedConfig {
         let entries = entries.iter().map(|entry| {
             let mut entry = json!(entry);
             if let Some(fields) = entry.as_object_mut() {
-                fields.insert("timestamp".to_owned(), json!(stage.started_ms));
+                fields.insert("timestamp".to_owned(), json!(stage.run.started_ms));
             }
             entry
         });

@@ -1,6 +1,6 @@
 //! What a step may know beside the document: everything the store says at this moment.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use definitions::Pipeline;
 use model::{ExecutionId, ExecutionStatus, TaskId};
@@ -20,7 +20,7 @@ pub struct Facts {
     /// finished execution; `None` when the definition is gone or cannot be read: then the last one
     /// counts.
     pub policy: Option<Policy>,
-    /// The executions its stages wait for (`Work::Child` names them).
+    /// The executions that its stages started and follow.
     pub children: BTreeMap<ExecutionId, ChildFact>,
 }
 
@@ -42,7 +42,7 @@ pub struct Lease {
 /// The slots of a pipeline, as one of its executions sees them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotFact {
-    /// How this execution stands.
+    /// How this execution stands to them.
     pub own: SlotState,
     /// Those that hold a slot, oldest first. May be empty for one that holds one itself.
     pub holders: Vec<Place>,
@@ -65,7 +65,7 @@ pub enum SlotState {
 /// An execution in the order in which those of its pipeline were registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Which.
+    /// The execution.
     pub execution: ExecutionId,
     /// Larger for the newer one.
     pub order: u64,
@@ -74,7 +74,7 @@ pub struct Place {
 /// How many executions of a pipeline run at a time, and what becomes of those that wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
-    /// At most so many; `None` is no limit.
+    /// The highest number of executions at a time; `None` is no limit.
     pub limit: Option<u32>,
     /// Waiting executions all run, oldest first; otherwise only the newest does.
     pub keep_waiting: bool,
@@ -85,7 +85,7 @@ pub struct Policy {
 pub enum ChildFact {
     /// It could not be made.
     Refused {
-        /// Why.
+        /// The reason, for people.
         reason: String,
     },
     /// It exists.
@@ -113,8 +113,22 @@ impl Policy {
     }
 }
 
+/// For people: `at most 2 at a time, all that wait run`.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.limit {
+            None => f.write_str("no limit"),
+            Some(limit) => {
+                let waiting =
+                    if self.keep_waiting { "all that wait run" } else { "the newest runs" };
+                write!(f, "at most {limit} at a time, {waiting}")
+            }
+        }
+    }
+}
+
 impl ChildFact {
-    /// The fact that a stored view tells.
+    /// The fact that follows from a stored view.
     pub fn of(view: &ExecutionView) -> Self {
         let mut outputs = Map::new();
         for stage in view.stages.iter().filter(|stage| stage.parent_stage_id.is_none()) {

@@ -3,10 +3,13 @@
 //! Without it such an execution could never change again, and would live for ever.
 
 use crate::{
-    document::{Document, Stage, StageState},
+    document::Document,
     effects::Effects,
     facts::Facts,
-    step::{Input, Rejection, step},
+    input::{Input, step},
+    rejection::Rejection,
+    stage::Stage,
+    state::StageState,
 };
 
 /// Cancels an execution whose next document would be too large, and gives up what is known twice or only
@@ -15,6 +18,10 @@ use crate::{
 /// # Errors
 ///
 /// One that is over stays as it is.
+///
+/// # Panics
+///
+/// As [`step`].
 pub fn end_overgrown(
     document: &mut Document,
     facts: &Facts,
@@ -24,7 +31,8 @@ pub fn end_overgrown(
     if document.is_complete() {
         return Err(Rejection::AlreadyComplete);
     }
-    for stage in &mut document.stages {
+    let mut slimmed = document.clone();
+    for stage in &mut slimmed.stages {
         slim(stage);
     }
     let reason = format!("its record would be {bytes} bytes long, {bytes_max} are allowed");
@@ -32,22 +40,25 @@ pub fn end_overgrown(
         Some(_) => Input::Look,
         None => Input::Cancel { user: "bowline".to_owned(), reason: Some(reason) },
     };
-    step(document, &input, facts, now_ms)
+    let effects = step(&mut slimmed, &input, facts, now_ms)?;
+    *document = slimmed;
+    Ok(effects)
 }
 
 fn slim(stage: &mut Stage) {
-    let over = matches!(stage.state, StageState::Done(_));
-    stage.runs.clear();
+    let over = matches!(stage.state(), StageState::Done(_));
+    stage.history.clear();
+    let run = &mut stage.run;
     if over {
-        stage.evaluated = None;
-        stage.context.clear();
-        if stage.parent.is_some() {
+        run.evaluated = None;
+        run.context.clear();
+        if stage.part.is_some() {
             // The stage it was a part of has gathered them.
-            stage.outputs.clear();
+            run.outputs.clear();
         }
     }
-    let tries = stage.attempts.iter_mut().filter_map(|attempt| attempt.failure.as_mut());
-    for failure in tries.chain(&mut stage.failure) {
+    let tries = run.attempts.iter_mut().filter_map(|attempt| attempt.failure.as_mut());
+    for failure in tries.chain(&mut run.failure) {
         failure.detail = None;
     }
 }

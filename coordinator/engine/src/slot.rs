@@ -1,9 +1,9 @@
 //! Waiting for a slot: who may run of a pipeline that runs few at a time.
 //!
-//! The policy is the definition's of now, not that of the start. With `keepWaitingPipelines` the oldest goes
-//! first and everybody runs; without it only the newest runs, and who is overtaken says by whom.
+//! The policy is that of the current definition, not that of the start. With `keepWaitingPipelines` all waiting
+//! executions run, oldest first; without it only the newest runs, and the others end with its id as the reason.
 
-use model::{ExecutionId, ExecutionStatus};
+use model::ExecutionId;
 
 use crate::{
     document::Queue,
@@ -12,19 +12,18 @@ use crate::{
     step::Step,
 };
 
-/// Who cancels what was overtaken or came too late.
+/// The user in whose name executions are canceled that are superseded or too late.
 const SYSTEM: &str = "bowline";
 
 impl Step<'_> {
-    /// Begins an execution that has not begun, if it may; otherwise shows what it waits for.
+    /// Begins an execution that has not begun, if it has or gets a slot; otherwise notes what it waits for.
     pub(crate) fn seek_slot(&mut self) {
-        if let Some(policy) = self.facts.policy {
-            self.document.policy = policy;
-        }
+        self.take_policy();
         if self.cancel_if_late() {
             return;
         }
-        let Some(fact) = &self.facts.slot else { return };
+        let facts = self.facts;
+        let Some(fact) = &facts.slot else { return };
         match fact.own {
             SlotState::None => {}
             SlotState::Holds => self.begin_execution(),
@@ -32,19 +31,28 @@ impl Step<'_> {
         }
     }
 
-    /// One that has not begun by its `startTimeExpiry` does not begin any more.
+    /// Takes over how many may run at a time, from the pipeline's definition of now.
+    pub(crate) fn take_policy(&mut self) {
+        let current = self.facts.policy.filter(|policy| *policy != self.document().policy);
+        if let Some(policy) = current {
+            self.change().policy = policy;
+            self.effects.note("policy_changed", None, Some(policy.to_string()));
+        }
+    }
+
+    /// Cancels an execution that has not begun by its `startTimeExpiry`.
     pub(crate) fn cancel_if_late(&mut self) -> bool {
-        let late = self.document.start_expiry_ms.is_some_and(|late_ms| late_ms < self.now_ms);
+        let late = self.document().start_expiry_ms.is_some_and(|late_ms| late_ms < self.now_ms);
         if late {
             let reason = "it had not begun when its `startTimeExpiry` came";
-            self.cancel_as(SYSTEM, Some(reason));
+            self.cancel(SYSTEM, Some(reason));
         }
         late
     }
 
     fn wait_turn(&mut self, fact: &SlotFact) {
-        let policy = self.document.policy;
-        let own = fact.waiting.iter().position(|place| place.execution == self.document.id);
+        let policy = self.document().policy;
+        let own = fact.waiting.iter().position(|place| place.execution == self.document().id);
         let Some((position, place)) = own.and_then(|at| Some((at, fact.waiting.get(at)?))) else {
             return;
         };
@@ -52,7 +60,7 @@ impl Step<'_> {
             let newer = fact.holders.iter().rev().find(|holder| holder.order > place.order);
             if let Some(newer) = newer {
                 let reason = format!("superseded by the newer execution {}", newer.execution);
-                self.cancel_as(SYSTEM, Some(&reason));
+                self.cancel(SYSTEM, Some(&reason));
                 return;
             }
         }
@@ -66,18 +74,11 @@ impl Step<'_> {
             position: position + 1,
             waiting_for: fact.holders.iter().map(|holder| holder.execution.clone()).collect(),
         };
-        if self.document.queue.as_ref() != Some(&queue) {
+        if self.document().queue.as_ref() != Some(&queue) {
             let detail = shown(&queue);
-            self.document.queue = Some(queue);
+            self.change().queue = Some(queue);
             self.effects.note("execution_waits", None, Some(detail));
         }
-    }
-
-    pub(crate) fn begin_execution(&mut self) {
-        self.document.status = ExecutionStatus::Running;
-        self.document.started_ms.get_or_insert(self.now_ms);
-        self.document.queue = None;
-        self.effects.note("execution_started", None, None);
     }
 }
 

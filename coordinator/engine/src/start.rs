@@ -5,11 +5,13 @@ use model::{ExecutionId, ExecutionStatus};
 use serde_json::{Map, Value};
 
 use crate::{
-    advance,
-    document::{Document, Stage},
+    document::{Document, Purpose},
     effects::Effects,
+    ended,
+    execution::parent_of,
     facts::{Facts, Policy},
     nesting,
+    stage::Stage,
     step::Step,
     trigger,
 };
@@ -32,6 +34,10 @@ pub struct Origin {
 ///
 /// A pipeline that cannot run (a stage type nobody knows, a field that cannot be read) still makes
 /// an execution, one that failed before anything ran, so that a person sees why.
+///
+/// # Panics
+///
+/// When a bug in this crate would break a rule of the document; see [`step`](crate::step()).
 pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Effects) {
     let (origin, obstacles) = prepared(pipeline, origin);
     if !obstacles.is_empty() {
@@ -40,7 +46,7 @@ pub fn start(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> (Document, Eff
     let mut document = blank(pipeline, origin, now_ms);
     let facts = Facts::default();
     let mut step = Step::new(&mut document, &facts, now_ms);
-    if step.document.policy.limit.is_some() {
+    if step.document().policy.limit.is_some() {
         step.effects.note("execution_created", None, None);
     } else if !step.cancel_if_late() {
         step.begin_execution();
@@ -74,7 +80,8 @@ pub fn fail_on_startup(
     document.startup_failure = Some(format!("failed on startup: {reason}"));
     let mut effects = Effects::default();
     effects.note("failed_on_startup", None, Some(reason.to_owned()));
-    effects.notify.extend(advance::parent_of(&document.trigger));
+    effects.notify.extend(parent_of(&document.trigger));
+    effects.events.extend(ended::event_of(&document));
     (document, effects)
 }
 
@@ -91,6 +98,7 @@ pub(crate) fn blank(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> Documen
     let stages = stages.collect();
     Document {
         id,
+        purpose: Purpose::Run,
         application: pipeline.application.clone(),
         pipeline_id: origin.pipeline_id,
         pipeline_name: pipeline.name.clone(),

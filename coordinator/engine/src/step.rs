@@ -1,226 +1,112 @@
-//! One step: an input, the facts, the time; a new document and what follows from it.
-
-use model::{ExecutionStatus, TaskId, limits};
-use wire::Control;
+//! One step in the making: the document, what is known, what follows. All files that move a document along
+//! add to [`Step`]; this one holds the ways in which a document can be changed at all.
 
 use crate::{
-    control,
-    document::{Canceled, Document, Stage, StageState, Work},
+    arena::StageIndex,
+    document::Document,
     effects::Effects,
-    facts::{Facts, SlotState},
-    index::Index,
-    work,
+    facts::Facts,
+    graph::Graph,
+    stage::{Run, Stage},
+    state::StageState,
 };
 
-/// Why a step is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Something may have happened: a result was reported, or it is time.
-    Look,
-    /// Somebody wants it to stop.
-    Cancel {
-        /// Who.
-        user: String,
-        /// Why.
-        reason: Option<String>,
-    },
-    /// Somebody tells it what to do.
-    Control {
-        /// Who.
-        user: String,
-        /// What.
-        control: Control,
-    },
-}
-
-/// Why an input was not applied. The document is unchanged.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejection {
-    /// It is over.
-    #[error("the execution is already complete")]
-    AlreadyComplete,
-    /// It was canceled before.
-    #[error("the execution was canceled before")]
-    AlreadyCanceled,
-    /// Nothing has happened.
-    #[error("nothing to do")]
-    NothingToDo,
-    /// An order does not fit where it stands; why, for people.
-    #[error("{0}")]
-    Unfit(String),
-}
-
-/// One step in the making: the document, what is known, and what follows.
+/// A step in the making.
 pub(crate) struct Step<'a> {
-    pub(crate) document: &'a mut Document,
+    /// Changed through [`Step::change`] and what is built on it, so that every change is counted.
+    document: &'a mut Document,
     pub(crate) facts: &'a Facts,
     pub(crate) now_ms: u64,
-    pub(crate) index: Index,
+    graph: Graph,
     pub(crate) effects: Effects,
+    changes: u64,
 }
 
-/// Takes one step, at `now_ms` by the store's clock.
-///
-/// # Errors
-///
-/// A rejected input leaves the document as it is; for the shell that is success.
-pub fn step(
-    document: &mut Document,
-    input: &Input,
-    facts: &Facts,
-    now_ms: u64,
-) -> Result<Effects, Rejection> {
-    let mut step = Step::new(document, facts, now_ms);
-    match input {
-        Input::Look if step.document.is_complete() => return Err(Rejection::AlreadyComplete),
-        Input::Look => {}
-        Input::Cancel { user, reason } => step.cancel(user, reason.as_deref())?,
-        Input::Control { user, control } => control::apply(&mut step, user, control)?,
-    }
-    step.settle();
-    // Every change leaves a line in the timeline; no line, no change.
-    if step.effects.timeline.is_empty() {
-        return Err(Rejection::NothingToDo);
-    }
-    Ok(step.effects)
-}
+/// A line for the timeline: what happened, and more.
+pub(crate) struct Line(pub(crate) &'static str, pub(crate) Option<String>);
 
 impl<'a> Step<'a> {
     pub(crate) fn new(document: &'a mut Document, facts: &'a Facts, now_ms: u64) -> Self {
-        let index = Index::of(&document.stages);
-        Self { document, facts, now_ms, index, effects: Effects::default() }
+        let graph = Graph::of(&document.stages);
+        Self { document, facts, now_ms, graph, effects: Effects::default(), changes: 0 }
     }
 
-    /// Brings the document up to date.
-    pub(crate) fn settle(&mut self) {
-        if self.document.status == ExecutionStatus::NotStarted {
-            self.seek_slot();
-        }
-        if self.running() {
-            self.absorb();
-            self.advance();
-        } else if self.paused() {
-            self.absorb();
-            self.settle_parents();
-        }
+    pub(crate) const fn document(&self) -> &Document {
+        self.document
     }
 
-    pub(crate) fn running(&self) -> bool {
-        self.document.status == ExecutionStatus::Running
+    pub(crate) const fn graph(&self) -> &Graph {
+        &self.graph
     }
 
-    pub(crate) fn paused(&self) -> bool {
-        self.document.status == ExecutionStatus::Paused
+    /// The document, to be changed. Ask for it only when there is something to change: "nothing has changed"
+    /// is what ends a step, and what rejects an input.
+    pub(crate) const fn change(&mut self) -> &mut Document {
+        self.changes += 1;
+        self.document
     }
 
-    pub(crate) fn stage(&self, at: usize) -> Option<&Stage> {
-        self.document.stages.get(at)
+    /// How often the document was changed so far.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
     }
 
-    /// The place of a stage, and its state.
-    pub(crate) fn state(&self, at: usize) -> Option<&StageState> {
-        self.stage(at).map(|stage| &stage.state)
+    pub(crate) fn stage(&self, ix: StageIndex) -> &Stage {
+        &self.document.stages[ix]
     }
 
-    fn cancel(&mut self, user: &str, reason: Option<&str>) -> Result<(), Rejection> {
-        if self.document.is_complete() {
-            return Err(Rejection::AlreadyComplete);
-        }
-        if self.document.canceled.is_some() {
-            return Err(Rejection::AlreadyCanceled);
-        }
-        self.cancel_as(user, reason);
-        Ok(())
+    /// The current run of a stage, to be changed. Its state only changes by [`Step::go`].
+    pub(crate) fn run(&mut self, ix: StageIndex) -> &mut Run {
+        &mut self.change().stages[ix].run
     }
 
-    /// Marks it canceled; one that waits for a slot is over at once, a paused one goes on to stop its work.
-    pub(crate) fn cancel_as(&mut self, user: &str, reason: Option<&str>) {
-        let canceled =
-            Canceled { by: user.to_owned(), reason: reason.map(str::to_owned), at_ms: self.now_ms };
-        self.document.canceled = Some(canceled);
-        self.effects.note("cancel_requested", None, Some(said(user, reason)));
-        match self.document.status {
-            ExecutionStatus::NotStarted => self.complete(ExecutionStatus::Canceled),
-            ExecutionStatus::Paused => control::end_pause(self, user),
-            ExecutionStatus::Running
-            | ExecutionStatus::Suspended
-            | ExecutionStatus::Succeeded
-            | ExecutionStatus::FailedContinue
-            | ExecutionStatus::Terminal
-            | ExecutionStatus::Canceled
-            | ExecutionStatus::Redirect
-            | ExecutionStatus::Stopped
-            | ExecutionStatus::Skipped
-            | ExecutionStatus::Buffered => {}
+    /// Changes the state of a stage, and says so in the timeline where people are to see it.
+    ///
+    /// # Panics
+    ///
+    /// When no arrow of the state machine leads there.
+    pub(crate) fn go(&mut self, ix: StageIndex, to: StageState, line: Option<Line>) {
+        let ended_ms = matches!(to, StageState::Done(_)).then_some(self.now_ms);
+        let run = self.run(ix);
+        run.state.go(to);
+        run.ended_ms = ended_ms;
+        if let Some(Line(event, detail)) = line {
+            self.note(ix, event, detail);
         }
     }
-}
 
-pub(crate) fn said(user: &str, reason: Option<&str>) -> String {
-    reason.map_or_else(|| format!("by {user}"), |reason| format!("by {user}: {reason}"))
-}
-
-/// When a live document must be looked at again, at the latest. `None` when it is complete.
-///
-/// A result, a free slot and the end of a child make the store look earlier on their own, so this only has
-/// to catch what is lost, and time itself: a task nobody claimed, a worker that fell silent, a pause that
-/// is over.
-pub fn next_look(document: &Document, facts: &Facts, now_ms: u64) -> Option<u64> {
-    if document.is_complete() {
-        return None;
+    /// A line of the timeline about a stage.
+    pub(crate) fn note(&mut self, ix: StageIndex, event: &str, detail: Option<String>) {
+        self.effects.note(event, Some(&self.document.stages[ix].ref_id), detail);
     }
-    // A little under the longest sleep the store allows, so that its clock may be a bit behind.
-    let latest = now_ms + work::millis(limits::WAKE_MAX) - 10_000;
-    let earliest = match document.status {
-        // Nobody has looked since it was registered: its slot may be there.
-        ExecutionStatus::NotStarted if !registered(facts) => now_ms,
-        ExecutionStatus::NotStarted => document.start_expiry_ms.map_or(latest, |late| late + 1),
-        ExecutionStatus::Running => document
-            .stages
-            .iter()
-            .filter_map(|stage| next_look_at(document, stage, facts, now_ms))
-            .fold(latest, u64::min),
-        // Nothing is due while it is paused: results come with a wake of their own.
-        ExecutionStatus::Paused
-        | ExecutionStatus::Suspended
-        | ExecutionStatus::Succeeded
-        | ExecutionStatus::FailedContinue
-        | ExecutionStatus::Terminal
-        | ExecutionStatus::Canceled
-        | ExecutionStatus::Redirect
-        | ExecutionStatus::Stopped
-        | ExecutionStatus::Skipped
-        | ExecutionStatus::Buffered => latest,
-    };
-    Some(earliest.min(latest).max(now_ms))
-}
 
-/// Whether the facts were read after the store had given it a slot or a place.
-fn registered(facts: &Facts) -> bool {
-    facts.slot.as_ref().is_some_and(|fact| fact.own != SlotState::None)
-}
+    /// Appends a part of a stage.
+    pub(crate) fn add_part(&mut self, parent: StageIndex, part: Stage) -> StageIndex {
+        let ix = self.change().stages.push(part);
+        self.graph.add_part(parent, ix);
+        ix
+    }
 
-/// How soon an execution that was asked for, and that nobody has seen yet, is looked for again.
-const CHILD_LOOK_MS: u64 = 15_000;
-
-fn next_look_at(document: &Document, stage: &Stage, facts: &Facts, now_ms: u64) -> Option<u64> {
-    let StageState::Running(at_work) = &stage.state else { return None };
-    let due_ms = match at_work {
-        Work::BackingOff { due_ms, .. } => Some(*due_ms),
-        Work::Window { opens_ms } => Some(*opens_ms),
-        Work::Waiting { until_ms } => Some(*until_ms),
-        Work::Task { .. } => {
-            let task: TaskId = document.task_of(stage)?;
-            Some(work::next_look(stage, facts.leases.get(&task)))
+    /// Puts new runs in the place of those of some stages of the definition; their parts go. Every index from
+    /// before is void; the new one of `kept`, a stage of the definition, is given back.
+    pub(crate) fn restart(&mut self, again: &[StageIndex], kept: StageIndex) -> StageIndex {
+        let mut goes = crate::arena::PerStage::of(&self.document.stages);
+        for ix in again {
+            let family = [&[*ix][..], &self.graph.all_parts(*ix)].concat();
+            let mut tries = Vec::new();
+            let mut highest = 0;
+            for member in &family {
+                let run = &self.document.stages[*member].run;
+                tries.extend(run.attempts.iter().cloned());
+                // A try of a child pipeline is not among the attempts.
+                highest = highest.max(run.tries_before + u32::from(run.started_ms.is_some()));
+                goes[*member] = member != ix;
+            }
+            highest = tries.iter().map(|attempt| attempt.number).fold(highest, u32::max);
+            self.change().stages[*ix].restart(tries, highest);
         }
-        Work::Child { execution, .. } => {
-            (!facts.children.contains_key(execution)).then_some(now_ms + CHILD_LOOK_MS)
-        }
-        Work::Held | Work::Children | Work::OnFailure { .. } | Work::Judging { .. } => None,
-    };
-    let deadline_ms = stage.deadline_ms().filter(|_| document.canceled.is_none());
-    match (due_ms, deadline_ms) {
-        (Some(due_ms), Some(deadline_ms)) => Some(due_ms.min(deadline_ms)),
-        (due_ms, deadline_ms) => due_ms.or(deadline_ms),
+        let kept = self.change().stages.remove(&goes, kept);
+        self.graph = Graph::of(&self.document.stages);
+        kept
     }
 }

@@ -10,15 +10,17 @@ use std::collections::BTreeSet;
 use model::{ExecutionId, ExecutionStatus, OnFailure, Pool, limits};
 use serde_json::{Value, json};
 use wire::{
-    BakeImage, BakeRequest, CreateGroup, DeployRequest, Operation as _, OperationCall, TaskFailure,
+    CallMode, OperationCall, PlannedAction, PlannedOutcome, RunPlan, StagePlan, TaskFailure,
+    operations,
 };
 
 use crate::{
-    document::{Document, Stage, StageState},
+    document::{Document, Purpose},
     effects::Effects,
-    facts::Policy,
-    run_plan::{Action, Outcome, RunPlan, StagePlan},
-    work,
+    facts::{Facts, Policy},
+    stage::Stage,
+    step::Step,
+    wakes::millis,
 };
 
 /// Application and pipeline id of every survey. No application of a person's can have this name: it is none
@@ -32,12 +34,7 @@ const PLAN: &str = "plan";
 const ACTION: &str = "action";
 
 /// What a worker said about an action, or why nobody knows.
-type Told = Result<Value, String>;
-
-/// Whether an execution is no run of a pipeline but the questions of a dry run.
-pub fn is_survey(document: &Document) -> bool {
-    document.application == SURVEYS
-}
+type Answer = Result<Value, String>;
 
 /// The one survey that is made for an event.
 pub fn survey_of(event_key: &str) -> ExecutionId {
@@ -47,20 +44,18 @@ pub fn survey_of(event_key: &str) -> ExecutionId {
 /// Asks workers about every action of a plan that they can say something about. `None` when there is none.
 pub fn survey(plan: &RunPlan, event_key: &str, now_ms: u64) -> Option<(Document, Effects)> {
     let id = survey_of(event_key);
-    let mut effects = Effects::default();
-    effects.note("survey_started", None, None);
-    let questions = questions(plan);
-    let stages: Vec<Stage> = questions
+    let (stages, asked): (Vec<Stage>, Vec<(Pool, String)>) = questions(plan)
         .into_iter()
         .zip(1..)
-        .map(|(question, number)| question.ask(&id, number, now_ms, &mut effects))
-        .collect();
+        .map(|(question, number)| (question.stage(&id, number), (question.pool, question.request)))
+        .unzip();
     if stages.is_empty() {
         return None;
     }
     let trigger = json!({ "type": "dryRun", "dryRun": true, PLAN: plan });
-    let document = Document {
+    let mut document = Document {
         id,
+        purpose: Purpose::DryRun,
         application: SURVEYS.to_owned(),
         pipeline_id: SURVEYS.to_owned(),
         pipeline_name: format!("{} of {}", plan.name, plan.application),
@@ -77,14 +72,21 @@ pub fn survey(plan: &RunPlan, event_key: &str, now_ms: u64) -> Option<(Document,
         start_expiry_ms: None,
         time_zone: None,
         pause: None,
-        stages,
+        stages: stages.into_iter().collect(),
     };
+    let facts = Facts::default();
+    let mut step = Step::new(&mut document, &facts, now_ms);
+    step.effects.note("survey_started", None, None);
+    for (ix, (pool, request)) in step.document().stages.indexes().zip(asked) {
+        step.begin_operation(ix, pool, request);
+    }
+    let effects = step.effects;
     Some((document, effects))
 }
 
 /// When a survey is not waited for any longer.
 pub fn survey_ends_ms(document: &Document) -> u64 {
-    document.created_ms.saturating_add(work::millis(limits::SURVEY_TIMEOUT))
+    document.created_ms.saturating_add(millis(limits::SURVEY_TIMEOUT))
 }
 
 /// The plan a survey was made for, with what is known by now; once the survey is over, or the time for it,
@@ -94,7 +96,7 @@ pub fn surveyed(document: &Document) -> Option<RunPlan> {
     for asked in document.top_level() {
         let (ref_id, at) = place_of(asked)?;
         let stage = plan.stages.iter_mut().find(|stage| stage.ref_id == ref_id)?;
-        learn(stage.actions.get_mut(at)?, |kind| told(asked, kind));
+        learn(stage.actions.get_mut(at)?, |pool| answer_of(asked, pool));
     }
     Some(plan)
 }
@@ -114,26 +116,26 @@ struct Question {
     place: (String, usize),
     /// Its label.
     name: String,
-    /// Who is asked.
-    kind: Pool,
-    /// What; JSON text.
+    /// The workers that are asked.
+    pool: Pool,
+    /// The text of the call.
     request: String,
 }
 
 impl Question {
-    fn ask(self, survey: &ExecutionId, number: u32, now_ms: u64, effects: &mut Effects) -> Stage {
-        let (ref_id, at) = self.place;
+    /// The stage that asks it.
+    fn stage(&self, survey: &ExecutionId, number: u32) -> Stage {
+        let (ref_id, at) = &self.place;
         let config = json!({ "stage": ref_id, ACTION: at });
         let mut stage = Stage {
             kind: KIND.to_owned(),
-            name: self.name,
+            name: self.name.clone(),
             // One that is not answered says nothing about the others.
             on_failure: OnFailure::Ignore,
             config: config.as_object().cloned().unwrap_or_default(),
-            timeout_ms: Some(work::millis(limits::SURVEY_TIMEOUT)),
             ..Stage::blank(survey, &number.to_string())
         };
-        work::begin(&mut stage, survey, (self.kind, self.request), now_ms, effects);
+        stage.run.limits.timeout_ms = Some(millis(limits::SURVEY_TIMEOUT));
         stage
     }
 }
@@ -146,99 +148,92 @@ fn place_of(asked: &Stage) -> Option<(&str, usize)> {
 /// What does not run needs no look.
 const fn may_run(stage: &StagePlan) -> bool {
     match stage.outcome {
-        Outcome::Runs | Outcome::Open => true,
-        Outcome::Skipped | Outcome::Fails | Outcome::NotReached => false,
+        PlannedOutcome::Runs | PlannedOutcome::Open => true,
+        PlannedOutcome::Skipped | PlannedOutcome::Fails | PlannedOutcome::NotReached => false,
     }
 }
 
 fn questions(plan: &RunPlan) -> Vec<Question> {
-    let to_come = images_to_come(plan);
+    let to_come = stages::values_to_come(plan);
     let mut found = Vec::new();
     for stage in plan.stages.iter().filter(|stage| may_run(stage)) {
         for (at, action) in stage.actions.iter().enumerate() {
-            let Some((name, kind, request)) = question(action, &to_come) else { continue };
-            found.push(Question { place: (stage.ref_id.clone(), at), name, kind, request });
+            let Some(call) = question(action, &to_come) else { continue };
+            let name = operations::find(&call.operation)
+                .and_then(|operation| operation.describe(&call.request).ok())
+                .unwrap_or_else(|| call.operation.clone());
+            let place = (stage.ref_id.clone(), at);
+            found.push(Question { place, name, pool: call.pool, request: call.text() });
         }
     }
     found
 }
 
-fn question(action: &Action, to_come: &BTreeSet<String>) -> Option<(String, Pool, String)> {
+/// The question whether an operation would do what it is asked to. Values of its request that stand for what
+/// earlier stages have yet to make are named: nobody can look them up.
+fn question(action: &PlannedAction, to_come: &BTreeSet<String>) -> Option<OperationCall> {
     match action {
-        Action::Bake { region, request, .. } => {
-            let request: BakeRequest = serde_json::from_value(request.clone()).ok()?;
-            let call = OperationCall::preview::<BakeImage>(&request, Vec::new());
-            Some((format!("Image in {region}"), BakeImage::POOL, call.text()))
+        PlannedAction::Operation { operation, pool, request, .. } => {
+            operations::find(operation).filter(|operation| operation.has_preview)?;
+            let mut named = Vec::new();
+            collect(request, to_come, &mut named);
+            Some(OperationCall {
+                operation: operation.clone(),
+                pool: *pool,
+                mode: CallMode::Preview { to_come: named },
+                request: request.clone(),
+            })
         }
-        Action::Deploy { account, region, cluster, image, request, .. } => {
-            let request: DeployRequest = serde_json::from_value(request.clone()).ok()?;
-            let to_come = to_come.get(image).cloned().into_iter().collect();
-            let call = OperationCall::preview::<CreateGroup>(&request, to_come);
-            let name = format!("Server groups of {cluster} in {account}/{region}");
-            Some((name, CreateGroup::POOL, call.text()))
-        }
-        Action::Count { .. }
-        | Action::Wait { .. }
-        | Action::Judge { .. }
-        | Action::Pipeline { .. }
-        | Action::Check { .. }
-        | Action::Set { .. } => None,
+        PlannedAction::Wait { .. }
+        | PlannedAction::Judge { .. }
+        | PlannedAction::Pipeline { .. }
+        | PlannedAction::Check { .. }
+        | PlannedAction::Set { .. } => None,
     }
 }
 
-/// What stands for the images that bakes of the plan make.
-fn images_to_come(plan: &RunPlan) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for stage in &plan.stages {
-        for action in &stage.actions {
-            if let Action::Bake { region, .. } = action {
-                found.insert(stages::image_to_come(&stage.name, region));
-            }
-        }
-    }
-    found
-}
-
-/// Writes what was told into an action that somebody can be asked about.
-fn learn(action: &mut Action, told: impl FnOnce(Pool) -> Told) {
-    match action {
-        Action::Bake { preview, unknown, .. } => {
-            (*preview, *unknown) = read(Pool::Bake, told);
-        }
-        Action::Deploy { preview, unknown, .. } => {
-            (*preview, *unknown) = read(Pool::Deploy, told);
-        }
-        Action::Count { .. }
-        | Action::Wait { .. }
-        | Action::Judge { .. }
-        | Action::Pipeline { .. }
-        | Action::Check { .. }
-        | Action::Set { .. } => {}
+/// The texts of a value that stand for what is yet to come.
+fn collect(value: &Value, to_come: &BTreeSet<String>, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) if to_come.contains(text) => found.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, to_come, found)),
+        Value::Object(map) => map.values().for_each(|value| collect(value, to_come, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-fn read<T: for<'de> serde::Deserialize<'de>>(
-    kind: Pool,
-    told: impl FnOnce(Pool) -> Told,
-) -> (Option<T>, Option<String>) {
-    let unreadable = |cause| format!("the answer of the {kind} worker is unreadable: {cause}");
-    let read = |answer| serde_json::from_value(answer).map_err(unreadable);
-    match told(kind).and_then(read) {
-        Ok(preview) => (Some(preview), None),
-        Err(why) => (None, Some(why)),
+/// Writes an answer into an action that somebody can be asked about.
+fn learn(action: &mut PlannedAction, answer: impl FnOnce(Pool) -> Answer) {
+    let PlannedAction::Operation { operation, pool, preview, preview_lines, unknown, .. } = action
+    else {
+        return;
+    };
+    let Some(row) = operations::find(operation).filter(|operation| operation.has_preview) else {
+        return;
+    };
+    let unreadable = |cause| format!("the answer of the {pool} worker is unreadable: {cause}");
+    let read = |answer: Value| {
+        let lines = row.preview_lines(&answer).map_err(unreadable)?;
+        Ok((answer, lines))
+    };
+    match answer(*pool).and_then(read) {
+        Ok((answer, lines)) => {
+            (*preview, *preview_lines, *unknown) = (Some(answer), lines, None);
+        }
+        Err(why) => (*preview, *preview_lines, *unknown) = (None, Vec::new(), Some(why)),
     }
 }
 
 /// What came of a question.
-fn told(asked: &Stage, kind: Pool) -> Told {
-    if asked.state == StageState::Done(ExecutionStatus::Succeeded) {
-        return Ok(Value::Object(asked.outputs.clone()));
+fn answer_of(asked: &Stage, kind: Pool) -> Answer {
+    if asked.status() == ExecutionStatus::Succeeded {
+        return Ok(Value::Object(asked.run.outputs.clone()));
     }
-    if let Some(failure) = asked.failure.as_ref().filter(|_| !asked.timed_out) {
+    if let Some(failure) = asked.run.failure.as_ref().filter(|_| !asked.run.timed_out) {
         return Err(words(failure));
     }
     let seconds = limits::SURVEY_TIMEOUT.as_secs();
-    let tried = asked.attempts.iter().rev().find_map(|attempt| attempt.failure.as_ref());
+    let tried = asked.run.attempts.iter().rev().find_map(|attempt| attempt.failure.as_ref());
     Err(match tried {
         Some(failure) => format!("no answer within {seconds} s: {}", words(failure)),
         None => format!(

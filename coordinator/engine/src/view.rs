@@ -4,12 +4,36 @@ use std::collections::BTreeMap;
 
 use model::{ExecutionStatus, StageId};
 use serde_json::{Map, Value, json};
-use wire::{ExecutionView, PauseView, QueueView, StageView, TaskFailure, TaskView};
+use wire::{
+    Awaits, ExecutionOrder, ExecutionView, PauseView, QueueView, StageOrder, StageView,
+    TaskFailure, TaskView,
+};
 
-use crate::document::{Document, Pause, Queue, Run, Stage, StageState, Synthetic, Work};
+use crate::{
+    document::{Document, Pause, Queue},
+    graph::Graph,
+    orders::{self, StageOrders},
+    stage::{PastRun, Stage, Synthetic},
+    state::{Await, StageState, Work},
+};
 
-/// Shows a document.
+/// Shows a document, with the orders that the execution and its stages take now.
 pub fn view(document: &Document) -> ExecutionView {
+    let mut view = without_orders(document);
+    let graph = Graph::of(&document.stages);
+    let orders = StageOrders::of(document, &graph);
+    let mut taken: BTreeMap<&StageId, Vec<StageOrder>> =
+        document.stages.indexes().map(|ix| (&document.stages[ix].id, orders.all(ix))).collect();
+    for stage in &mut view.stages {
+        stage.orders = taken.remove(&stage.id).unwrap_or_default();
+    }
+    let fits = |order: &ExecutionOrder| orders::of_execution(document, *order).is_ok();
+    view.orders = ExecutionOrder::ALL.into_iter().filter(fits).collect();
+    view
+}
+
+/// Shows a document to the expressions of its stages, which give no orders.
+pub(crate) fn without_orders(document: &Document) -> ExecutionView {
     let canceled = document.canceled.as_ref();
     let started = document.startup_failure.is_none();
     let why = canceled.and_then(|canceled| canceled.reason.clone());
@@ -37,6 +61,7 @@ pub fn view(document: &Document) -> ExecutionView {
         keep_waiting_pipelines: document.policy.keep_waiting,
         start_time_expiry: document.start_expiry_ms,
         trigger: document.trigger.clone(),
+        orders: Vec::new(),
         stages: in_order(document).map(|stage| stage_view(document, stage)).collect(),
     }
 }
@@ -59,7 +84,7 @@ fn queue_view(queue: &Queue) -> QueueView {
 fn in_order(document: &Document) -> impl Iterator<Item = &Stage> {
     let mut parts: BTreeMap<&StageId, Vec<&Stage>> = BTreeMap::new();
     for stage in &document.stages {
-        if let Some(parent) = &stage.parent {
+        if let Some(parent) = stage.parent() {
             parts.entry(parent).or_default().push(stage);
         }
     }
@@ -73,41 +98,55 @@ fn in_order(document: &Document) -> impl Iterator<Item = &Stage> {
     ordered.into_iter()
 }
 
-/// A stage of a paused execution is paused, unless a worker has it in hand.
+/// A stage of a paused execution is paused, unless a worker may be working for it.
 fn shown_status(document: &Document, stage: &Stage) -> ExecutionStatus {
-    if document.status != ExecutionStatus::Paused || stage.status() != ExecutionStatus::Running {
+    if document.status != ExecutionStatus::Paused || !stage.is_running() {
         return stage.status();
     }
-    let in_hand = |stage: &Stage| matches!(stage.state, StageState::Running(Work::Task { .. }));
-    let part_in_hand = || {
-        matches!(stage.state, StageState::Running(Work::Children | Work::OnFailure { .. }))
-            && document.children(&stage.id).any(in_hand)
+    let works = |stage: &Stage| matches!(stage.state(), StageState::Running(Work::Operation(_)));
+    let part_works = || {
+        matches!(stage.state(), StageState::Running(Work::Parts | Work::AfterFailure { .. }))
+            && document.children(&stage.id).any(works)
     };
-    if in_hand(stage) || part_in_hand() {
-        ExecutionStatus::Running
-    } else {
-        ExecutionStatus::Paused
+    if works(stage) || part_works() { ExecutionStatus::Running } else { ExecutionStatus::Paused }
+}
+
+/// What a stage waits for, when nobody works for it.
+fn awaits(stage: &Stage) -> Option<Awaits> {
+    let StageState::Running(work) = stage.state() else { return None };
+    match work {
+        Work::Awaiting(Await::Time { until_ms }) => Some(Awaits::Time { until_ms: *until_ms }),
+        Work::Awaiting(Await::Window { opens_ms }) => Some(Awaits::Window { opens_ms: *opens_ms }),
+        Work::Awaiting(Await::Person { instructions, choices, roles }) => Some(Awaits::Person {
+            instructions: instructions.clone(),
+            choices: choices.clone(),
+            roles: roles.clone(),
+        }),
+        Work::Child(child) => Some(Awaits::Execution { id: child.execution.clone() }),
+        Work::BackingOff { due_ms, .. } => Some(Awaits::Retry { due_ms: *due_ms }),
+        Work::Held | Work::Parts | Work::AfterFailure { .. } | Work::Operation(_) => None,
     }
 }
 
-fn past_run(run: &Run) -> Value {
+fn past_run(run: &PastRun) -> Value {
     json!({ "status": run.status, "startTime": run.started_ms, "endTime": run.ended_ms,
         "exception": run.failure.as_ref().map(exception),
         "tries": run.attempts.len() })
 }
 
 fn stage_view(document: &Document, stage: &Stage) -> StageView {
+    let run = &stage.run;
     let mut context = stage.config().clone();
     context.remove("refId");
     context.remove("requisiteStageRefIds");
-    for (key, value) in stage.context.iter().chain(&stage.outputs) {
+    for (key, value) in run.context.iter().chain(&run.outputs) {
         context.insert(key.clone(), value.clone());
     }
-    if let Some(failure) = &stage.failure {
+    if let Some(failure) = &run.failure {
         context.insert("exception".to_owned(), exception(failure));
     }
-    if !stage.runs.is_empty() {
-        let runs = stage.runs.iter().map(past_run).collect();
+    if !stage.history.is_empty() {
+        let runs = stage.history.iter().map(past_run).collect();
         context.insert("previousRuns".to_owned(), Value::Array(runs));
     }
     StageView {
@@ -116,13 +155,19 @@ fn stage_view(document: &Document, stage: &Stage) -> StageView {
         kind: stage.kind.clone(),
         name: stage.name.clone(),
         status: shown_status(document, stage),
-        start_time: stage.started_ms,
-        end_time: stage.ended_ms,
+        start_time: run.started_ms,
+        end_time: run.ended_ms,
         requisite_stage_ref_ids: stage.requires.clone(),
-        parent_stage_id: stage.parent.clone(),
-        synthetic_stage_owner: stage.parent.as_ref().map(|_| owner(stage.synthetic).to_owned()),
+        parent_stage_id: stage.parent().cloned(),
+        synthetic_stage_owner: stage.part.as_ref().map(|part| owner(part.synthetic).to_owned()),
+        awaits: awaits(stage),
+        orders: Vec::new(),
+        decision: run.decision.clone(),
+        execution: run.child.clone(),
+        failure: run.failure.clone(),
+        past_runs: stage.history.len(),
         context,
-        outputs: stage.outputs.clone(),
+        outputs: run.outputs.clone(),
         tasks: tasks(stage),
     }
 }
@@ -150,7 +195,7 @@ fn exception(failure: &TaskFailure) -> Value {
 }
 
 fn tasks(stage: &Stage) -> Vec<TaskView> {
-    let past = stage.attempts.iter().map(|attempt| TaskView {
+    let past = stage.run.attempts.iter().map(|attempt| TaskView {
         id: attempt.number.to_string(),
         name: stage.kind.clone(),
         status: attempt.status,
@@ -158,34 +203,30 @@ fn tasks(stage: &Stage) -> Vec<TaskView> {
         end_time: Some(attempt.ended_ms),
         failure: attempt.failure.clone(),
     });
-    let now = match &stage.state {
-        StageState::Running(Work::Task { attempt, started_ms, .. }) => Some(TaskView {
-            id: attempt.to_string(),
-            name: stage.kind.clone(),
-            status: ExecutionStatus::Running,
-            start_time: Some(*started_ms),
-            end_time: None,
-            failure: None,
-        }),
-        StageState::Running(Work::BackingOff { attempt, .. }) => Some(TaskView {
-            id: attempt.to_string(),
-            name: stage.kind.clone(),
-            status: ExecutionStatus::NotStarted,
-            start_time: None,
-            end_time: None,
-            failure: None,
-        }),
+    let current = match stage.state() {
+        StageState::Running(Work::Operation(operation)) => {
+            Some((operation.attempt, ExecutionStatus::Running, Some(operation.started_ms)))
+        }
+        StageState::Running(Work::BackingOff { attempt, .. }) => {
+            Some((*attempt, ExecutionStatus::NotStarted, None))
+        }
         StageState::NotStarted
         | StageState::Running(
             Work::Held
-            | Work::Children
-            | Work::OnFailure { .. }
-            | Work::Window { .. }
-            | Work::Waiting { .. }
-            | Work::Judging { .. }
-            | Work::Child { .. },
+            | Work::Parts
+            | Work::AfterFailure { .. }
+            | Work::Awaiting(_)
+            | Work::Child(_),
         )
         | StageState::Done(_) => None,
     };
-    past.chain(now).collect()
+    let current = current.map(|(attempt, status, start_time)| TaskView {
+        id: attempt.to_string(),
+        name: stage.kind.clone(),
+        status,
+        start_time,
+        end_time: None,
+        failure: None,
+    });
+    past.chain(current).collect()
 }

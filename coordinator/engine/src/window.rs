@@ -13,10 +13,7 @@ use serde_json::Value;
 use stages::{ExecutionWindow, Jitter, TimeOfDay, user_failure};
 use wire::TaskFailure;
 
-use crate::{
-    document::{Document, Stage},
-    evaluate,
-};
+use crate::{document::Document, evaluate, stage::Stage};
 
 /// The zone when nobody says one. Source: Orca.
 const DEFAULT_ZONE: &str = "America/Los_Angeles";
@@ -219,7 +216,7 @@ mod tests {
                 time_zone: None,
             };
             let document = start::blank(&pipeline, origin, 0);
-            jitter_ms(&document, &document.stages[0], jitter)
+            jitter_ms(&document, document.stages.iter().next().unwrap(), jitter)
         };
         let found: BTreeSet<u64> = (0..100).map(delay).collect();
         found.into_iter().map(|delay_ms| delay_ms / 1_000).collect()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::{Document, Stage, StageState, Work};
 use model::{ExecutionStatus, StageId};
+use runtime::Chain;
 use store::audit::{ExecutionFact, List, Rule};
 use wire::ExecutionView;
 
@@ -13,17 +14,9 @@ type Say<'a> = &'a mut dyn FnMut(Rule, String);
 /// Judges an execution by its snapshot. One that is missing is the store's to tell.
 pub(super) fn judge(fact: &ExecutionFact, say: Say<'_>) {
     let Some(text) = &fact.document else { return };
-    if fact.row.schema > engine::SCHEMA {
-        let what = format!(
-            "its snapshot has form {}, this program reads up to {}",
-            fact.row.schema,
-            engine::SCHEMA
-        );
-        return say(Rule::Unreadable, what);
-    }
-    let document: Document = match serde_json::from_str(text) {
+    let document = match engine::read(fact.row.schema, text) {
         Ok(document) => document,
-        Err(cause) => return say(Rule::Unreadable, format!("its snapshot: {cause}")),
+        Err(cause) => return say(Rule::Unreadable, Chain(&cause).to_string()),
     };
     same_story(fact, &document, say);
     view(fact, &document, say);
@@ -97,12 +90,12 @@ fn ending(document: &Document, say: Say<'_>) {
     }
     for stage in &document.stages {
         let name = &stage.ref_id;
-        match &stage.state {
+        match stage.state() {
             StageState::Running(_) if over => {
                 let what = format!("it is {}, and stage `{name}` still works", document.status);
                 say(Rule::EndingUnclear, what);
             }
-            StageState::Running(_) if stage.ended_ms.is_some() => {
+            StageState::Running(_) if stage.run.ended_ms.is_some() => {
                 let what = format!("stage `{name}` works, and says when it ended");
                 say(Rule::EndingUnclear, what);
             }
@@ -120,7 +113,7 @@ fn graph(document: &Document, say: Say<'_>) {
         }
     }
     for stage in &document.stages {
-        if stage.parent.as_ref().is_some_and(|parent| !ids.contains(parent)) {
+        if stage.parent().is_some_and(|parent| !ids.contains(parent)) {
             let what = format!("stage `{}` is a part of a stage that is not there", stage.ref_id);
             say(Rule::GraphBroken, what);
         }
@@ -131,7 +124,7 @@ fn graph(document: &Document, say: Say<'_>) {
                 say(Rule::GraphBroken, what);
             }
         }
-        if stage.parent.is_none() && document.ancestors(stage).iter().any(|it| it.id == stage.id) {
+        if stage.part.is_none() && document.ancestors(stage).iter().any(|it| it.id == stage.id) {
             let what = format!("stage `{}` requires itself, by way of others", stage.ref_id);
             say(Rule::GraphBroken, what);
         }
@@ -141,10 +134,10 @@ fn graph(document: &Document, say: Say<'_>) {
 /// I7: nothing begins before all it requires ended in a way that allows it.
 fn order(document: &Document, say: Say<'_>) {
     for stage in document.top_level() {
-        let Some(started) = stage.started_ms else { continue };
+        let Some(started) = stage.run.started_ms else { continue };
         for required in stage.requires.iter().filter_map(|ref_id| document.by_ref(ref_id)) {
             let allowed = required.status().lets_others_start();
-            let in_time = required.ended_ms.is_none_or(|ended| ended <= started);
+            let in_time = required.run.ended_ms.is_none_or(|ended| ended <= started);
             if !(allowed && in_time) {
                 let what = format!(
                     "stage `{}` began at {started}; stage `{}`, which it requires, is {} and ended \
@@ -152,7 +145,7 @@ fn order(document: &Document, say: Say<'_>) {
                     stage.ref_id,
                     required.ref_id,
                     required.status(),
-                    required.ended_ms
+                    required.run.ended_ms
                 );
                 say(Rule::StartedTooEarly, what);
             }
@@ -177,10 +170,9 @@ fn leases(fact: &ExecutionFact, document: &Document, say: Say<'_>) {
             }
             continue;
         };
-        let StageState::Running(Work::Task { pool, epoch, request, .. }) = &stage.state else {
-            continue;
-        };
-        if lease.row.epoch != *epoch || lease.kind != *pool {
+        let StageState::Running(Work::Operation(operation)) = stage.state() else { continue };
+        let (pool, epoch) = (operation.pool, operation.epoch);
+        if lease.row.epoch != epoch || lease.kind != pool {
             let what = format!(
                 "task `{task}` is for {pool} workers in epoch {epoch}, its lease is for {} workers \
                  in epoch {}",
@@ -188,7 +180,7 @@ fn leases(fact: &ExecutionFact, document: &Document, say: Say<'_>) {
             );
             say(Rule::LeaseWithoutTask, what);
         }
-        if lease.digest != model::digest(request) {
+        if lease.digest != model::digest(&operation.request) {
             let what = format!("the lease of task `{task}` was given out for another request");
             say(Rule::LeaseWithoutTask, what);
         }
@@ -206,10 +198,8 @@ fn locks(fact: &ExecutionFact, document: &Document, say: Say<'_>) {
     }
     for (resource, lock) in &fact.locks {
         let stage = lock.owner.split_once('/').map(|(_, stage)| stage);
-        let works = document
-            .stages
-            .iter()
-            .any(|it| Some(it.id.as_str()) == stage && matches!(it.state, StageState::Running(_)));
+        let works =
+            document.stages.iter().any(|it| Some(it.id.as_str()) == stage && it.is_running());
         if !works {
             let what = format!(
                 "the lock `{resource}` is held for `{}`, which is no stage that works",

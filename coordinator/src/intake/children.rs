@@ -4,7 +4,7 @@ use definitions::Pipeline;
 use engine::Origin;
 use model::ExecutionId;
 use serde_json::{Value, json};
-use wire::StartChild;
+use wire::{EventOutcome, StartChild, StartedExecution};
 
 use super::{Intake, IntakeError, Outcome};
 use crate::executions::ApplyError;
@@ -17,15 +17,15 @@ impl Intake {
         start: StartChild,
         now_ms: u64,
     ) -> Result<Outcome, IntakeError> {
-        let made = self.store.execution_view(&start.execution()).await?;
-        if let Some(made) = made {
-            return Ok(told(&made.id, &start.application, &start.pipeline_id, None));
+        let known = self.store.execution_view(&start.execution()).await?;
+        if let Some(known) = known {
+            return Ok(made(&known.id, &start.application, &start.pipeline_id, None));
         }
         let (pipeline, obstacle) = self.child_pipeline(&start).await?;
         let Some(pipeline) = pipeline else {
             let reason =
                 format!("`{}` is no application a pipeline can belong to", start.application);
-            return Ok(rejected(&reason));
+            return Ok(Outcome::settled(EventOutcome::rejected(reason)));
         };
         let name = pipeline.name.clone();
         let origin = Origin {
@@ -40,10 +40,12 @@ impl Intake {
         };
         match self.executions.create(&document, effects, now_ms).await {
             Ok(()) => {}
-            Err(ApplyError::Refused { reason, .. }) => return Ok(rejected(&reason)),
+            Err(ApplyError::Refused { reason, .. }) => {
+                return Ok(Outcome::settled(EventOutcome::rejected(reason)));
+            }
             Err(error) => return Err(error.into()),
         }
-        Ok(told(&document.id, &document.application, &name, document.startup_failure))
+        Ok(made(&document.id, &document.application, &name, document.startup_failure))
     }
 
     /// What to run, and what is in the way of it.
@@ -89,26 +91,22 @@ impl Intake {
     }
 }
 
-fn told(
+/// The child that was made; `failure` when it failed before anything ran.
+fn made(
     execution: &ExecutionId,
     application: &str,
     pipeline: &str,
     failure: Option<String>,
 ) -> Outcome {
-    let started =
-        json!([{ "pipeline": pipeline, "application": application, "execution": execution }]);
-    match failure {
-        None => Outcome::Settled("started", json!({ "result": "started", "started": started })),
-        Some(reason) => Outcome::Settled(
-            "rejected",
-            json!({ "result": "failed_on_startup", "reason": reason, "started": started }),
-        ),
-    }
-}
-
-fn rejected(reason: &str) -> Outcome {
-    let body = json!({ "result": "rejected", "reason": reason, "started": [] });
-    Outcome::Settled("rejected", body)
+    let started = StartedExecution {
+        pipeline: pipeline.to_owned(),
+        application: application.to_owned(),
+        execution: execution.clone(),
+    };
+    Outcome::settled(match failure {
+        None => EventOutcome::started(started),
+        Some(reason) => EventOutcome::FailedOnStartup { reason, started: vec![started] },
+    })
 }
 
 /// A pipeline that only lends its name to an execution that never starts.

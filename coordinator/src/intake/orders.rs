@@ -2,7 +2,7 @@
 
 use engine::{Input, Rejection};
 use model::ExecutionId;
-use serde_json::json;
+use wire::EventOutcome;
 
 use super::{Intake, IntakeError, Outcome};
 use crate::executions::{Applied, Unchanged};
@@ -20,10 +20,14 @@ impl Intake {
         input: &Input,
         age_ms: u64,
     ) -> Result<Outcome, IntakeError> {
-        let (result, why) = match self.executions.apply(execution, input, Some(key)).await? {
-            Applied::Changed | Applied::Unchanged(Unchanged::Repeated) => ("canceled", None),
+        let canceled = |why: Option<Unchanged>| EventOutcome::Canceled {
+            execution: execution.clone(),
+            reason: why.map(|why| why.to_string()),
+        };
+        Ok(Outcome::settled(match self.executions.apply(execution, input, Some(key)).await? {
+            Applied::Changed | Applied::Unchanged(Unchanged::Repeated) => canceled(None),
             Applied::Unchanged(why @ Unchanged::Rejected(Rejection::AlreadyCanceled)) => {
-                ("canceled", Some(why))
+                canceled(Some(why))
             }
             Applied::Unchanged(Unchanged::Unknown) if age_ms < UNKNOWN_MS => {
                 return Ok(Outcome::Later(Unchanged::Unknown.to_string()));
@@ -34,9 +38,8 @@ impl Intake {
                 | Unchanged::Rejected(
                     Rejection::AlreadyComplete | Rejection::NothingToDo | Rejection::Unfit(_),
                 )),
-            ) => ("ignored", Some(why)),
-        };
-        Ok(settled(result, execution, why.as_ref()))
+            ) => refused(execution, &why),
+        }))
     }
 
     /// Passes any other order on. One that does not fit changes nothing, and whoever gave it reads why.
@@ -46,21 +49,17 @@ impl Intake {
         execution: &ExecutionId,
         input: &Input,
     ) -> Result<Outcome, IntakeError> {
-        Ok(match self.executions.apply(execution, input, Some(key)).await? {
+        Ok(Outcome::settled(match self.executions.apply(execution, input, Some(key)).await? {
             Applied::Changed | Applied::Unchanged(Unchanged::Repeated) => {
-                settled("applied", execution, None)
+                EventOutcome::Applied { execution: execution.clone() }
             }
             Applied::Unchanged(
                 why @ (Unchanged::Unknown | Unchanged::Stuck | Unchanged::Rejected(_)),
-            ) => settled("refused", execution, Some(&why)),
-        })
+            ) => refused(execution, &why),
+        }))
     }
 }
 
-fn settled(result: &'static str, execution: &ExecutionId, why: Option<&Unchanged>) -> Outcome {
-    let mut body = json!({ "result": result, "execution": execution });
-    if let (Some(why), Some(body)) = (why, body.as_object_mut()) {
-        body.insert("reason".to_owned(), why.to_string().into());
-    }
-    Outcome::Settled(result, body)
+fn refused(execution: &ExecutionId, why: &Unchanged) -> EventOutcome {
+    EventOutcome::Refused { execution: execution.clone(), reason: why.to_string() }
 }

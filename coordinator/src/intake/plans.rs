@@ -4,9 +4,8 @@
 //! What only workers can see is asked of them by a survey, a short execution of its own. Until that is over
 //! the event of the dry run stays due; whichever coordinator takes it then writes down the whole plan.
 
-use engine::{Document, Origin, RunPlan};
-use serde_json::json;
-use wire::ManualStart;
+use engine::Origin;
+use wire::{EventOutcome, ManualStart, RunPlan};
 
 use super::{Intake, IntakeError, Outcome, PAUSE_MAX_MS, starts::Chosen};
 use crate::executions::ApplyError;
@@ -28,15 +27,14 @@ impl Intake {
         if let Some(outcome) = self.survey(key, now_ms).await? {
             return Ok(outcome);
         }
-        let (row, pipeline) = match self.definition(&start.pipeline_id).await? {
+        let (row, pipeline) = match self.runnable(&start.pipeline_id).await? {
             Ok(found) => found,
             Err(rejected) => return Ok(rejected),
         };
         let trigger = match self.chosen_build(start, PAUSE_MAX_MS).await {
             Ok(trigger) => trigger,
             Err(Chosen::Later(reason) | Chosen::Failed { reason, .. }) => {
-                let body = json!({ "result": "rejected", "reason": reason });
-                return Ok(Outcome::Settled("rejected", body));
+                return Ok(Outcome::settled(EventOutcome::rejected(reason)));
             }
         };
         let origin = Origin {
@@ -48,16 +46,16 @@ impl Intake {
         let mut plan = engine::plan_run(&pipeline, origin, now_ms);
         if age_ms > ASK_WITHIN_MS {
             engine::leave_unknown(&mut plan, "it was too late to ask a worker");
-            return Ok(planned(&plan));
+            return Ok(planned(plan));
         }
         let Some((survey, effects)) = engine::survey(&plan, key, now_ms) else {
-            return Ok(planned(&plan));
+            return Ok(planned(plan));
         };
         match self.executions.create(&survey, effects, now_ms).await {
             Ok(()) => Ok(asking()),
             Err(ApplyError::Refused { reason, .. }) => {
                 engine::leave_unknown(&mut plan, &format!("no worker could be asked: {reason}"));
-                Ok(planned(&plan))
+                Ok(planned(plan))
             }
             Err(error) => Err(error.into()),
         }
@@ -67,18 +65,18 @@ impl Intake {
     async fn survey(&self, key: &str, now_ms: u64) -> Result<Option<Outcome>, IntakeError> {
         let id = engine::survey_of(key);
         let Some(stored) = self.store.execution_load(&id).await? else { return Ok(None) };
-        let document = serde_json::from_str::<Document>(&stored.document).ok();
+        let document = engine::read(stored.schema, &stored.document).ok();
         let Some(document) = document else { return Ok(Some(lost())) };
         if !document.is_complete() && now_ms < engine::survey_ends_ms(&document) {
             return Ok(Some(asking()));
         }
         let plan = engine::surveyed(&document);
-        Ok(Some(plan.map_or_else(lost, |plan| planned(&plan))))
+        Ok(Some(plan.map_or_else(lost, planned)))
     }
 }
 
-fn planned(plan: &RunPlan) -> Outcome {
-    Outcome::Settled("planned", json!({ "result": "planned", "plan": plan }))
+fn planned(plan: RunPlan) -> Outcome {
+    Outcome::settled(EventOutcome::Planned { plan: Box::new(plan) })
 }
 
 fn asking() -> Outcome {
@@ -88,5 +86,5 @@ fn asking() -> Outcome {
 /// Two versions of this program disagree about a survey.
 fn lost() -> Outcome {
     let reason = "the plan is in a form this coordinator cannot read: plan again";
-    Outcome::Settled("rejected", json!({ "result": "rejected", "reason": reason }))
+    Outcome::settled(EventOutcome::rejected(reason))
 }

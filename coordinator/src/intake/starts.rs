@@ -1,17 +1,17 @@
 //! Starts by people and scripts.
 
-use std::collections::BTreeMap;
-
-use definitions::Pipeline;
+use definitions::{Pipeline, Severity};
 use engine::Origin;
-use model::jenkins::JobName;
+use model::{ExecutionId, jenkins::JobName};
 use runtime::Chain;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use store::PipelineRow;
-use wire::ManualStart;
+use triggers::{Properties, jenkins::trigger_of_build};
+use wire::{EventOutcome, ManualStart, StartedExecution};
 
 use super::{Intake, IntakeError, Outcome, PAUSE_MAX_MS};
 use crate::{
+    definition_cache::Unusable,
     executions::ApplyError,
     jenkins::{Answer, JenkinsError},
 };
@@ -24,7 +24,7 @@ impl Intake {
         age_ms: u64,
         now_ms: u64,
     ) -> Result<Outcome, IntakeError> {
-        let (row, pipeline) = match self.definition(&start.pipeline_id).await? {
+        let (row, pipeline) = match self.runnable(&start.pipeline_id).await? {
             Ok(found) => found,
             Err(rejected) => return Ok(rejected),
         };
@@ -34,51 +34,54 @@ impl Intake {
             trigger,
             time_zone: self.time_zone.clone(),
         };
+        let made = |execution: ExecutionId| StartedExecution {
+            pipeline: row.name.clone(),
+            application: row.application.clone(),
+            execution,
+        };
         let created = match self.chosen_build(start, age_ms).await {
             Err(Chosen::Later(why)) => return Ok(Outcome::Later(why)),
             Err(Chosen::Failed { trigger, reason }) => {
                 let (document, effects) =
                     engine::fail_on_startup(&pipeline, origin(trigger), &reason, now_ms);
-                let made = self.executions.create(&document, effects, now_ms).await;
-                made.map(|()| ("rejected", "failed_on_startup", document.id, Some(reason)))
+                let created = self.executions.create(&document, effects, now_ms).await;
+                created.map(|()| EventOutcome::FailedOnStartup {
+                    reason,
+                    started: vec![made(document.id)],
+                })
             }
             Ok(trigger) => {
-                let made = self.start(&pipeline, origin(trigger), now_ms).await;
-                made.map(|id| ("started", "started", id, None))
+                let started = self.start(&pipeline, origin(trigger), now_ms).await;
+                started.map(|id| EventOutcome::started(made(id)))
             }
         };
         match created {
-            Ok((label, result, id, reason)) => {
-                let mut body = json!({ "result": result, "started": [{ "pipeline": row.name,
-                    "application": row.application, "execution": id }] });
-                if let (Some(reason), Some(body)) = (reason, body.as_object_mut()) {
-                    body.insert("reason".to_owned(), reason.into());
-                }
-                Ok(Outcome::Settled(label, body))
-            }
+            Ok(outcome) => Ok(Outcome::settled(outcome)),
             Err(ApplyError::Refused { reason, .. }) => {
-                let body = json!({ "result": "rejected", "reason": reason, "started": [] });
-                Ok(Outcome::Settled("rejected", body))
+                Ok(Outcome::settled(EventOutcome::rejected(reason)))
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// A definition that can be run, or what its absence comes to.
-    pub(super) async fn definition(
+    pub(super) async fn runnable(
         &self,
         id: &str,
     ) -> Result<Result<(PipelineRow, Pipeline), Outcome>, IntakeError> {
-        let Some(row) = self.store.pipeline_get(id).await? else {
-            let body = json!({ "result": "rejected", "reason": "no such pipeline", "started": [] });
-            return Ok(Err(Outcome::Settled("rejected", body)));
+        let rejected = match self.definitions.whole(id).await? {
+            Ok(found) => return Ok(Ok(found)),
+            Err(Unusable::Missing) => EventOutcome::rejected("no such pipeline"),
+            Err(Unusable::Invalid(problems)) => EventOutcome::Rejected {
+                reason: "its definition is not valid".to_owned(),
+                problems: problems
+                    .iter()
+                    .filter(|problem| problem.severity == Severity::Error)
+                    .map(|problem| format!("{}: {}", problem.pointer, problem.message))
+                    .collect(),
+            },
         };
-        let parsed = Pipeline::parse(&row.body);
-        Ok(parsed.pipeline.map(|pipeline| (row, pipeline)).ok_or_else(|| {
-            let body = json!({ "result": "rejected", "reason": "its definition is not valid",
-                "problems": parsed.problems, "started": [] });
-            Outcome::Settled("rejected", body)
-        }))
+        Ok(Err(Outcome::settled(rejected)))
     }
 
     /// Fills in what Jenkins knows about the build a person picked, if they picked one.
@@ -101,7 +104,7 @@ impl Intake {
         let job = JobName::parse(&job);
         let reason = match self.jenkins.build(&controller, &job, number).await {
             Ok(Answer::Finished(build)) => {
-                let found = engine::trigger_of_build(&build, None, &BTreeMap::new());
+                let found = trigger_of_build(&build, None, &Properties::new());
                 for (key, value) in found {
                     // What the person said stays; who and what kind are theirs.
                     if !matches!(key.as_str(), "type" | "user" | "parameters" | "artifacts") {

@@ -7,7 +7,8 @@ use model::{ExecutionId, ExecutionStatus};
 use runtime::{JenkinsConfig, JenkinsController, Tasks};
 use serde_json::{Value, json};
 use store::EventAccepted;
-use wire::{Event, ReportedBuild};
+use triggers::jenkins::ReportedBuild;
+use wire::Event;
 
 use crate::world::{START_MS, World, jenkins, ship, ship_on, started, stop};
 
@@ -40,10 +41,11 @@ async fn world() -> (World, FakeJenkins, Tasks) {
     (world, jenkins, coordinator)
 }
 
-/// Pipeline and reason of everything that was not started.
+/// Pipeline and reason of everything that was judged and not started.
 fn missed(outcome: &Value) -> Vec<(&str, &str)> {
-    let entries = outcome["missed"].as_array().unwrap().iter();
-    entries
+    let entries = outcome["decisions"].as_array().unwrap().iter();
+    let not_started = entries.filter(|entry| entry["decision"] == "not_started");
+    not_started
         .map(|entry| (entry["pipeline"].as_str().unwrap(), entry["reason"].as_str().unwrap()))
         .collect()
 }
@@ -62,7 +64,7 @@ async fn build_told_many_times_in_different_ways_makes_one_execution() {
     for way in ways {
         keys.push(world.report(way).await);
     }
-    let again = world.accept(&keys[0], &Event::BuildReported(report(118))).await;
+    let again = world.accept(&keys[0], &Event::Signal(report(118).signal())).await;
     assert_eq!(again, EventAccepted::Duplicate);
     let event_key = format!("jenkins/ci-main/{JOB}/118/{BUILD_MS}/done");
     let only = ExecutionId::of_event(&event_key, "p1");
@@ -85,8 +87,8 @@ async fn build_jenkins_does_not_know_waits_ten_minutes_and_starts_nothing() {
     world.pass(Duration::from_secs(599));
     assert_eq!(world.deferred(&key, 2).await, "Jenkins does not know this build");
     world.pass(Duration::from_secs(2));
-    let unverified = json!({ "result": "unverified", "started": [],
-        "reason": "Jenkins does not know this build" });
+    let unverified =
+        json!({ "result": "unverified", "reason": "Jenkins does not know this build" });
     assert_eq!(world.outcome(&key).await, unverified);
     assert_eq!(jenkins.requests().len(), 3);
     assert!(world.executions().await.is_empty());
@@ -209,32 +211,92 @@ async fn failed_build_starts_nothing_and_the_reason_is_kept() {
 }
 
 #[tokio::test]
-async fn every_matching_pipeline_starts_and_the_others_say_why_not() {
+async fn every_pipeline_that_waits_for_the_build_starts_or_says_why_not() {
     let (world, _jenkins, coordinator) = world().await;
     world.define("p2", &ship_on("ship too", "shop/job/package/job/main")).await;
+    // Nobody reads these for a build they do not wait for.
     world.define("p3", &ship_on("other job", "shop/other")).await;
     world.define("p4", &ship("by hand only")).await;
     let mut disabled = ship_on("switched off", JOB);
     disabled["disabled"] = true.into();
     world.define("p5", &disabled).await;
-    world.define("p6", &json!({ "application": "shop", "name": "torn", "stages": 7 })).await;
+    let mut torn = ship_on("torn", JOB);
+    torn["stages"] = 7.into();
+    world.define("p6", &torn).await;
+    let mut trigger_off = ship_on("trigger off", JOB);
+    trigger_off["triggers"][0]["enabled"] = false.into();
+    world.define("p7", &trigger_off).await;
     let key = world.report(report(118)).await;
     let outcome = world.outcome(&key).await;
     let event_key = format!("jenkins/ci-main/{JOB}/118/{BUILD_MS}/done");
     let ids = ["p1", "p2"].map(|pipeline| ExecutionId::of_event(&event_key, pipeline));
     assert_eq!(started(&outcome), ids);
-    let mut others = missed(&outcome);
-    others.sort_unstable();
-    let other_job =
-        "its Jenkins trigger waits for ci-main/shop/other, this is ci-main/shop/package/main";
-    let wanted = [
-        ("by hand only", "it has no Jenkins trigger"),
-        ("other job", other_job),
+    assert_eq!(outcome["event"], event_key);
+    let mut wanted = [
         ("switched off", "the pipeline is disabled"),
+        ("trigger off", "the trigger is disabled"),
         ("torn", "its definition is not valid"),
     ];
+    let mut others = missed(&outcome);
+    others.sort_unstable();
+    wanted.sort_unstable();
     assert_eq!(others, wanted);
+    assert_eq!(outcome["decisions"].as_array().unwrap().len(), 5);
     assert_eq!(world.executions().await.len(), 2);
+    assert_eq!(world.watched.answered("pipeline_list"), 0, "no event reads all definitions");
+    stop(coordinator).await;
+}
+
+/// The place of each trigger that was judged, and what was decided.
+fn decisions(outcome: &Value) -> Vec<(u64, &str)> {
+    let entries = outcome["decisions"].as_array().unwrap().iter();
+    entries
+        .map(|entry| (entry["trigger"].as_u64().unwrap(), entry["decision"].as_str().unwrap()))
+        .collect()
+}
+
+/// A pipeline with two triggers of one job.
+fn twice(name: &str, triggers: [Value; 2]) -> Value {
+    let mut pipeline = ship_on(name, JOB);
+    let one = pipeline["triggers"][0].clone();
+    let triggers = triggers.map(|fields| {
+        let mut trigger = one.clone();
+        trigger.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        trigger
+    });
+    pipeline["triggers"] = json!(triggers);
+    pipeline
+}
+
+#[tokio::test]
+async fn every_trigger_of_a_definition_is_judged_and_the_first_that_fits_starts_it_once() {
+    let (world, jenkins, coordinator) = world().await;
+    jenkins.add_build(with_file(130, "b=main\n"));
+    let wants = |pattern: &str| json!({ "propertyFile": "build.properties", "payloadConstraints": { "b": pattern } });
+    let off = json!({ "enabled": false });
+    let yaml = json!({ "propertyFile": "torn.yml" });
+    // What each of two triggers comes to, in their order.
+    for (id, triggers, decided) in [
+        ("first", [wants("main"), wants("rel")], ["started", "not_started"]),
+        ("second", [wants("rel"), wants("main")], ["not_started", "started"]),
+        ("second-free", [wants("rel"), json!({})], ["not_started", "started"]),
+        ("first-off", [off, json!({})], ["not_started", "started"]),
+        ("bad-pattern", [wants("*"), wants("main")], ["not_started", "started"]),
+        ("no-file", [yaml, wants("main")], ["started", "fits_too"]),
+        ("both", [wants("main"), json!({})], ["started", "fits_too"]),
+        ("none", [wants("rel"), wants("^(?!main).*$")], ["not_started", "not_started"]),
+    ] {
+        world.define(id, &twice(id, triggers)).await;
+        let reported_ms = world.store.now_ms().await.unwrap();
+        let key = world.report(ReportedBuild { reported_ms, ..report(130) }).await;
+        let mut outcome = world.outcome(&key).await;
+        let all = outcome["decisions"].as_array_mut().unwrap();
+        all.retain(|entry| entry["pipeline"] == id);
+        let wanted: Vec<(u64, &str)> = (0..).zip(decided).collect();
+        assert_eq!(decisions(&outcome), wanted, "{id}: {outcome}");
+        world.store.pipeline_delete(id).await.unwrap();
+        world.pass(Duration::from_mins(11));
+    }
     stop(coordinator).await;
 }
 

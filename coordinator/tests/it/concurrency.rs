@@ -124,6 +124,7 @@ async fn another_limit_counts_for_those_that_wait_already() {
         name: "waits".to_owned(),
         body: definition.to_string(),
         expected_version: None,
+        ..PipelinePut::default()
     };
     let written = world.store.pipeline_put(put).await.unwrap();
     assert!(matches!(written, PipelineWritten::Saved { .. }), "{written:?}");

@@ -21,7 +21,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Every call a coordinator makes in a calm run.
-const CALLS: [&str; 9] = [
+const CALLS: [&str; 11] = [
     "due",
     "event_settle",
     "execution_commit",
@@ -30,6 +30,8 @@ const CALLS: [&str; 9] = [
     "now_ms",
     "outbox_done",
     "pipeline_get",
+    "pipelines_indexed_otherwise",
+    "pipelines_keyed",
     "publish",
 ];
 

@@ -14,6 +14,10 @@ mod crew;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod followers;
+#[cfg(test)]
+mod moments;
+#[cfg(test)]
 mod odds;
 #[cfg(test)]
 mod orders;

@@ -106,7 +106,7 @@ async fn document_nobody_can_read_is_left_alone_and_stops_nobody_else() {
     let event = Event::Cancel { execution: torn.clone(), user: "bob".to_owned(), reason: None };
     world.accept("cancel/1", &event).await;
     let outcome = world.outcome("cancel/1").await;
-    assert_eq!(outcome["result"], "ignored", "it cannot be canceled: {outcome}");
+    assert_eq!(outcome["result"], "refused", "it cannot be canceled: {outcome}");
     crew.stop().await;
     stop(coordinator).await;
 }

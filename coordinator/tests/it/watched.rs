@@ -12,10 +12,10 @@ use futures::{FutureExt as _, future::BoxFuture};
 use model::{ExecutionId, ExecutionStatus, TaskId};
 use runtime::Tasks;
 use store::{
-    Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
-    PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store, StoreError,
-    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    Answer, Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted,
+    EventRow, ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage,
+    Locked, PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats,
+    Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -162,11 +162,35 @@ impl Store for WatchedStore {
     fn pipeline_delete<'a>(&'a self, id: &'a str) -> Answer<'a, bool> {
         self.pass("pipeline_delete", || self.inner.pipeline_delete(id))
     }
+    fn pipelines_keyed<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<PipelineMark>> {
+        self.pass("pipelines_keyed", move || self.inner.pipelines_keyed(keys))
+    }
+    fn pipelines_indexed_otherwise(
+        &self,
+        version: u32,
+        limit: u32,
+    ) -> Answer<'_, Vec<PipelineRow>> {
+        self.pass("pipelines_indexed_otherwise", move || {
+            self.inner.pipelines_indexed_otherwise(version, limit)
+        })
+    }
+    fn pipeline_index<'a>(
+        &'a self,
+        mark: &'a PipelineMark,
+        index: DefinitionIndex,
+    ) -> Answer<'a, bool> {
+        self.pass("pipeline_index", || self.inner.pipeline_index(mark, index))
+    }
     fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
         self.pass("event_accept", || self.inner.event_accept(event))
     }
-    fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()> {
-        self.pass("event_settle", || self.inner.event_settle(key, outcome))
+    fn event_settle<'a>(
+        &'a self,
+        key: &'a str,
+        outcome: &'a str,
+        then: Vec<EventRow>,
+    ) -> Answer<'a, ()> {
+        self.pass("event_settle", || self.inner.event_settle(key, outcome, then))
     }
     fn event_defer<'a>(
         &'a self,

@@ -16,11 +16,12 @@ use model::{ExecutionId, ExecutionStatus};
 use runtime::{Drained, JenkinsConfig, JenkinsController, Tasks};
 use serde_json::{Value, json};
 use store::{
-    Clock, EmbeddedStore, EventAccepted, EventRow, EventState, ExecutionFilter, PipelinePut,
-    PipelineWritten, SharedStore,
+    Clock, DefinitionIndex, EmbeddedStore, EventAccepted, EventRow, EventState, ExecutionFilter,
+    PipelinePut, PipelineWritten, SharedStore,
 };
 use tokio::time::Instant;
-use wire::{Event, ExecutionView, ManualStart, ReportedBuild, Route};
+use triggers::{INDEX_VERSION, index_keys, jenkins::ReportedBuild};
+use wire::{Event, ExecutionView, ManualStart, Route};
 
 use crate::{
     trap::Trap,
@@ -101,12 +102,15 @@ impl World {
 
     pub(crate) async fn define(&self, id: &str, body: &Value) {
         let text = |key: &str| body[key].as_str().unwrap().to_owned();
+        let triggers = triggers::triggers_of(body.as_object().unwrap());
         let put = PipelinePut {
             id: id.to_owned(),
             application: text("application"),
             name: text("name"),
             body: body.to_string(),
             expected_version: Some(0),
+            index: DefinitionIndex { version: INDEX_VERSION, keys: index_keys(&triggers) },
+            events: Vec::new(),
         };
         let written = self.store.pipeline_put(put).await.unwrap();
         assert!(matches!(written, PipelineWritten::Saved { .. }), "{written:?}");
@@ -114,13 +118,14 @@ impl World {
 
     pub(crate) async fn accept(&self, key: &str, event: &Event) -> EventAccepted {
         let body = serde_json::to_string(event).unwrap();
-        self.store.event_accept(EventRow { key: key.to_owned(), body }).await.unwrap()
+        self.store.event_accept(EventRow::new(key, body)).await.unwrap()
     }
 
     /// What a gateway does with a webhook; the key of the event.
     pub(crate) async fn report(&self, report: ReportedBuild) -> String {
-        let key = report.key();
-        self.accept(&key, &Event::BuildReported(report)).await;
+        let signal = report.signal();
+        let key = signal.dedupe.clone();
+        self.accept(&key, &Event::Signal(signal)).await;
         key
     }
 

@@ -189,6 +189,7 @@ async fn begin(store: &SharedStore, count: usize) -> Result<(), Failure> {
         name: "bakes".to_owned(),
         body: body.to_string(),
         expected_version: None,
+        ..PipelinePut::default()
     };
     store.pipeline_put(put).await?;
     for number in 0..count {
@@ -200,7 +201,7 @@ async fn begin(store: &SharedStore, count: usize) -> Result<(), Failure> {
             trigger: trigger.as_object().cloned().unwrap_or_default(),
         };
         let body = serde_json::to_string(&Event::ManualStart(start))?;
-        store.event_accept(EventRow { key: format!("manual/bakes/{number}"), body }).await?;
+        store.event_accept(EventRow::new(format!("manual/bakes/{number}"), body)).await?;
     }
     Ok(())
 }

@@ -91,6 +91,7 @@ async fn save(store: &SharedStore) -> Result<(), Failure> {
         name: PIPELINE.to_owned(),
         body: body.to_string(),
         expected_version: None,
+        ..PipelinePut::default()
     };
     store.pipeline_put(put).await?;
     Ok(())
@@ -104,7 +105,7 @@ async fn begin(store: &SharedStore, number: u32) -> Result<(), Failure> {
     let Value::Object(trigger) = trigger else { return Err("a trigger is an object".into()) };
     let start = ManualStart { pipeline_id: PIPELINE.to_owned(), user: "bench".to_owned(), trigger };
     let body = serde_json::to_string(&Event::ManualStart(start))?;
-    store.event_accept(EventRow { key: format!("manual/live/{number}"), body }).await?;
+    store.event_accept(EventRow::new(format!("manual/live/{number}"), body)).await?;
     Ok(())
 }
 

@@ -103,6 +103,7 @@ pub(crate) async fn measure(mode: &Mode, count: usize, commits: f64) -> Result<(
         name: "bench".to_owned(),
         body: definition().to_string(),
         expected_version: None,
+        ..PipelinePut::default()
     };
     mode.store.pipeline_put(put).await?;
 
@@ -165,7 +166,7 @@ async fn accept(mode: &Mode, key: &str) -> Result<(), Failure> {
         trigger: Map::new(),
     };
     let body = serde_json::to_string(&Event::ManualStart(start))?;
-    mode.store.event_accept(EventRow { key: format!("manual/{key}"), body }).await?;
+    mode.store.event_accept(EventRow::new(format!("manual/{key}"), body)).await?;
     Ok(())
 }
 

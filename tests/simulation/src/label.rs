@@ -102,6 +102,7 @@ impl Label for EventAccepted {
         match self {
             Self::New => "new",
             Self::Duplicate => "duplicate",
+            Self::Unwanted => "unwanted",
         }
     }
 }

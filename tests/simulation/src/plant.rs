@@ -199,7 +199,7 @@ impl Process {
                 if let Some(body) = body.as_object_mut() {
                     body.insert("attempt".to_owned(), 99.into());
                 }
-                EventRow { key: format!("{}/again", event.key), body: body.to_string() }
+                EventRow::new(format!("{}/again", event.key), body.to_string())
             });
             let again: Vec<EventRow> = again.collect();
             events.extend(again);

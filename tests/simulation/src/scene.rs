@@ -12,8 +12,9 @@ use fake_aws::{
 use fake_jenkins::{Build, Options};
 use runtime::{JenkinsConfig, JenkinsController, WebhookTokens};
 use serde_json::{Value, json};
-use store::PipelinePut;
+use store::{DefinitionIndex, PipelinePut};
 use trigger_gateway::{Config, GatewayConfig};
+use triggers::{INDEX_VERSION, index_keys, triggers_of};
 use worker_bake::{BakeConfig, BaseImageConfig, PackageType};
 use worker_deploy::DeployConfig;
 
@@ -199,12 +200,15 @@ fn pipeline(number: usize, feature: Feature) -> PipelinePut {
 }
 
 fn put(id: String, definition: &Value) -> PipelinePut {
+    let triggers = definition.as_object().map(triggers_of).unwrap_or_default();
     PipelinePut {
         id,
         application: "shop".to_owned(),
         name: definition["name"].as_str().unwrap_or_default().to_owned(),
         body: definition.to_string(),
         expected_version: Some(0),
+        index: DefinitionIndex { version: INDEX_VERSION, keys: index_keys(&triggers) },
+        ..PipelinePut::default()
     }
 }
 

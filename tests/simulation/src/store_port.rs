@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use futures::FutureExt as _;
 use model::{ExecutionId, TaskId};
 use store::{
-    Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
-    PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store, StoreError, StoredEvent,
-    StoredExecution, TaskClaim, TimelineRow,
+    Answer, Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted,
+    EventRow, ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage,
+    Locked, PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store,
+    StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::{
     sync::watch,
@@ -67,6 +67,28 @@ impl Store for StorePort {
         passed!(self, Look, pipeline_delete(id))
     }
 
+    fn pipelines_keyed<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<PipelineMark>> {
+        passed!(self, Look, pipelines_keyed(keys))
+    }
+    fn pipelines_indexed_otherwise(
+        &self,
+        version: u32,
+        limit: u32,
+    ) -> Answer<'_, Vec<PipelineRow>> {
+        passed!(self, Look, pipelines_indexed_otherwise(version, limit))
+    }
+    fn pipeline_index<'a>(
+        &'a self,
+        mark: &'a PipelineMark,
+        index: DefinitionIndex,
+    ) -> Answer<'a, bool> {
+        async move {
+            let store = self.0.ground.store();
+            let act = || store.pipeline_index(mark, index.clone());
+            self.0.point(call(Face::Intake, "pipeline_index"), act).await
+        }
+        .boxed()
+    }
     fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
         async move {
             let event = self.0.planted_key(event);
@@ -87,8 +109,13 @@ impl Store for StorePort {
         .boxed()
     }
 
-    fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()> {
-        passed!(self, Intake, event_settle(key, outcome))
+    fn event_settle<'a>(
+        &'a self,
+        key: &'a str,
+        outcome: &'a str,
+        then: Vec<EventRow>,
+    ) -> Answer<'a, ()> {
+        passed!(self, Intake, event_settle(key, outcome, then))
     }
 
     fn event_defer<'a>(

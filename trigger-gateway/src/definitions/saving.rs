@@ -3,19 +3,27 @@
 
 use std::sync::Arc;
 
-use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, HeaderValue, header},
+    response::Response,
+};
 use definitions::{Parsed, Pipeline};
 use model::limits::PIPELINE_BYTES_MAX;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{PipelinePut, PipelineRow, PipelineWritten};
+use store::{DefinitionIndex, EventRow, PipelinePut, PipelineRow, PipelineWritten};
+use triggers::{BY_TIME, INDEX_VERSION, Trigger, index_keys};
+use wire::Event;
 
-use super::{definition, if_match, members::with_members};
+use super::{circles, definition, if_match, members::with_members};
 use crate::{
     access,
     answer::{Params, Segments, ask, read_body},
-    http::Gateway,
     problem::Problem,
+    state::Gateway,
+    webhook::encode,
 };
 
 /// How a save is asked for.
@@ -145,12 +153,17 @@ impl Draft {
         if let (None, Some(index)) = (self.pipeline.body.get("index"), index) {
             set.push(("index", index));
         }
+        let triggers = &self.pipeline.triggers;
+        let events = plan_runs(&id, triggers)?;
+        let circle = circles::circle(gateway, (&id, &self.pipeline.name), triggers).await?;
         let put = PipelinePut {
             id,
             application: self.pipeline.application,
             name: self.pipeline.name,
             body: with_members(&self.text, &set),
             expected_version,
+            index: DefinitionIndex { version: INDEX_VERSION, keys: index_keys(triggers) },
+            events,
         };
         match ask(gateway.store.pipeline_put(put.clone())).await? {
             PipelineWritten::Saved { version, updated_ms } => {
@@ -160,8 +173,9 @@ impl Draft {
                     version,
                     "pipeline saved"
                 );
-                let PipelinePut { id, application, name, body, expected_version: _ } = put;
-                Ok(definition(&PipelineRow { id, application, name, body, version, updated_ms }))
+                let PipelinePut { id, application, name, body, .. } = put;
+                let row = PipelineRow { id, application, name, body, version, updated_ms };
+                Ok(warned(definition(&row), circle.as_deref()))
             }
             PipelineWritten::Stale { .. } => Err(stale()),
             PipelineWritten::NameTaken { id } => {
@@ -174,6 +188,29 @@ impl Draft {
             }
         }
     }
+}
+
+/// Adds a warning to the answer when pipelines start each other in a circle.
+fn warned(mut response: Response, circle: Option<&[String]>) -> Response {
+    let Some(circle) = circle else { return response };
+    let text =
+        format!("the end of each starts the next: {}, and so on in a circle", circle.join(", "));
+    let ascii = text.replace(|c: char| !c.is_ascii() || c.is_ascii_control() || c == '"', "?");
+    if let Ok(value) = HeaderValue::from_str(&format!("299 bowline \"{ascii}\"")) {
+        response.headers_mut().insert(header::WARNING, value);
+    }
+    response
+}
+
+/// The event by which a coordinator plans the next runs of the time triggers, where there are some.
+fn plan_runs(pipeline_id: &str, triggers: &[Trigger]) -> Result<Vec<EventRow>, Problem> {
+    let by_time = triggers.iter().filter(|trigger| trigger.enabled).flat_map(Trigger::keys);
+    if !by_time.into_iter().any(|key| key == BY_TIME) {
+        return Ok(Vec::new());
+    }
+    let event = encode(&Event::DefinitionSaved { pipeline_id: pipeline_id.to_owned() })?;
+    let key = format!("saved/{pipeline_id}/{}", ulid::Ulid::new());
+    Ok(vec![EventRow::new(key, event)])
 }
 
 fn stale() -> Problem {

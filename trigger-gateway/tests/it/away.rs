@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use model::{ExecutionId, TaskId};
 use store::{
-    Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelinePut,
-    PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store, StoreError, StoredEvent,
-    StoredExecution, TaskClaim, TimelineRow,
+    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store,
+    StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::sync::watch;
 
@@ -47,8 +47,11 @@ impl Store for Away {
         pipeline_get(&'a str) -> Option<PipelineRow>;
         pipeline_list(Option<&'a str>) -> Vec<PipelineRow>;
         pipeline_delete(&'a str) -> bool;
+        pipelines_keyed(&'a [String]) -> Vec<PipelineMark>;
+        pipelines_indexed_otherwise(u32, u32) -> Vec<PipelineRow>;
+        pipeline_index(&'a PipelineMark, DefinitionIndex) -> bool;
         event_accept(EventRow) -> EventAccepted;
-        event_settle(&'a str, &'a str) -> ();
+        event_settle(&'a str, &'a str, Vec<EventRow>) -> ();
         event_defer(&'a str, u64, &'a str) -> ();
         event_get(&'a str) -> Option<StoredEvent>;
         event_list(u32) -> Vec<StoredEvent>;

@@ -49,7 +49,7 @@ async fn a_started_pipeline_can_be_read_at_once() {
 
     let (_, decided) = answer(world.get("/api/v1/events?limit=1")).await;
     assert_eq!(
-        (&decided[0]["state"], &decided[0]["outcome"]["executions"][0]),
+        (&decided[0]["state"], &decided[0]["outcome"]["started"][0]["execution"]),
         (&json!("settled"), &json!(id))
     );
 }

@@ -138,3 +138,50 @@ async fn names_are_unique_and_stale_saves_are_refused() {
     let mismatch = world.put("/pipelines/nobody").body(first.to_string());
     assert_eq!(problem(mismatch).await, (400, "other-id".to_owned()));
 }
+
+/// A pipeline that starts when another one ends.
+fn after(id: &str, other: &str) -> String {
+    let mut pipeline = pipeline("shop", id);
+    pipeline["id"] = id.into();
+    pipeline["triggers"] = json!([{ "type": "pipeline", "enabled": true, "application": "shop",
+        "pipeline": other, "status": ["successful"] }]);
+    pipeline.to_string()
+}
+
+#[tokio::test]
+async fn pipelines_that_start_each_other_in_a_circle_are_warned_of_and_saved() {
+    let world = World::open().await;
+    let save = async |body: String| {
+        let saved = world.post("/pipelines", body).send().await.unwrap();
+        assert_eq!(saved.status(), 200);
+        let warning = saved.headers().get("warning");
+        warning.map(|warning| warning.to_str().unwrap().to_owned())
+    };
+    assert_eq!(save(after("a", "c")).await, None);
+    assert_eq!(save(after("b", "a")).await, None);
+    let circle = "299 bowline \"the end of each starts the next: c, a, b, and so on in a circle\"";
+    assert_eq!(save(after("c", "b")).await.as_deref(), Some(circle));
+    assert_eq!(save(after("d", "b")).await, None, "it hangs on the circle, and is not in it");
+    let itself = "299 bowline \"the end of each starts the next: e, and so on in a circle\"";
+    assert_eq!(save(after("e", "e")).await.as_deref(), Some(itself));
+    let (status, saved) = answer(world.get("/applications/shop/pipelineConfigs/c")).await;
+    assert_eq!((status, &saved["id"]), (200, &json!("c")));
+}
+
+#[tokio::test]
+async fn a_definition_with_moments_is_saved_with_the_event_that_plans_them() {
+    let world = World::open().await;
+    let mut nightly = pipeline("shop", "nightly");
+    nightly["triggers"] = json!([{ "type": "cron", "enabled": true,
+        "cronExpression": "0 0 3 * * ?", "timezone": "Europe/Berlin" }]);
+    let (status, saved) = answer(world.post("/pipelines", nightly.to_string())).await;
+    assert_eq!(status, 200);
+    let id = saved["id"].as_str().unwrap();
+    let events = crate::world::events(&world.store).await;
+    assert!(events[0].0.starts_with(&format!("saved/{id}/")), "{events:?}");
+    let marks = world.store.pipelines_keyed(&["time".to_owned()]).await.unwrap();
+    assert_eq!(marks[0].id, id);
+    nightly["triggers"][0]["cronExpression"] = "0 0 3 31 2 ?".into();
+    let (status, refused) = answer(world.post("/pipelines", nightly.to_string())).await;
+    assert_eq!((status, &refused["errors"][0]["code"]), (400, &json!("cron-never")));
+}

@@ -5,6 +5,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
 };
+use triggers::jenkins::ReportedBuild;
 use wire::Event;
 
 use crate::world::{HOOK, World, answer, events, problem};
@@ -33,7 +34,9 @@ async fn a_build_told_five_times_to_two_gateways_is_one_event() {
     // Reports are the same within ten minutes; the test may run across such a border.
     assert_eq!(fresh, 1 + (after - before));
     assert_eq!(u64::try_from(stored.len()).unwrap(), fresh);
-    let Event::BuildReported(report) = &stored[0].1 else { panic!("{stored:?}") };
+    let Event::Signal(signal) = &stored[0].1 else { panic!("{stored:?}") };
+    let report = ReportedBuild::of(signal).unwrap();
+    assert_eq!(signal.keys, ["jenkins/ci/team/shop"]);
     assert_eq!(
         (report.controller.as_str(), report.job.as_str(), report.number),
         ("ci", "team/shop", 118)

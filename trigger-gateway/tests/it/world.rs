@@ -82,7 +82,7 @@ impl World {
                 bell.mark_unchanged();
                 for event in store.due(10, 60_000).await.unwrap().events {
                     let outcome = carry_out(&store, &event.key, &event.body).await;
-                    store.event_settle(&event.key, &outcome).await.unwrap();
+                    store.event_settle(&event.key, &outcome, Vec::new()).await.unwrap();
                 }
                 let rung = tokio::time::timeout(Duration::from_secs(5), bell.changed());
                 if stop.run_until_cancelled(rung).await.is_none() {
@@ -103,11 +103,17 @@ async fn carry_out(store: &SharedStore, key: &str, body: &str) -> String {
             return json!({ "result": "planned", "plan": { "trigger": start.trigger } })
                 .to_string();
         }
-        Event::Control { user, .. } if user == "late" => {
-            return json!({ "result": "refused", "reason": "somebody was quicker" }).to_string();
+        Event::Control { user, execution, .. } if user == "late" => {
+            return json!({ "result": "refused", "execution": execution,
+                "reason": "somebody was quicker" })
+            .to_string();
         }
-        Event::Control { .. } | Event::Cancel { .. } => return "{}".to_owned(),
-        other @ (Event::BuildReported(_) | Event::StartChild(_)) => panic!("{other:?}"),
+        Event::Control { execution, .. } | Event::Cancel { execution, .. } => {
+            return json!({ "result": "applied", "execution": execution }).to_string();
+        }
+        other @ (Event::Signal(_) | Event::DefinitionSaved { .. } | Event::StartChild(_)) => {
+            panic!("{other:?}")
+        }
     };
     let row = store.pipeline_get(&start.pipeline_id).await.unwrap().unwrap();
     if start.trigger.contains_key("refuse") {
@@ -124,11 +130,21 @@ async fn carry_out(store: &SharedStore, key: &str, body: &str) -> String {
         .trigger
         .get("status")
         .map_or(status, |status| serde_json::from_value(status.clone()).unwrap());
-    let view = json!({ "id": id, "name": row.name, "status": status, "trigger": start.trigger,
-        "stages": stages });
+    let orders = if status == ExecutionStatus::Running {
+        json!(["cancel", "pause"])
+    } else if status == ExecutionStatus::Paused {
+        json!(["cancel", "resume"])
+    } else {
+        json!([])
+    };
+    let view = json!({ "id": id, "type": "PIPELINE", "application": row.application,
+        "name": row.name, "pipelineConfigId": row.id, "status": status, "buildTime": 1,
+        "canceled": false, "trigger": start.trigger, "orders": orders, "stages": stages });
     let created = create(store, &id, (&row.application, &row.id, key), status, &view).await;
     assert_eq!(created, Created::New);
-    json!({ "executions": [id] }).to_string()
+    let started =
+        [json!({ "pipeline": row.name, "application": row.application, "execution": id })];
+    json!({ "result": "started", "started": started }).to_string()
 }
 
 async fn create(

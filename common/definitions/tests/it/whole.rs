@@ -1,8 +1,10 @@
 //! What a reader gets out of a whole definition.
 
-use definitions::{JenkinsTrigger, Pipeline, Severity, TriggerKind};
+use definitions::{Pipeline, Severity};
 use model::OnFailure;
+use model::jenkins::JobName;
 use serde_json::json;
+use triggers::jenkins;
 
 #[test]
 fn a_pipeline_is_read_with_everything_in_it() {
@@ -24,15 +26,17 @@ fn a_pipeline_is_read_with_everything_in_it() {
     let pipeline = Pipeline::parse(text).pipeline.unwrap();
     assert_eq!((pipeline.id.as_deref(), pipeline.max_concurrent_executions), (Some("p1"), 3));
     assert!(pipeline.keep_waiting_pipelines && !pipeline.limit_concurrent && !pipeline.disabled);
-    let expected = TriggerKind::Jenkins(JenkinsTrigger {
+    let expected = jenkins::Config {
         master: "ci".to_owned(),
-        job: "a/job/b".to_owned(),
+        job: JobName::parse("a/b"),
         property_file: None,
         payload_constraints: [("RELEASE".to_owned(), "yes".to_owned())].into(),
         expected_artifact_ids: Vec::new(),
-    });
-    assert_eq!((pipeline.triggers[0].enabled, &pipeline.triggers[0].kind), (true, &expected));
-    assert_eq!(pipeline.triggers[1].kind, TriggerKind::Other { kind: "git".to_owned() });
+    };
+    assert!(pipeline.triggers[0].enabled);
+    assert_eq!(pipeline.triggers[0].config::<jenkins::Jenkins>(), Some(&expected));
+    assert_eq!(pipeline.triggers[1].kind, "git");
+    assert_eq!(pipeline.triggers[1].config::<jenkins::Jenkins>(), None);
     let stages: Vec<_> = pipeline
         .stages
         .iter()

@@ -2,7 +2,7 @@
 
 use model::{ExecutionStatus, Pool, TaskId};
 
-use crate::LeaseRow;
+use crate::{DefinitionIndex, LeaseRow};
 
 /// An execution's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub struct EventFields {
     pub body: String,
     /// When it was accepted.
     pub accepted_ms: u64,
+    /// When it became due for the first time, or will.
+    pub since_ms: u64,
     /// When it is due, where the row itself says so.
     pub due_ms: Option<u64>,
     /// What came of it, once it is settled.
@@ -130,4 +132,6 @@ pub struct PipelineFields {
     pub version: u64,
     /// When it was written.
     pub updated_ms: u64,
+    /// The keys under which it is found.
+    pub index: DefinitionIndex,
 }

@@ -92,7 +92,9 @@ impl Judge<'_> {
             | List::Removed
             | List::RemovedAge
             | List::Pipelines
-            | List::Names(_) => Rule::MissingInList,
+            | List::Names(_)
+            | List::Keyed(_)
+            | List::Indexed => Rule::MissingInList,
         };
         self.say(rule, what);
     }
@@ -128,7 +130,9 @@ impl Judge<'_> {
             | List::Removed
             | List::RemovedAge
             | List::Pipelines
-            | List::Names(_) => false,
+            | List::Names(_)
+            | List::Keyed(_)
+            | List::Indexed => false,
         };
         if of_the_living && finished {
             let what = format!("it is over, and still in the {list} at {}", shown(at));
@@ -285,7 +289,9 @@ impl Judge<'_> {
                 | List::Removed
                 | List::RemovedAge
                 | List::Pipelines
-                | List::Names(_) => continue,
+                | List::Names(_)
+                | List::Keyed(_)
+                | List::Indexed => continue,
             };
             if let At::Number(number) = place.at
                 && number > counter
@@ -378,7 +384,9 @@ impl Judge<'_> {
                     | List::Waiters(_)
                     | List::WaitingAge
                     | List::Pipelines
-                    | List::Names(_) => Rule::AstrayInList,
+                    | List::Names(_)
+                    | List::Keyed(_)
+                    | List::Indexed => Rule::AstrayInList,
                 };
                 let what =
                     format!("the {} names `{}`, which is not there", place.list, place.member);

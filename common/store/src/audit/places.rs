@@ -27,7 +27,7 @@ pub enum List {
     EventOrder,
     /// Unsettled events by when they are due.
     EventDue,
-    /// Unsettled events by when they were accepted.
+    /// Unsettled events by when they became due for the first time, or will.
     EventAge,
     /// Messages by when they are due.
     OutboxDue,
@@ -55,6 +55,10 @@ pub enum List {
     Pipelines,
     /// Definitions of an application by name.
     Names(String),
+    /// Definitions that a signal with this key may start.
+    Keyed(String),
+    /// Definitions by the version of their index.
+    Indexed,
 }
 
 impl fmt::Display for List {
@@ -81,6 +85,8 @@ impl fmt::Display for List {
             Self::Removed => f.write_str("list of removed executions"),
             Self::RemovedAge => f.write_str("list of removed executions by age"),
             Self::Pipelines => f.write_str("list of pipelines"),
+            Self::Keyed(key) => write!(f, "index of definitions under `{key}`"),
+            Self::Indexed => f.write_str("list of indexed pipelines"),
             Self::Names(application) => {
                 write!(f, "list of the pipeline names of application `{application}`")
             }
@@ -147,7 +153,7 @@ impl Place {
             List::OutboxDue | List::OutboxAge => Subject::Message(member),
             List::Waiting(_) | List::Running(_) | List::TasksOf(_) => Subject::Task(member),
             List::LocksOf(_) => Subject::Lock(member),
-            List::Pipelines => Subject::Pipeline(member),
+            List::Pipelines | List::Keyed(_) | List::Indexed => Subject::Pipeline(member),
             List::Names(_) => Subject::Pipeline(match &self.at {
                 At::Id(id) | At::Unreadable(id) => id.clone(),
                 At::Here | At::Number(_) | At::Anything => String::new(),
@@ -255,7 +261,7 @@ fn of_event(layout: Layout, row: &EventFields) -> Vec<(Place, Need)> {
     let mut found = vec![(place(List::EventOrder, &row.key, At::Anything), need)];
     if row.outcome.is_none() {
         let due = place(List::EventDue, &row.key, repeated(row.due_ms));
-        let age = place(List::EventAge, &row.key, At::Number(row.accepted_ms));
+        let age = place(List::EventAge, &row.key, At::Number(row.since_ms));
         found.extend(must(vec![due, age]));
     }
     found
@@ -293,6 +299,10 @@ fn of_lock(row: &LockFields) -> Vec<Place> {
 fn of_pipeline(layout: Layout, row: &PipelineFields) -> Vec<Place> {
     let names = List::Names(row.application.clone());
     let mut found = vec![place(names, &row.name, At::Id(row.id.clone()))];
+    for key in &row.index.keys {
+        found.push(place(List::Keyed(key.clone()), &row.id, At::Here));
+    }
+    found.push(place(List::Indexed, &row.id, At::Number(u64::from(row.index.version))));
     match layout {
         Layout::Redis => found.push(place(List::Pipelines, &row.id, At::Here)),
         Layout::Embedded => {}

@@ -198,7 +198,16 @@ fn lists(transaction: &ReadTransaction) -> Result<Names, Fault> {
     let removed = each!(transaction, tables::REMOVED, &str, |id, at| {
         entry(List::Removed, id, At::Number(at))
     });
-    let all = order.chain(names).chain(index).chain(locks).chain(removed);
+    let keyed =
+        each!(transaction, tables::PIPELINE_KEYS, (&str, &str), |(key, id): (&str, &str), ()| {
+            entry(List::Keyed(key.to_owned()), id, At::Here)
+        });
+    let indexed =
+        each!(transaction, tables::PIPELINE_INDEXED, (u64, &str), |(at, id): (u64, &str), ()| {
+            entry(List::Indexed, id, At::Number(at))
+        });
+    let all =
+        order.chain(names).chain(keyed).chain(indexed).chain(index).chain(locks).chain(removed);
     let all = all.chain(slots(List::Holders, tables::HOLDERS)?);
     Ok(Box::new(all.chain(slots(List::Waiters, tables::WAITERS)?)))
 }

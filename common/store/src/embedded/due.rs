@@ -151,7 +151,10 @@ pub(super) fn stats(transaction: &ReadTransaction, now_ms: u64) -> Result<Stats,
     stats.outbox_depth = outbox_age.len()?;
     stats.outbox_oldest_ms = age(outbox_age.first()?.map(|(key, _)| key.value().0));
     let event_age = transaction.open_table(tables::EVENT_AGE)?;
-    stats.events_pending = event_age.len()?;
+    for entry in event_age.range(..(now_ms.saturating_add(1), ""))? {
+        entry?;
+        stats.events_pending = stats.events_pending.saturating_add(1);
+    }
     stats.events_oldest_ms = age(event_age.first()?.map(|(key, _)| key.value().0));
     let waiting_age = transaction.open_table(tables::WAITING_AGE)?;
     stats.executions_waiting = waiting_age.len()?;

@@ -1,92 +1,12 @@
-//! What comes from outside: definitions and events.
+//! Events: what comes from outside, and what was planned for a later time.
 
 use redb::{ReadTransaction, ReadableTable};
 
 use super::{
-    slots,
+    definitions,
     tables::{self, EventRecord, Fault, Tables},
 };
-use crate::{
-    EventAccepted, EventRow, PipelinePut, PipelineRow, PipelineWritten, StoredEvent, rules,
-};
-
-pub(super) fn pipeline_put(
-    tables: &mut Tables<'_>,
-    put: &PipelinePut,
-) -> Result<PipelineWritten, Fault> {
-    let stored: Option<PipelineRow> = tables::row(&tables.pipelines, &put.id)?;
-    let version = stored.as_ref().map_or(0, |row| row.version);
-    if let Some(row) = &stored
-        && row.application == put.application
-        && row.name == put.name
-        && row.body == put.body
-        && put.expected_version.is_none_or(|expected| expected.saturating_add(1) == version)
-    {
-        // The repeat of a call whose reply was lost.
-        return Ok(PipelineWritten::Saved { version, updated_ms: row.updated_ms });
-    }
-    if put.expected_version.is_some_and(|expected| expected != version) {
-        return Ok(PipelineWritten::Stale { version });
-    }
-    let name = (put.application.as_str(), put.name.as_str());
-    if let Some(other) = tables.pipeline_names.get(name)?
-        && other.value() != put.id
-    {
-        return Ok(PipelineWritten::NameTaken { id: other.value().to_owned() });
-    }
-    if let Some(row) = stored {
-        tables.pipeline_names.remove((row.application.as_str(), row.name.as_str()))?;
-    }
-    let row = PipelineRow {
-        id: put.id.clone(),
-        application: put.application.clone(),
-        name: put.name.clone(),
-        body: put.body.clone(),
-        version: version.saturating_add(1),
-        updated_ms: tables.now_ms,
-    };
-    tables.pipeline_names.insert(name, put.id.as_str())?;
-    tables::put(&mut tables.pipelines, &put.id, &row)?;
-    slots::wake_waiters(tables, &put.id)?;
-    tables.rings = true;
-    Ok(PipelineWritten::Saved { version: row.version, updated_ms: row.updated_ms })
-}
-
-pub(super) fn pipeline_delete(tables: &mut Tables<'_>, id: &str) -> Result<bool, Fault> {
-    let Some(row) = tables::row::<PipelineRow>(&tables.pipelines, id)? else {
-        return Ok(false);
-    };
-    tables.pipelines.remove(id)?;
-    tables.pipeline_names.remove((row.application.as_str(), row.name.as_str()))?;
-    slots::wake_waiters(tables, id)?;
-    tables.rings = true;
-    Ok(true)
-}
-
-pub(super) fn pipeline_get(
-    transaction: &ReadTransaction,
-    id: &str,
-) -> Result<Option<PipelineRow>, Fault> {
-    tables::row(&transaction.open_table(tables::PIPELINES)?, id)
-}
-
-pub(super) fn pipeline_list(
-    transaction: &ReadTransaction,
-    application: Option<&str>,
-) -> Result<Vec<PipelineRow>, Fault> {
-    let pipelines = transaction.open_table(tables::PIPELINES)?;
-    let names = transaction.open_table(tables::PIPELINE_NAMES)?;
-    let mut rows: Vec<PipelineRow> = Vec::new();
-    for entry in names.range((application.unwrap_or_default(), "")..)? {
-        let (key, id) = entry?;
-        if application.is_some_and(|application| key.value().0 != application) {
-            break;
-        }
-        rows.extend(tables::row::<PipelineRow>(&pipelines, id.value())?);
-    }
-    rules::pipeline_order(&mut rows);
-    Ok(rows)
-}
+use crate::{EventAccepted, EventRow, StoredEvent, rules};
 
 pub(super) fn event_accept(
     tables: &mut Tables<'_>,
@@ -96,20 +16,25 @@ pub(super) fn event_accept(
     if tables.events.get(key)?.is_some() {
         return Ok(EventAccepted::Duplicate);
     }
+    if !event.if_indexed.is_empty() && !definitions::any_keyed(tables, &event.if_indexed)? {
+        return Ok(EventAccepted::Unwanted);
+    }
     let now = tables.now_ms;
+    let since = event.not_before_ms.map_or(now, |at| rules::instant(at).max(now));
     let record = EventRecord {
         body: event.body.clone(),
         accepted_ms: now,
+        since_ms: since,
         tries: 0,
-        due_ms: now,
+        due_ms: since,
         note: None,
         outcome: None,
     };
     let place = tables.count("event")?;
     tables::put(&mut tables.events, key, &record)?;
     tables.event_order.insert(place, key)?;
-    tables.event_due.insert((now, key), ())?;
-    tables.event_age.insert((now, key), ())?;
+    tables.event_due.insert((since, key), ())?;
+    tables.event_age.insert((since, key), ())?;
     tables.rings = true;
     Ok(EventAccepted::New)
 }
@@ -120,15 +45,24 @@ fn pending(tables: &Tables<'_>, key: &str) -> Result<Option<EventRecord>, Fault>
     Ok(record.filter(|record| record.outcome.is_none()))
 }
 
-pub(super) fn event_settle(tables: &mut Tables<'_>, key: &str, outcome: &str) -> Result<(), Fault> {
+pub(super) fn event_settle(
+    tables: &mut Tables<'_>,
+    key: &str,
+    outcome: &str,
+    then: &[EventRow],
+) -> Result<(), Fault> {
     let Some(mut record) = pending(tables, key)? else {
         return Ok(());
     };
     tables.event_due.remove((record.due_ms, key))?;
-    tables.event_age.remove((record.accepted_ms, key))?;
+    tables.event_age.remove((record.since_ms, key))?;
     record.outcome = Some(outcome.to_owned());
     tables.rings = true;
-    tables::put(&mut tables.events, key, &record)
+    tables::put(&mut tables.events, key, &record)?;
+    for event in then {
+        event_accept(tables, event)?;
+    }
+    Ok(())
 }
 
 pub(super) fn event_defer(

@@ -4,43 +4,78 @@ use futures::FutureExt as _;
 use model::{ExecutionId, TaskId};
 use tokio::sync::watch;
 
-use super::{EmbeddedStore, due, executions, intake, leases, retention, tables};
+use super::{EmbeddedStore, definitions, due, executions, intake, leases, retention, tables};
 use crate::{
-    Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelinePut,
-    PipelineRow, PipelineWritten, Removed, Stats, Store, StoredEvent, StoredExecution, TaskClaim,
-    TimelineRow, api::Answer, rules,
+    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store, StoredEvent,
+    StoredExecution, TaskClaim, TimelineRow, api::Answer, rules,
 };
 
 impl Store for EmbeddedStore {
     fn pipeline_put(&self, put: PipelinePut) -> Answer<'_, PipelineWritten> {
-        self.write("wrote a pipeline", move |tables| intake::pipeline_put(tables, &put))
+        self.write("wrote a pipeline", move |tables| definitions::pipeline_put(tables, &put))
     }
 
     fn pipeline_get<'a>(&'a self, id: &'a str) -> Answer<'a, Option<PipelineRow>> {
         let id = id.to_owned();
-        self.read("read a pipeline", move |transaction, _| intake::pipeline_get(transaction, &id))
+        self.read("read a pipeline", move |transaction, _| {
+            definitions::pipeline_get(transaction, &id)
+        })
     }
 
     fn pipeline_list<'a>(&'a self, application: Option<&'a str>) -> Answer<'a, Vec<PipelineRow>> {
         let application = application.map(str::to_owned);
         self.read("listed pipelines", move |transaction, _| {
-            intake::pipeline_list(transaction, application.as_deref())
+            definitions::pipeline_list(transaction, application.as_deref())
         })
     }
 
     fn pipeline_delete<'a>(&'a self, id: &'a str) -> Answer<'a, bool> {
         let id = id.to_owned();
-        self.write("deleted a pipeline", move |tables| intake::pipeline_delete(tables, &id))
+        self.write("deleted a pipeline", move |tables| definitions::pipeline_delete(tables, &id))
+    }
+
+    fn pipelines_keyed<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<PipelineMark>> {
+        let keys = keys.to_vec();
+        self.read("looked up pipelines", move |transaction, _| {
+            definitions::keyed(transaction, &keys)
+        })
+    }
+
+    fn pipelines_indexed_otherwise(
+        &self,
+        version: u32,
+        limit: u32,
+    ) -> Answer<'_, Vec<PipelineRow>> {
+        self.read("looked for pipelines to index", move |transaction, _| {
+            definitions::indexed_otherwise(transaction, version, limit)
+        })
+    }
+
+    fn pipeline_index<'a>(
+        &'a self,
+        mark: &'a PipelineMark,
+        index: DefinitionIndex,
+    ) -> Answer<'a, bool> {
+        let mark = mark.clone();
+        self.write("indexed a pipeline", move |tables| definitions::index(tables, &mark, &index))
     }
 
     fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
         self.write("accepted an event", move |tables| intake::event_accept(tables, &event))
     }
 
-    fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()> {
+    fn event_settle<'a>(
+        &'a self,
+        key: &'a str,
+        outcome: &'a str,
+        then: Vec<EventRow>,
+    ) -> Answer<'a, ()> {
         let (key, outcome) = (key.to_owned(), outcome.to_owned());
-        self.write("settled an event", move |tables| intake::event_settle(tables, &key, &outcome))
+        self.write("settled an event", move |tables| {
+            intake::event_settle(tables, &key, &outcome, &then)
+        })
     }
 
     fn event_defer<'a>(

@@ -6,10 +6,12 @@ use model::{ExecutionId, ExecutionStatus, Pool, TaskId};
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{LeaseRow, OutboxRow, StoreError, StoredEvent, index, rules};
+use crate::{
+    DefinitionIndex, LeaseRow, OutboxRow, PipelineRow, StoreError, StoredEvent, index, rules,
+};
 
-/// Format of the file; a file of a newer format is not opened.
-pub(super) const FORMAT: u64 = 2;
+/// Format of the file; a file of another format is not opened.
+pub(super) const FORMAT: u64 = 3;
 
 type Text = &'static str;
 /// A table of texts by id.
@@ -21,18 +23,24 @@ pub(super) type SlotTable<'a> = TableDefinition<'a, (Text, u64), Text>;
 
 /// Counters and the clock, by name.
 pub(super) const META: TableDefinition<'_, Text, u64> = TableDefinition::new("meta");
-/// Pipeline id to [`crate::PipelineRow`].
+/// Pipeline id to [`PipelineRecord`].
 pub(super) const PIPELINES: TableDefinition<'_, Text, Text> = TableDefinition::new("pipelines");
 /// Application and name to pipeline id.
 pub(super) const PIPELINE_NAMES: TableDefinition<'_, (Text, Text), Text> =
     TableDefinition::new("pipeline_names");
+/// Index key and pipeline id: the definitions that a signal with the key may start.
+pub(super) const PIPELINE_KEYS: TableDefinition<'_, (Text, Text), ()> =
+    TableDefinition::new("pipeline_keys");
+/// Version of the index and pipeline id: by which rules each definition is indexed.
+pub(super) const PIPELINE_INDEXED: TableDefinition<'_, DueKey, ()> =
+    TableDefinition::new("pipeline_indexed");
 /// Event key to [`EventRecord`].
 pub(super) const EVENTS: TableDefinition<'_, Text, Text> = TableDefinition::new("events");
 /// Sequence number to event key.
 pub(super) const EVENT_ORDER: TableDefinition<'_, u64, Text> = TableDefinition::new("event_order");
 /// Unsettled events by when they are due.
 pub(super) const EVENT_DUE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("event_due");
-/// Unsettled events by when they were accepted.
+/// Unsettled events by when they became due for the first time, or will.
 pub(super) const EVENT_AGE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("event_age");
 /// Execution id to [`ExecutionRecord`].
 pub(super) const EXECUTIONS: TableDefinition<'_, Text, Text> = TableDefinition::new("executions");
@@ -74,10 +82,12 @@ pub(super) const OUTBOX_DUE: TableDefinition<'_, DueKey, ()> = TableDefinition::
 pub(super) const OUTBOX_AGE: TableDefinition<'_, DueKey, ()> = TableDefinition::new("outbox_age");
 
 /// Every table's name: another one in the file is not ours.
-pub(super) const NAMES: [&str; 25] = [
+pub(super) const NAMES: [&str; 27] = [
     "meta",
     "pipelines",
     "pipeline_names",
+    "pipeline_keys",
+    "pipeline_indexed",
     "events",
     "event_order",
     "event_due",
@@ -185,11 +195,20 @@ pub(super) struct LeaseRecord {
     pub(super) notice_ms: Option<u64>,
 }
 
+/// A definition with the keys under which it is found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct PipelineRecord {
+    pub(super) row: PipelineRow,
+    pub(super) index: DefinitionIndex,
+}
+
 /// An event with when it is due.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct EventRecord {
     pub(super) body: String,
     pub(super) accepted_ms: u64,
+    /// When it became due for the first time, or will.
+    pub(super) since_ms: u64,
     pub(super) tries: u32,
     pub(super) due_ms: u64,
     pub(super) note: Option<String>,
@@ -203,6 +222,7 @@ impl EventRecord {
             key: key.to_owned(),
             body: self.body,
             accepted_ms: self.accepted_ms,
+            since_ms: self.since_ms,
             tries: self.tries,
             state: match self.outcome {
                 Some(outcome) => crate::EventState::Settled { outcome },
@@ -285,6 +305,8 @@ pub(super) struct Tables<'t> {
     pub(super) meta: Table<'t, Text, u64>,
     pub(super) pipelines: Table<'t, Text, Text>,
     pub(super) pipeline_names: Table<'t, (Text, Text), Text>,
+    pub(super) pipeline_keys: Table<'t, (Text, Text), ()>,
+    pub(super) pipeline_indexed: Table<'t, DueKey, ()>,
     pub(super) events: Table<'t, Text, Text>,
     pub(super) event_order: Table<'t, u64, Text>,
     pub(super) event_due: Table<'t, DueKey, ()>,
@@ -320,6 +342,8 @@ impl<'t> Tables<'t> {
             meta: transaction.open_table(META)?,
             pipelines: transaction.open_table(PIPELINES)?,
             pipeline_names: transaction.open_table(PIPELINE_NAMES)?,
+            pipeline_keys: transaction.open_table(PIPELINE_KEYS)?,
+            pipeline_indexed: transaction.open_table(PIPELINE_INDEXED)?,
             events: transaction.open_table(EVENTS)?,
             event_order: transaction.open_table(EVENT_ORDER)?,
             event_due: transaction.open_table(EVENT_DUE)?,

@@ -54,9 +54,11 @@ impl RedisAudit {
             cause: format!("{}: {cause}", redacted(url)).into(),
         })?;
         gate::check_durability(&line, durability).await?;
-        gate::compare_functions(&line).await?;
         let prefix =
             if world.is_empty() { format!("{HASH_TAG}:") } else { format!("{HASH_TAG}:{world}:") };
+        // A store of another form has other Functions, and its form says what to do.
+        gate::compare_format(&line, &prefix).await?;
+        gate::compare_functions(&line).await?;
         Ok(Self { line, prefix })
     }
 

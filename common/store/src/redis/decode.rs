@@ -11,8 +11,9 @@ use model::{ExecutionId, ExecutionStatus, Pool, TaskId};
 
 use crate::{
     Beat, Claim, Committed, Created, Due, EventAccepted, EventState, ExecutionRow, Expired,
-    FinishedPage, LeaseRow, Locked, OutboxRow, PipelineRow, PipelineWritten, Removed, SlotEntry,
-    SlotRow, SlotState, Stats, StoredEvent, StoredExecution, TimelineRow, rules::Refusal,
+    FinishedPage, LeaseRow, Locked, OutboxRow, PipelineMark, PipelineRow, PipelineWritten, Removed,
+    SlotEntry, SlotRow, SlotState, Stats, StoredEvent, StoredExecution, TimelineRow,
+    rules::Refusal,
 };
 
 /// What was expected and what came.
@@ -182,6 +183,10 @@ pub(super) fn pipeline(mut reply: Reply) -> Decoded<PipelineRow> {
     })
 }
 
+pub(super) fn mark(mut reply: Reply) -> Decoded<PipelineMark> {
+    Ok(PipelineMark { id: reply.text()?, version: reply.number()?, updated_ms: reply.number()? })
+}
+
 pub(super) fn pipeline_written(value: Value) -> Decoded<PipelineWritten> {
     let mut reply = Reply::new(value)?;
     match reply.text()?.as_str() {
@@ -198,6 +203,7 @@ pub(super) fn event_accepted(value: Value) -> Decoded<EventAccepted> {
     match Reply::new(value)?.text()?.as_str() {
         "NEW" => Ok(EventAccepted::New),
         "DUPLICATE" => Ok(EventAccepted::Duplicate),
+        "UNWANTED" => Ok(EventAccepted::Unwanted),
         other => Err(unknown(other)),
     }
 }
@@ -207,6 +213,7 @@ pub(super) fn event(mut reply: Reply) -> Decoded<StoredEvent> {
         key: reply.text()?,
         body: reply.text()?,
         accepted_ms: reply.number()?,
+        since_ms: reply.number()?,
         tries: reply.small()?,
         state: match (reply.maybe()?, reply.maybe()?) {
             (_, Some(outcome)) => EventState::Settled { outcome },

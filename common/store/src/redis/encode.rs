@@ -3,7 +3,8 @@
 use ::redis::{Cmd, cmd};
 
 use crate::{
-    Commit, ExecutionFilter, OutboxRow, Reopen, SlotChange, SlotRequest, TaskChange, index, rules,
+    Commit, DefinitionIndex, EventRow, ExecutionFilter, OutboxRow, Reopen, SlotChange, SlotRequest,
+    TaskChange, index, rules,
 };
 
 /// One function call being put together.
@@ -16,7 +17,7 @@ impl Call {
     /// A call without arguments, by somebody who knows of so many writes.
     pub(super) fn new(doing: &'static str, name: &str, prefix: &str, seen: u64) -> Self {
         let mut command = cmd("FCALL");
-        command.arg(format!("bowline_v3_{name}")).arg(1).arg(prefix).arg(seen);
+        command.arg(format!("bowline_v4_{name}")).arg(1).arg(prefix).arg(seen);
         Self { doing, command }
     }
 
@@ -74,12 +75,28 @@ impl Call {
             .list(&commit.tasks, Self::task_change)
             .list(&commit.unlock_owners, |call, owner| call.text(owner))
             .slot_change(commit.slot)
-            .list(&commit.events, |call, event| call.text(&event.key).text(&event.body))
+            .list(&commit.events, Self::event)
             .list(&commit.notify, |call, id| call.text(id.as_str()))
             .text(match commit.reopen {
                 Reopen::Never => "FINAL",
                 Reopen::ByRestart => "REOPEN",
             })
+    }
+
+    /// Adds an event to accept.
+    pub(super) fn event(self, event: &EventRow) -> Self {
+        self.text(&event.key)
+            .text(&event.body)
+            .maybe_number(event.not_before_ms.map(rules::instant))
+            .list(&event.if_indexed, |call, key| call.text(key))
+    }
+
+    /// Adds the keys of a definition: as a list, and as the text that is kept.
+    pub(super) fn index(self, index: &DefinitionIndex) -> Self {
+        let text = serde_json::Value::from(index.keys.clone()).to_string();
+        self.number(u64::from(index.version))
+            .text(&text)
+            .list(&index.keys, |call, key| call.text(key))
     }
 
     /// Adds what a new execution needs.

@@ -2,11 +2,13 @@
 
 use ::redis::{Cmd, RedisError, Value, cmd};
 
-use super::{Durability, Fault, decode, functions_text, line::Line};
-use crate::StoreError;
+use super::{Durability, FORMAT, Fault, decode, functions_text, line::Line};
+use crate::{StoreError, rules};
 
 /// What the store was doing while it compared Functions, in errors.
 const LOOKED: &str = "looked for its Functions";
+/// What the store was doing while it looked at the form of its data, in errors.
+const FORM: &str = "looked at the form of its data";
 /// What each setting must be, and why.
 const SETTINGS: [(&str, &str, &str); 3] = [
     (
@@ -100,11 +102,42 @@ fn same_functions(found: Value) -> Result<(), StoreError> {
     }
     Err(StoreError::Unfit {
         detail: format!(
-            "the server has other Functions under the name bowline_v3 (theirs {found}): another \
+            "the server has other Functions under the name bowline_v4 (theirs {found}): another \
              build of this program runs on it. Run the same build everywhere, or stop all of them \
-             and `redis-cli FUNCTION DELETE bowline_v3`"
+             and `redis-cli FUNCTION DELETE bowline_v4`"
         ),
     })
+}
+
+/// Refuses data in another form than ours.
+pub(super) async fn check_format(line: &Line, prefix: &str) -> Result<(), StoreError> {
+    let mut format = cmd("FCALL");
+    format.arg("bowline_v4_format").arg(1).arg(prefix);
+    let found = line.ask(&format).await.map_err(|fault| fault.while_it(FORM))?;
+    let found =
+        decode::text(found).map_err(|detail| StoreError::Unreadable { doing: FORM, detail })?;
+    same_format(&found)
+}
+
+/// Refuses data in another form than ours; no Function is called.
+pub(super) async fn compare_format(line: &Line, prefix: &str) -> Result<(), StoreError> {
+    let ask = async |command: &str, key: &str| {
+        let reply = line.ask(cmd(command).arg(format!("{prefix}{key}"))).await;
+        reply.map_err(|fault| fault.while_it(FORM))
+    };
+    match ask("GET", "format").await? {
+        Value::Nil if ask("EXISTS", "history").await? == Value::Int(1) => same_format("?"),
+        Value::Nil => Ok(()),
+        found => same_format(&decode::text(found).unwrap_or_default()),
+    }
+}
+
+fn same_format(found: &str) -> Result<(), StoreError> {
+    if found.is_empty() || found == FORMAT {
+        return Ok(());
+    }
+    let found = if found == "?" { "an older form" } else { found };
+    Err(StoreError::Unfit { detail: rules::other_format("server", found, FORMAT) })
 }
 
 async fn load(line: &Line, text: &str) -> Result<(), StoreError> {
@@ -123,7 +156,7 @@ async fn load(line: &Line, text: &str) -> Result<(), StoreError> {
 
 fn function_about() -> Cmd {
     let mut about = cmd("FCALL");
-    about.arg("bowline_v3_about").arg(0);
+    about.arg("bowline_v4_about").arg(0);
     about
 }
 

@@ -7,10 +7,10 @@ use tokio::sync::watch;
 
 use super::{RedisStore, decode, encode::Call};
 use crate::{
-    Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow, ExecutionFilter,
-    ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked, PipelinePut,
-    PipelineRow, PipelineWritten, Removed, Stats, Store, StoreError, StoredEvent, StoredExecution,
-    TaskClaim, TimelineRow,
+    Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted, EventRow,
+    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
+    PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, Stats, Store, StoreError,
+    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
     api::Answer,
     rules::{self, Refusal},
 };
@@ -38,7 +38,9 @@ impl Store for RedisStore {
             .text(&put.application)
             .text(&put.name)
             .text(&put.body)
-            .maybe_number(put.expected_version);
+            .maybe_number(put.expected_version)
+            .index(&put.index)
+            .list(&put.events, Call::event);
         self.ask(call, decode::pipeline_written)
     }
 
@@ -60,14 +62,54 @@ impl Store for RedisStore {
         self.ask(self.function("deleted a pipeline", "pipeline_delete").text(id), decode::flag)
     }
 
-    fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
-        let call = self.function("accepted an event", "event_accept");
-        self.ask(call.text(&event.key).text(&event.body), decode::event_accepted)
+    fn pipelines_keyed<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<PipelineMark>> {
+        let call = self.function("looked up pipelines", "pipelines_keyed");
+        self.ask(keys.iter().fold(call, |call, key| call.text(key)), |value| {
+            let mut marks = decode::rows(value, decode::mark)?;
+            marks.sort_unstable();
+            Ok(marks)
+        })
     }
 
-    fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()> {
+    fn pipelines_indexed_otherwise(
+        &self,
+        version: u32,
+        limit: u32,
+    ) -> Answer<'_, Vec<PipelineRow>> {
+        let call = self
+            .function("looked for pipelines to index", "pipelines_indexed_otherwise")
+            .number(u64::from(version))
+            .count(rules::list_limit(limit));
+        self.ask(call, |value| decode::rows(value, decode::pipeline))
+    }
+
+    fn pipeline_index<'a>(
+        &'a self,
+        mark: &'a PipelineMark,
+        index: DefinitionIndex,
+    ) -> Answer<'a, bool> {
+        let call = self
+            .function("indexed a pipeline", "pipeline_index")
+            .text(&mark.id)
+            .number(mark.version)
+            .number(mark.updated_ms)
+            .index(&index);
+        self.ask(call, decode::flag)
+    }
+
+    fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
+        let call = self.function("accepted an event", "event_accept");
+        self.ask(call.event(&event), decode::event_accepted)
+    }
+
+    fn event_settle<'a>(
+        &'a self,
+        key: &'a str,
+        outcome: &'a str,
+        then: Vec<EventRow>,
+    ) -> Answer<'a, ()> {
         let call = self.function("settled an event", "event_settle").text(key).text(outcome);
-        self.ask(call, decode::done)
+        self.ask(call.list(&then, Call::event), decode::done)
     }
 
     fn event_defer<'a>(

@@ -6,8 +6,8 @@ mod server;
 
 use model::ExecutionStatus;
 use store::{
-    Beat, Commit, Create, EventRow, Locked, PipelinePut, Removed, SharedStore, SlotRequest,
-    StoreError, TaskChange,
+    Beat, Commit, Create, DefinitionIndex, EventRow, Locked, PipelinePut, Removed, SharedStore,
+    SlotRequest, StoreError, TaskChange,
     audit::{Audit, Finding, Rule, Survey, open_for_audit, survey},
 };
 
@@ -44,7 +44,11 @@ fn put(name: &str) -> PipelinePut {
         application: "shop".to_owned(),
         name: name.to_owned(),
         body: "{}".to_owned(),
-        expected_version: None,
+        index: DefinitionIndex {
+            version: 1,
+            keys: vec!["all".to_owned(), format!("key of/{name}")],
+        },
+        ..PipelinePut::default()
     }
 }
 
@@ -54,7 +58,7 @@ fn running(execution: &str, now_ms: u64) -> Create {
 }
 
 /// Something of everything, by the store's own means:
-/// - pipelines `deploy` and `bake`; event `e1` settled, event `e2` pending;
+/// - pipelines `deploy` and `bake`, each found under `all` and a key of its own; event `e1` settled, event `e2` pending;
 /// - `L`, live: task `L/s/1` claimed with a checkpoint, task `L/t/1` waiting, a lock, a message;
 /// - `D`, over since its second version, with history; `N`, live, just made;
 /// - `W`, live, which waits for a slot; `G`, over and removed.
@@ -64,9 +68,9 @@ async fn lived_in(store: &SharedStore) {
     store.pipeline_put(put("bake")).await.unwrap();
     for key in ["e1", "e2"] {
         let body = r#"{"event":"cancel","execution":"L","user":"ann","reason":null}"#.to_owned();
-        store.event_accept(EventRow { key: key.to_owned(), body }).await.unwrap();
+        store.event_accept(EventRow::new(key, body)).await.unwrap();
     }
-    store.event_settle("e1", "{}").await.unwrap();
+    store.event_settle("e1", "{}", Vec::new()).await.unwrap();
     let mut live = running("L", now);
     live.first.tasks = vec![dispatch("L/s/1", 1), dispatch("L/t/1", 1)];
     live.first.outbox = vec![message("m1")];

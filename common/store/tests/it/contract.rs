@@ -3,6 +3,7 @@
 mod due;
 mod executions;
 mod history;
+mod index;
 mod intake;
 mod leases;
 mod lists;

@@ -1,16 +1,11 @@
 //! Doors: what is refused at the start, and with which words.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use redb::{ReadableTable as _, TableDefinition, TableHandle as _};
-use store::{
-    Commit, Committed, Create, Created, Durability, RedisStore, SharedStore, SlotState, StoreError,
-};
+use redb::TableDefinition;
+use store::{Created, Durability, RedisStore, StoreError};
 
-use crate::{
-    rows::{commit, create, id},
-    server::Server,
-};
+use crate::{rows::create, server::Server};
 
 fn chain(error: &StoreError) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string);
@@ -97,12 +92,12 @@ async fn other_functions_of_the_same_version_are_refused() {
     let server = Server::start().await;
     let client = redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let other = "#!lua name=bowline_v3\nredis.register_function('bowline_v3_about', \
+    let other = "#!lua name=bowline_v4\nredis.register_function('bowline_v4_about', \
                  function() return 'other' end)";
     let mut load = redis::cmd("FUNCTION");
     load.arg("LOAD").arg(other).query_async::<()>(&mut connection).await.unwrap();
     let error = store::open(&server.url()).await.unwrap_err();
-    assert!(chain(&error).contains("FUNCTION DELETE bowline_v3"), "{}", chain(&error));
+    assert!(chain(&error).contains("FUNCTION DELETE bowline_v4"), "{}", chain(&error));
 }
 
 #[tokio::test]
@@ -137,62 +132,62 @@ async fn functions_that_were_flushed_are_loaded_again_by_the_next_call() {
     }
 }
 
-/// What lay in the store of a version that knew no slots: a live execution without one.
 #[tokio::test]
-async fn a_live_execution_from_before_there_were_slots_holds_one_from_its_next_transition_on() {
-    let wakeful = |commit: Commit| Commit { wake_ms: Some(0), ..commit };
-    let old = async |store: &SharedStore| {
-        let row = create("E");
-        let created =
-            store.execution_create(Create { first: wakeful(row.first), ..row }).await.unwrap();
-        assert_eq!(created, Created::New);
+async fn a_store_of_another_form_is_refused_with_the_way_out() {
+    let told = |error: &StoreError, form: &str| {
+        let words = chain(error);
+        assert!(matches!(error, StoreError::Unfit { .. }), "{words}");
+        for part in [form, "bowline pipeline list -o json", "empty store"] {
+            assert!(words.contains(part), "{words}");
+        }
     };
-    let renewed = async |store: &SharedStore| {
-        let own = async || store.execution_load(&id("E")).await.unwrap().unwrap().slot.own;
-        assert_eq!(own().await, SlotState::None);
-        let applied = store.execution_commit(wakeful(commit("E", 1, "a"))).await.unwrap();
-        assert_eq!(applied, Committed::Applied { version: 2 });
-        assert_eq!(own().await, SlotState::Holds);
-    };
-
     let directory = tempfile::tempdir().unwrap();
     let url = format!("embedded:{}", directory.path().display());
-    let store = store::open(&url).await.unwrap();
-    old(&store).await;
-    drop(store);
-    make_old(&directory.path().join("bowline.redb"));
-    renewed(&store::open(&url).await.unwrap()).await;
+    drop(store::open(&url).await.unwrap());
+    for (format, words) in [(2, "has format 2"), (99, "has format 99")] {
+        let database = redb::Database::open(directory.path().join("bowline.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let meta = TableDefinition::<&str, u64>::new("meta");
+        transaction.open_table(meta).unwrap().insert("format", format).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        told(&store::open(&url).await.unwrap_err(), words);
+        told(&store::audit::open_for_audit(&url).await.unwrap_err(), words);
+    }
 
     let server = Server::start().await;
-    let store = store::open(&server.url()).await.unwrap();
-    old(&store).await;
     let client = redis::Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let mut forget = redis::cmd("DEL");
-    forget.arg("{bowline}:holders:p1").query_async::<()>(&mut connection).await.unwrap();
-    renewed(&store).await;
+    let mut set = async |key: &str, value: &str| {
+        let mut set = redis::cmd("SET");
+        set.arg(format!("{{bowline}}:{key}")).arg(value);
+        set.query_async::<()>(&mut connection).await.unwrap();
+    };
+    // What a program before this form left behind counts its writes, and does not name its form.
+    set("history", "7").await;
+    told(&store::open(&server.url()).await.unwrap_err(), "has format an older form");
+    told(&store::audit::open_for_audit(&server.url()).await.unwrap_err(), "an older form");
+    set("format", "99").await;
+    told(&store::open(&server.url()).await.unwrap_err(), "has format 99");
+    set("format", "4").await;
+    store::open(&server.url()).await.expect("the same form");
 }
 
-/// Takes out of a file what its first format did not have.
-fn make_old(file: &Path) {
-    let database = redb::Database::open(file).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let newer = ["slot_holders", "slot_waiters", "slot_waiting_age", "removed", "removed_age"];
-    let tables: Vec<_> = transaction.list_tables().unwrap().collect();
-    for table in tables.into_iter().filter(|table| newer.contains(&table.name())) {
-        assert!(transaction.delete_table(table).unwrap());
-    }
-    {
-        let mut meta = transaction.open_table(TableDefinition::<&str, u64>::new("meta")).unwrap();
-        meta.insert("format", 1).unwrap();
-        let definition = TableDefinition::<&str, &str>::new("executions");
-        let mut executions = transaction.open_table(definition).unwrap();
-        let record = executions.get("E").unwrap().unwrap().value().to_owned();
-        let mut record: serde_json::Value = serde_json::from_str(&record).unwrap();
-        for field in ["slot", "notice_ms", "ended_ms"] {
-            assert!(record.as_object_mut().unwrap().remove(field).is_some(), "{field}");
-        }
-        executions.insert("E", record.to_string().as_str()).unwrap();
-    }
-    transaction.commit().unwrap();
+#[tokio::test]
+async fn a_server_that_was_written_to_names_its_form() {
+    let server = Server::start().await;
+    let store = store::open(&server.url()).await.unwrap();
+    store.execution_create(wakeful("E")).await.unwrap();
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let format: String =
+        redis::cmd("GET").arg("{bowline}:format").query_async(&mut connection).await.unwrap();
+    assert_eq!(format, "4");
+    store::open(&server.url()).await.expect("what it wrote itself is opened again");
+}
+
+fn wakeful(id: &str) -> store::Create {
+    let mut row = create(id);
+    row.first.wake_ms = Some(0);
+    row
 }

@@ -76,7 +76,7 @@ fn transition(model: &Model, op: &Transition) -> Commit {
         next.notify = vec![id(&format!("E{told}"))];
     }
     if *told < 4 {
-        next.events = vec![EventRow { key: format!("k{told}"), body: "body".to_owned() }];
+        next.events = vec![EventRow::new(format!("k{told}"), "body".to_owned())];
     }
     if *told > 12 {
         next.reopen = Reopen::ByRestart;
@@ -224,13 +224,13 @@ async fn on_queues(model: &mut Model, world: &World, op: &QueueOp) -> (String, S
     let key = |number: &u8| format!("k{number}");
     match op {
         QueueOp::Accept(number) => {
-            let row = EventRow { key: key(number), body: "body".to_owned() };
+            let row = EventRow::new(key(number), "body".to_owned());
             let found = store.event_accept(row).await.unwrap() == EventAccepted::New;
             (model.accept(&key(number)).to_string(), found.to_string())
         }
         QueueOp::Settle(number) => {
             model.settle(&key(number));
-            store.event_settle(&key(number), "outcome").await.unwrap();
+            store.event_settle(&key(number), "outcome", Vec::new()).await.unwrap();
             (String::new(), String::new())
         }
         QueueOp::Defer(number, ahead) => {

@@ -8,10 +8,10 @@ use std::sync::{
 use futures::FutureExt as _;
 use model::{ExecutionId, TaskId};
 use store::{
-    Answer, Beat, Claim, Commit, Committed, Create, Created, Due, EventAccepted, EventRow,
-    ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage, Locked,
-    PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats, Store, StoreError,
-    StoredEvent, StoredExecution, TaskClaim, TimelineRow,
+    Answer, Beat, Claim, Commit, Committed, Create, Created, DefinitionIndex, Due, EventAccepted,
+    EventRow, ExecutionFilter, ExecutionRow, Expired, Expiry, Fence, FinishedFilter, FinishedPage,
+    Locked, PipelineMark, PipelinePut, PipelineRow, PipelineWritten, Removed, SharedStore, Stats,
+    Store, StoreError, StoredEvent, StoredExecution, TaskClaim, TimelineRow,
 };
 use tokio::sync::watch;
 
@@ -58,11 +58,33 @@ impl Store for Flaky {
     fn pipeline_delete<'a>(&'a self, id: &'a str) -> Answer<'a, bool> {
         self.inner.pipeline_delete(id)
     }
+    fn pipelines_keyed<'a>(&'a self, keys: &'a [String]) -> Answer<'a, Vec<PipelineMark>> {
+        self.inner.pipelines_keyed(keys)
+    }
+    fn pipelines_indexed_otherwise(
+        &self,
+        version: u32,
+        limit: u32,
+    ) -> Answer<'_, Vec<PipelineRow>> {
+        self.inner.pipelines_indexed_otherwise(version, limit)
+    }
+    fn pipeline_index<'a>(
+        &'a self,
+        mark: &'a PipelineMark,
+        index: DefinitionIndex,
+    ) -> Answer<'a, bool> {
+        self.inner.pipeline_index(mark, index)
+    }
     fn event_accept(&self, event: EventRow) -> Answer<'_, EventAccepted> {
         self.inner.event_accept(event)
     }
-    fn event_settle<'a>(&'a self, key: &'a str, outcome: &'a str) -> Answer<'a, ()> {
-        self.inner.event_settle(key, outcome)
+    fn event_settle<'a>(
+        &'a self,
+        key: &'a str,
+        outcome: &'a str,
+        then: Vec<EventRow>,
+    ) -> Answer<'a, ()> {
+        self.inner.event_settle(key, outcome, then)
     }
     fn event_defer<'a>(
         &'a self,

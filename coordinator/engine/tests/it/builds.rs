@@ -1,16 +1,11 @@
-//! Builds, triggers, packages.
-
-use std::collections::BTreeMap;
+//! Builds that started an execution, and the packages they archived.
 
 use definitions::Pipeline;
-use engine::{Build, Match, Origin, TriggerMiss, constraints_met, match_build, trigger_of_build};
-use model::jenkins::JobName;
+use engine::Origin;
 use serde_json::{Value, json};
 use wire::{BakeImage, BakeRequest, OperationCall};
 
-fn build(json: &Value) -> Option<Build> {
-    Build::read("ci-main", &JobName::parse("shop/package"), json)
-}
+use crate::world::nth;
 
 fn finished() -> Value {
     json!({
@@ -40,111 +35,14 @@ fn trigger() -> Value {
     json!({ "type": "jenkins", "enabled": true, "master": "ci-main", "job": "shop/job/package" })
 }
 
-#[test]
-fn build_is_over_only_with_a_result_and_not_building() {
-    let mut json = finished();
-    assert!(build(&json).is_some());
-    json["building"] = true.into();
-    assert_eq!(build(&json), None, "a result appears while post-build steps run");
-    json["building"] = false.into();
-    json["result"] = Value::Null;
-    assert_eq!(build(&json), None);
-}
-
-#[test]
-fn key_tells_a_recreated_job_apart() {
-    let first = build(&finished()).unwrap();
-    let mut later = finished();
-    later["timestamp"] = 1_800_000_000_000_u64.into();
-    assert_eq!(first.event_key(), "jenkins/ci-main/shop/package/118/1700000000000/done");
-    assert_ne!(first.event_key(), build(&later).unwrap().event_key());
-}
-
-#[test]
-fn triggers_match_or_say_why_not() {
-    let found = build(&finished()).unwrap();
-    assert!(matches!(match_build(&found, &pipeline(&trigger())), Match::Trigger(_)));
-    let miss = |change: (&str, Value), result: &str| {
-        let (mut json, mut trigger) = (finished(), trigger());
-        json["result"] = result.into();
-        trigger[change.0] = change.1;
-        match match_build(&build(&json).unwrap(), &pipeline(&trigger)) {
-            Match::Miss(miss) => miss,
-            Match::Trigger(_) => panic!("matched"),
-        }
-    };
-    let unstable = miss(("enabled", true.into()), "UNSTABLE");
-    assert_eq!(unstable, TriggerMiss::Result("UNSTABLE".to_owned()));
-    assert_eq!(miss(("enabled", false.into()), "SUCCESS"), TriggerMiss::TriggerDisabled);
-    let other = miss(("job", "shop/other".into()), "SUCCESS");
-    assert_eq!(
-        other.to_string(),
-        "its Jenkins trigger waits for ci-main/shop/other, this is ci-main/shop/package"
-    );
-    let cron = json!({ "type": "cron", "enabled": true, "cronExpression": "0 0 * * * ?" });
-    assert_eq!(match_build(&found, &pipeline(&cron)), Match::Miss(TriggerMiss::NoJenkinsTrigger));
-}
-
-#[test]
-fn constraints_are_found_in_properties() {
-    let mut asked = trigger();
-    asked["payloadConstraints"] = json!({ "RELEASE": "^(true|yes)$" });
-    let pipeline = pipeline(&asked);
-    let found = build(&finished()).unwrap();
-    let Match::Trigger(trigger) = match_build(&found, &pipeline) else { panic!("no match") };
-    let properties = |value: &str| BTreeMap::from([("RELEASE".to_owned(), value.to_owned())]);
-    assert_eq!(constraints_met(trigger, &properties("true")), Ok(()));
-    let miss = constraints_met(trigger, &properties("truest")).unwrap_err();
-    assert!(miss.to_string().contains("the value is `truest`"), "{miss}");
-    assert!(constraints_met(trigger, &BTreeMap::new()).is_err());
-}
-
-#[test]
-fn revisions_are_read_wherever_the_git_plugin_puts_them() {
-    let mut json = finished();
-    json["actions"] = json!([
-        { "lastBuiltRevision": { "branch": [{ "name": "origin/main", "SHA1": "3f2a1bc" }] },
-          "build": { "revision": { "branch": [{ "name": "origin/main", "SHA1": "3f2a1bc" }] } } },
-        { "build": { "revision": { "branch": [{ "name": "refs/remotes/origin/topic", "SHA1": "77aa" }] } } },
-    ]);
-    let trigger = trigger_of_build(&build(&json).unwrap(), None, &BTreeMap::new());
-    assert_eq!(
-        trigger["buildInfo"]["scm"],
-        json!([
-            { "name": "origin/main", "branch": "main", "sha1": "3f2a1bc" },
-            { "name": "refs/remotes/origin/topic", "branch": "topic", "sha1": "77aa" },
-        ])
-    );
-}
-
-#[test]
-fn execution_of_a_build_carries_what_its_trigger_asks_for() {
-    let mut asked = trigger();
-    asked["propertyFile"] = "build.properties".into();
-    asked["expectedArtifactIds"] = json!(["package"]);
-    let found = build(&finished()).unwrap();
-    let properties = BTreeMap::from([("VERSION".to_owned(), "1.4.2".to_owned())]);
-    let of = |asked: &Value| {
-        let pipeline = pipeline(asked);
-        let Match::Trigger(trigger) = match_build(&found, &pipeline) else { panic!("no match") };
-        Value::Object(trigger_of_build(&found, Some(trigger), &properties))
-    };
-    let carried = of(&asked);
-    assert_eq!(carried["propertyFile"], "build.properties");
-    assert_eq!(carried["expectedArtifactIds"], json!(["package"]));
-    assert_eq!(carried["properties"], json!({ "VERSION": "1.4.2" }));
-    assert_eq!((&carried["buildNumber"], &carried["job"]), (&json!(118), &json!("shop/package")));
-    let plain = of(&trigger());
-    assert_eq!((plain.get("propertyFile"), plain.get("expectedArtifactIds")), (None, None));
-}
-
 fn planned(json: &Value) -> engine::Document {
-    let build = build(json).unwrap();
-    let trigger = trigger_of_build(&build, None, &BTreeMap::new());
+    let trigger = json!({ "type": "jenkins", "master": "ci-main", "job": "shop/package",
+        "buildNumber": json["number"], "buildInfo": { "artifacts": json["artifacts"],
+            "scm": [{ "name": "origin/main", "branch": "main", "sha1": "3f2a1bc" }] } });
     let origin = Origin {
-        event_key: build.event_key(),
+        event_key: "jenkins/ci-main/shop/package/118/1700000000000/done".to_owned(),
         pipeline_id: "p1".to_owned(),
-        trigger,
+        trigger: trigger.as_object().unwrap().clone(),
         time_zone: None,
     };
     engine::start(&pipeline(&self::trigger()), origin, 1).0
@@ -157,14 +55,15 @@ fn bake_request(call: &str) -> BakeRequest {
 #[test]
 fn bake_pins_exactly_what_the_build_archived() {
     let document = planned(&finished());
-    let engine::StageState::Running(engine::Work::Task { request, .. }) = &document.stages[1].state
+    let engine::StageState::Running(engine::Work::Operation(engine::Operation { request, .. })) =
+        nth(&document, 1).state()
     else {
-        panic!("{:?}", document.stages[1].state);
+        panic!("{:?}", nth(&document, 1).state());
     };
     let request = bake_request(request);
     assert_eq!(request.packages[0].name, "shop-web");
     assert_eq!(request.packages[0].version.as_deref(), Some("1.4.2-h118.3f2a1bc"));
-    assert_eq!(document.stages[1].config["package"], "shop-web=1.4.2-h118.3f2a1bc");
+    assert_eq!(nth(&document, 1).config["package"], "shop-web=1.4.2-h118.3f2a1bc");
     let link = request.build.unwrap();
     assert_eq!((link.number, link.commit.as_deref()), (118, Some("3f2a1bc")));
 }
@@ -175,11 +74,11 @@ fn build_without_the_package_fails_with_the_names_it_has() {
     json["artifacts"] =
         json!([{ "fileName": "other_1.0_all.deb", "relativePath": "other_1.0_all.deb" }]);
     let document = planned(&json);
-    let failure = document.stages[0].failure.as_ref().unwrap();
+    let failure = nth(&document, 0).run.failure.as_ref().unwrap();
     assert!(failure.message.contains("shop-web"), "{}", failure.message);
     assert!(failure.message.contains("other_1.0_all.deb"), "{}", failure.message);
     json["artifacts"] = json!([]);
-    let failure = planned(&json).stages[0].failure.clone().unwrap();
+    let failure = nth(&planned(&json), 0).run.failure.clone().unwrap();
     assert!(failure.message.contains("archived no artifacts"), "{}", failure.message);
     assert!(failure.hint.unwrap().contains("archive"));
 }
@@ -195,7 +94,8 @@ fn baked(fields: &Value, trigger: &Value) -> BakeRequest {
         time_zone: None,
     };
     let document = engine::start(&pipeline, origin, 1).0;
-    let engine::StageState::Running(engine::Work::Task { request, .. }) = &document.stages[1].state
+    let engine::StageState::Running(engine::Work::Operation(engine::Operation { request, .. })) =
+        nth(&document, 1).state()
     else {
         panic!("{:?}", document.stages)
     };

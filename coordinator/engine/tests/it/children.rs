@@ -1,6 +1,6 @@
 //! Stages that start another pipeline: what becomes of them, and of it.
 
-use engine::{ChildFact, Input, Rejection, StageState, Work};
+use engine::{ChildFact, ChildRun, Input, Rejection, StageState, Work};
 use model::{ExecutionId, ExecutionStatus};
 use serde_json::{Map, json};
 use wire::{Control, Event};
@@ -8,8 +8,10 @@ use wire::{Control, Event};
 use crate::world::{World, pipeline};
 
 fn awaited(world: &World) -> ExecutionId {
-    let state = &world.stage("1").state;
-    let StageState::Running(Work::Child { execution, .. }) = state else { panic!("{state:?}") };
+    let state = world.stage("1").state();
+    let StageState::Running(Work::Child(ChildRun { execution, .. })) = state else {
+        panic!("{state:?}")
+    };
     execution.clone()
 }
 
@@ -40,7 +42,7 @@ fn a_child_gives_its_outputs_and_its_end_to_the_stage() {
         }
         assert_eq!(world.statuses(), end, "{waits} {status}");
         if world.complete() {
-            assert_eq!(world.stage("1").outputs["version"], "7");
+            assert_eq!(world.stage("1").run.outputs["version"], "7");
         }
     }
     let mut world = World::start(&pipeline(r#"1:pipeline@{"pipeline":"p2"}"#));
@@ -49,7 +51,7 @@ fn a_child_gives_its_outputs_and_its_end_to_the_stage() {
         .children
         .insert(child, ChildFact::Refused { reason: "there is no pipeline `p2`".to_owned() });
     world.step(&Input::Look).unwrap();
-    let told = &world.stage("1").failure.as_ref().unwrap().message;
+    let told = &world.stage("1").run.failure.as_ref().unwrap().message;
     assert_eq!(told, "the pipeline could not be started: there is no pipeline `p2`");
 }
 
@@ -79,9 +81,9 @@ fn a_child_nobody_waits_for_counts_once_it_has_begun() {
         let mut world = parent(r#","waitForCompletion":false"#, status, reason);
         world.step(&Input::Look).unwrap();
         assert_eq!(world.statuses(), end, "{status} {reason:?}");
-        let failure = world.stage("1").failure.as_ref();
+        let failure = world.stage("1").run.failure.as_ref();
         assert_eq!(failure.map(|failure| failure.message.as_str()), told, "{status} {reason:?}");
-        assert_eq!(world.stage("1").context["status"], status.as_str());
+        assert_eq!(world.stage("1").run.context["status"], status.as_str());
     }
 }
 
@@ -89,9 +91,9 @@ fn a_child_nobody_waits_for_counts_once_it_has_begun() {
 fn a_child_that_failed_is_named_with_where_to_look() {
     let mut world = parent("", ExecutionStatus::Terminal, None);
     world.step(&Input::Look).unwrap();
-    let failure = world.stage("1").failure.clone().unwrap();
+    let failure = world.stage("1").run.failure.clone().unwrap();
     assert_eq!(failure.message, "pipeline `other` ended TERMINAL");
-    let child = world.stage("1").context["executionId"].as_str().unwrap();
+    let child = world.stage("1").run.context["executionId"].as_str().unwrap();
     assert_eq!(failure.hint.unwrap(), format!("look at execution {child}"));
 }
 
@@ -123,7 +125,7 @@ fn a_child_that_runs_for_longer_than_its_stage_may_is_canceled() {
     tell(&mut world, ExecutionStatus::Canceled, None);
     world.step(&Input::Look).unwrap();
     assert_eq!(world.statuses(), "TERMINAL [1=TERMINAL]");
-    let failure = world.stage("1").failure.as_ref().unwrap();
+    let failure = world.stage("1").run.failure.as_ref().unwrap();
     assert_eq!(failure.message, "it did not end within 5s");
 }
 

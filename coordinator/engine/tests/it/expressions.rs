@@ -55,7 +55,7 @@ fn a_stage_is_evaluated_when_it_begins_and_its_definition_is_kept() {
     let first = stage(&document, "ask 1");
     assert_eq!(first.config()["instructions"], "deploy prod from 7?");
     assert_eq!(first.config["instructions"], stages[0]["instructions"]);
-    assert_eq!(first.timeout_ms, Some(300_000));
+    assert_eq!(first.run.limits.timeout_ms, Some(300_000));
     assert_eq!(config(&document, "ask 2")["instructions"], "${trigger.user}");
 }
 
@@ -74,7 +74,7 @@ fn what_a_trigger_brings_is_never_evaluated() {
     let config = config(&document, "ask 1");
     assert_eq!(config["instructions"], evil);
     assert_eq!(config["judgmentInputs"][0]["value"], format!("for {evil}"));
-    assert!(!stage(&document, "ask 1").context.contains_key("expressionEvaluationSummary"));
+    assert!(!stage(&document, "ask 1").run.context.contains_key("expressionEvaluationSummary"));
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn an_unresolved_expression_stays_as_text_with_a_warning_that_names_what_there_i
     let document = started(&stages, json!({ "parameters": { "environment": "prod" } }));
     let asked = stage(&document, "ask 1");
     assert_eq!(asked.config()["instructions"], "${parameters.enviroment}");
-    let entry = &asked.context["expressionEvaluationSummary"]["parameters.enviroment"][0];
+    let entry = &asked.run.context["expressionEvaluationSummary"]["parameters.enviroment"][0];
     assert_eq!(entry["level"], "INFO");
     assert_eq!(entry["timestamp"], 1_700_000_000_000_u64);
     let text = entry["description"].as_str().unwrap();
@@ -102,7 +102,7 @@ fn a_stage_that_wants_its_expressions_resolved_fails_when_they_are_not() {
     let document = started(&stages, json!({}));
     let asked = stage(&document, "ask 1");
     assert_eq!(asked.status().as_str(), "TERMINAL");
-    let failure = asked.failure.as_ref().unwrap();
+    let failure = asked.run.failure.as_ref().unwrap();
     assert!(failure.message.starts_with("Failed Expression Evaluation: "), "{failure:?}");
     assert!(failure.message.contains("nobody"), "{failure:?}");
 }
@@ -118,15 +118,17 @@ fn the_nearest_ancestors_outputs_are_seen_and_own_keys_come_first() {
             "instructions": "${color}, ${size}, ${own}, ${#stage('ask 1')['outputs']['color']}, ${execution.stages.size()}" })
         ),
     ]);
-    let mut document = started(&stages, json!({}));
+    let document = started(&stages, json!({}));
     let far = json!({ "color": "red", "size": 7, "own": "theirs" });
     let near = json!({ "color": "blue" });
+    let mut stored = serde_json::to_value(&document).unwrap();
     for (place, outputs) in [(0, far), (1, near)] {
-        let stage = &mut document.stages[place];
-        stage.outputs = outputs.as_object().unwrap().clone();
-        stage.state = engine::StageState::Done(model::ExecutionStatus::Succeeded);
-        stage.ended_ms = Some(1_700_000_000_001);
+        let run = &mut stored["stages"][place]["run"];
+        run["outputs"] = outputs;
+        run["state"] = json!({ "done": "SUCCEEDED" });
+        run["ended_ms"] = 1_700_000_000_001_u64.into();
     }
+    let mut document: Document = serde_json::from_value(stored).unwrap();
     let facts =
         Facts { leases: BTreeMap::new(), slot: None, policy: None, children: BTreeMap::new() };
     engine::step(&mut document, &Input::Look, &facts, 1_700_000_001_000).unwrap();

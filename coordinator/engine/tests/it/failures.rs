@@ -55,7 +55,7 @@ fn ignored_failure_keeps_what_the_good_parts_gave() {
     world.finish(&west, bad);
     world.step(&Input::Look).unwrap();
     assert_eq!(world.statuses(), "RUNNING [1=FAILED_CONTINUE 2=RUNNING]");
-    assert_eq!(world.stage("1").outputs["deploymentDetails"][0]["ami"], "ami-us-east-1");
+    assert_eq!(world.stage("1").run.outputs["deploymentDetails"][0]["ami"], "ami-us-east-1");
 }
 
 #[test]
@@ -116,48 +116,19 @@ fn late_result_of_an_old_try_changes_nothing_after_a_restart() {
     assert_eq!(world.statuses(), "RUNNING [1=RUNNING]");
 }
 
-/// As version 1 wrote it: a bake at work, its part right behind it, a stage after it.
-const VERSION_1: &str = r#"{
-  "id": "E1", "application": "shop", "pipeline_id": "p1", "pipeline_name": "ship",
-  "event_key": "manual/1", "status": "RUNNING", "created_ms": 1000, "ended_ms": null,
-  "canceled": null, "startup_failure": null, "trigger": {},
-  "stages": [
-    { "id": "S1", "ref_id": "1", "kind": "bake", "name": "Bake", "requires": [], "parent": null,
-      "on_failure": "halt_pipeline", "config": { "type": "bake" },
-      "state": { "running": "children" }, "started_ms": 1000, "ended_ms": null, "outputs": {},
-      "failure": null, "attempts": [] },
-    { "id": "S2", "ref_id": "1<1", "kind": "bake", "name": "Bake in us-east-1", "requires": [],
-      "parent": "S1", "on_failure": "halt_pipeline", "config": { "region": "us-east-1" },
-      "state": { "running": { "task": { "pool": "bake", "attempt": 1, "epoch": 1,
-        "request": "{}", "started_ms": 1000, "published_ms": 1000, "publishes": 1,
-        "checkpoints": 0, "fruitless": 0, "canceling_ms": null } } },
-      "started_ms": 1000, "ended_ms": null, "outputs": {}, "failure": null, "attempts": [] },
-    { "id": "S3", "ref_id": "2", "kind": "bake", "name": "Again", "requires": ["1"],
-      "parent": null, "on_failure": "ignore",
-      "config": { "type": "bake", "package": "shop-web", "regions": ["us-east-1"],
-        "baseOs": "bookworm" },
-      "state": "not_started", "started_ms": null, "ended_ms": null, "outputs": {},
-      "failure": null, "attempts": [] }
-  ] }"#;
-
 #[test]
-fn document_of_the_version_before_is_read_and_goes_on() {
-    let mut document: Document = serde_json::from_str(VERSION_1).unwrap();
-    let task = document.task_of(&document.stages[1]).unwrap();
-    let lease = engine::Lease {
-        epoch: 1,
-        until_ms: None,
-        claimed: true,
-        checkpoints: 0,
-        result: Some(wire::TaskOutcome::Succeeded { result: serde_json::Map::new() }),
-    };
-    let facts = engine::Facts { leases: [(task, lease)].into(), ..engine::Facts::default() };
-    let effects = engine::step(&mut document, &Input::Look, &facts, 2_000).unwrap();
-    let order: Vec<String> =
-        engine::view(&document).stages.into_iter().map(|stage| stage.ref_id).collect();
-    assert_eq!(order, ["1", "1<1", "2", "2<1"]);
-    assert_eq!(effects.dispatch.len(), 1);
-    assert_eq!(document.stages[0].status().as_str(), "SUCCEEDED");
+fn document_of_another_version_is_refused_with_what_to_do() {
+    let world = World::start(&pipeline("1:bake"));
+    let stored = serde_json::to_string(&world.document).unwrap();
+    assert_eq!(engine::read(engine::SCHEMA, &stored).unwrap(), world.document);
+    for (schema, text, expected) in [
+        (2, stored.as_str(), "form 2, this version reads form 3: it was written by an earlier"),
+        (4, &stored, "form 4, this version reads form 3: it was written by a later"),
+        (engine::SCHEMA, "{}", "its document is damaged"),
+    ] {
+        let refused = engine::read(schema, text).unwrap_err().to_string();
+        assert!(refused.contains(expected), "{refused}");
+    }
 }
 
 #[test]

@@ -329,10 +329,13 @@ fn it_is_shown_behind_the_parts_and_how_it_ends_is_its_own_affair() {
     world.finish(&task, worse);
     world.step(&Input::Look).unwrap();
     assert_eq!(world.statuses(), "SUCCEEDED [1=STOPPED]");
-    let failure = |ref_id: &str| world.stage(ref_id).failure.as_ref().unwrap().message.clone();
+    let failure = |ref_id: &str| world.stage(ref_id).run.failure.as_ref().unwrap().message.clone();
     assert_eq!((failure("1").as_str(), failure("1>1").as_str()), ("it broke", "it was left"));
     assert_eq!(world.stage("1>1").status(), ExecutionStatus::Terminal);
-    assert_eq!(world.stage("1").outputs["deploy.server.groups"]["us-west-2"], json!(["shop-v001"]));
+    assert_eq!(
+        world.stage("1").run.outputs["deploy.server.groups"]["us-west-2"],
+        json!(["shop-v001"])
+    );
 }
 
 #[test]
@@ -343,13 +346,9 @@ fn document_keeps_where_it_stands() {
     assert_eq!(read, world.document);
     let kept: Value = serde_json::from_str(&stored).unwrap();
     assert_eq!(
-        kept["stages"][0]["state"],
-        json!({"running": {"on_failure": {"status": "TERMINAL"}}})
+        kept["stages"][0]["run"]["state"],
+        json!({"running": {"after_failure": {"status": "TERMINAL"}}})
     );
-    assert_eq!(kept["stages"][3]["synthetic"], "after");
-    assert_eq!(
-        kept["stages"][1].get("synthetic"),
-        None,
-        "a part is as it was before there were any"
-    );
+    assert_eq!(kept["stages"][3]["part"]["synthetic"], "after");
+    assert_eq!(kept["stages"][1]["part"]["synthetic"], "before");
 }

@@ -373,7 +373,7 @@ fn who_cut_a_wait_short_is_shown() {
     world.now_ms = 2_000;
     let stage = world.id("1");
     world.order(Control::SkipWait { stage }).unwrap();
-    let context = &world.stage("1").context;
+    let context = &world.stage("1").run.context;
     assert_eq!(context["skipRemainingWait"], true);
     assert_eq!(context["skipped"], serde_json::json!({ "by": "eve", "at": 2_000 }));
 }
@@ -389,11 +389,11 @@ fn stage_that_is_skipped_takes_its_window_with_it_if_that_is_not_over() {
         }
         world.order(Control::SkipStage { stage }).unwrap();
         assert_eq!(world.statuses(), "SUCCEEDED [1=SKIPPED]");
-        assert_eq!(world.stage("1").context["manualSkip"], true);
-        assert_eq!(world.stage("1").context["skipReason"], "skipped by eve");
+        assert_eq!(world.stage("1").run.context["manualSkip"], true);
+        assert_eq!(world.stage("1").run.context["skipReason"], "skipped by eve");
         let window = world.stage("1<0");
         assert_eq!(window.status(), ExecutionStatus::Skipped);
-        window.context.get("skipReason").cloned()
+        window.run.context.get("skipReason").cloned()
     };
     assert_eq!(skipped(false), Some("skipped with its stage by eve".into()));
     assert_eq!(skipped(true), None);

@@ -1,11 +1,11 @@
 //! Whatever the order of events: safe at every step, and over once the faults stop.
 
-use engine::{Input, StageState, Synthetic, Work};
+use engine::{Await, Input, Rejection, StageState, Work};
 use model::{ExecutionStatus, StageId, TaskId};
 use proptest::{prelude::*, sample::Index, test_runner::FileFailurePersistence};
-use wire::{Control, FailureKind, Judgment, TaskOutcome};
+use wire::{Control, ExecutionOrder, FailureKind, Judgment, StageOrder, TaskOutcome};
 
-use crate::world::{LEASE_MS, World, outcome_of, pipeline};
+use crate::world::{LEASE_MS, World, nth, outcome_of, pipeline};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -123,12 +123,13 @@ fn live(world: &World) -> Vec<TaskId> {
 }
 
 fn any_stage(world: &World, which: Index) -> StageId {
-    which.get(&world.document.stages).id.clone()
+    nth(&world.document, which.index(world.document.stages.len())).id.clone()
 }
 
 fn judging(world: &World) -> Vec<StageId> {
-    let waits =
-        |stage: &&engine::Stage| matches!(stage.state, StageState::Running(Work::Judging { .. }));
+    let waits = |stage: &&engine::Stage| {
+        matches!(stage.state(), StageState::Running(Work::Awaiting(Await::Person { .. })))
+    };
     world.document.stages.iter().filter(waits).map(|stage| stage.id.clone()).collect()
 }
 
@@ -196,9 +197,9 @@ fn check_end(world: &World) {
 /// were not.
 fn check_on_failure(world: &World) {
     for stage in world.document.top_level() {
-        let after = |part: &&engine::Stage| part.synthetic == Synthetic::After;
+        let after = |part: &&engine::Stage| part.follows_failure();
         let failed = |part: &&engine::Stage| {
-            let late = stage.timed_out && part.status() == ExecutionStatus::Canceled;
+            let late = stage.run.timed_out && part.status() == ExecutionStatus::Canceled;
             !after(part) && (part.status() == ExecutionStatus::Terminal || late)
         };
         let parts: Vec<&engine::Stage> = world.document.children(&stage.id).collect();
@@ -211,6 +212,51 @@ fn check_on_failure(world: &World) {
             (true, false) => assert_eq!(done, wanted, "{}", stage.ref_id),
             (true, true) => assert!(done == wanted || done == 0, "{}", stage.ref_id),
             (false, _) => assert_eq!(done, 0, "{}", stage.ref_id),
+        }
+    }
+}
+
+/// The view offers exactly the orders that are accepted; all others are refused with a reason and change
+/// nothing.
+fn check_orders(world: &World) {
+    let view = engine::view(&world.document);
+    let takes = |control: Control| {
+        let mut document = world.document.clone();
+        let input = Input::Control { user: "eve".to_owned(), control };
+        let result = engine::step(&mut document, &input, &world.facts(), world.now_ms);
+        if let Err(rejection) = &result {
+            assert_eq!(document, world.document, "{input:?}");
+            assert!(!rejection.to_string().is_empty(), "{input:?}");
+            assert_ne!(*rejection, Rejection::NothingToDo, "{input:?}");
+        }
+        result.is_ok()
+    };
+    for order in ExecutionOrder::ALL {
+        let control = match order {
+            ExecutionOrder::Pause => Control::Pause,
+            ExecutionOrder::Resume => Control::Resume,
+            // A cancel is an input of its own.
+            ExecutionOrder::Cancel => {
+                let live = !world.complete() && world.document.canceled.is_none();
+                assert_eq!(view.orders.contains(&order), live);
+                continue;
+            }
+        };
+        assert_eq!(view.orders.contains(&order), takes(control), "{order:?}");
+    }
+    for shown in &view.stages {
+        for order in StageOrder::ALL {
+            let stage = shown.id.clone();
+            let control = match order {
+                StageOrder::Restart => Control::RestartStage { stage },
+                StageOrder::Judge => {
+                    Control::Judge { stage, decision: Judgment::Continue, input: None }
+                }
+                StageOrder::SkipWait => Control::SkipWait { stage },
+                StageOrder::Skip => Control::SkipStage { stage },
+            };
+            let offered = shown.orders.contains(&order);
+            assert_eq!(offered, takes(control), "{order:?} of {}", shown.ref_id);
         }
     }
 }
@@ -284,11 +330,15 @@ proptest! {
         schedule in prop::collection::vec(actions(), 0..80),
     ) {
         let mut world = World::start(&pipeline(&words));
-        for action in &schedule {
+        for (number, action) in schedule.iter().enumerate() {
             act(&mut world, action);
+            if number % 8 == 0 {
+                check_orders(&world);
+            }
         }
         drive_to_the_end(&mut world);
         check_end(&world);
+        check_orders(&world);
     }
 }
 
@@ -312,7 +362,7 @@ proptest! {
         drive_to_the_end(&mut world);
         check_end(&world);
         // A restart of any stage that was over, and everything behind it, ends as well.
-        let first = world.document.stages[0].id.clone();
+        let first = nth(&world.document, 0).id.clone();
         if world.order(Control::RestartStage { stage: first }).is_ok() {
             drive_to_the_end(&mut world);
             check_end(&world);

@@ -12,7 +12,7 @@ use proptest::{prelude::*, sample::Index, test_runner::FileFailurePersistence};
 use serde_json::Map;
 use wire::{Control, Judgment};
 
-use crate::world::pipeline;
+use crate::world::{nth, pipeline};
 
 /// What a store keeps of one pipeline.
 #[derive(Default)]
@@ -150,7 +150,7 @@ impl Queue {
     }
 
     fn judge(&mut self, id: &ExecutionId) {
-        let stage = self.documents[id].stages[0].id.clone();
+        let stage = nth(&self.documents[id], 0).id.clone();
         let control = Control::Judge { stage, decision: Judgment::Continue, input: None };
         drop(self.order(id, control));
     }
@@ -182,7 +182,7 @@ impl Queue {
                 drop(self.input(&id, &Input::Cancel { user: "bob".to_owned(), reason: None }));
             }
             Action::Restart(_) => {
-                let stage = self.documents[&id].stages[0].id.clone();
+                let stage = nth(&self.documents[&id], 0).id.clone();
                 drop(self.order(&id, Control::RestartStage { stage }));
             }
             Action::Pause(_) => drop(self.order(&id, Control::Pause)),

@@ -28,7 +28,7 @@ fn condition_that_does_not_evaluate_fails_the_stage_and_says_why() {
     let words = r#"1:bake@{"stageEnabled":{"expression":"nobody.knows(this)"}} 2:bake<1"#;
     let world = World::start(&pipeline(words));
     assert_eq!(world.statuses(), "TERMINAL [1=TERMINAL 2=NOT_STARTED]");
-    let failure = world.stage("1").failure.as_ref().unwrap();
+    let failure = world.stage("1").run.failure.as_ref().unwrap();
     assert!(failure.message.contains("nobody.knows(this)"), "{}", failure.message);
     let words = r#"1:bake!ignore@{"stageEnabled":{"expression":"nobody.knows(this)"}} 2:judge<1"#;
     let world = World::start(&pipeline(words));
@@ -157,7 +157,7 @@ fn window_holds_a_stage_back_in_a_part_of_its_own() {
     let part = world.stage("1<0");
     assert_eq!(part.kind, "restrictExecutionDuringTimeWindow");
     assert_eq!(part.name, "Restrict execution during time window");
-    assert_eq!(part.context["opensAt"], 3_600_000);
+    assert_eq!(part.run.context["opensAt"], 3_600_000);
     let stage = world.id("1");
     world.order(Control::SkipWait { stage }).unwrap();
     assert_eq!(world.stage("1<0").status().as_str(), "SKIPPED");
@@ -218,11 +218,11 @@ fn window_says_by_an_expression_whether_and_when_it_opens() {
     };
     let begun = |words: &str| World::start(&pipeline(words));
     // The first look is at one second past midnight.
-    assert_eq!(begun(&words("2>1", "${1+1}")).stage("1<0").context["opensAt"], 7_200_000);
+    assert_eq!(begun(&words("2>1", "${1+1}")).stage("1<0").run.context["opensAt"], 7_200_000);
     let open = begun(&words("1>2", "${1+1}"));
     assert_eq!(open.document.stages.len(), 1);
     let failed = begun(&words("2>1", "${nobody.knows}"));
-    let failure = failed.stage("1").failure.clone().unwrap();
+    let failure = failed.stage("1").run.failure.clone().unwrap();
     let told = "`/restrictedExecutionWindow/whitelist/0/startHour`";
     assert!(failure.message.contains(told), "{failure:?}");
     assert_eq!(failed.statuses(), "TERMINAL [1=TERMINAL]");
@@ -261,7 +261,7 @@ fn jitter_spreads_what_waits_and_is_the_same_each_time() {
     );
     let words = format!("1:bake@{jitter} 2:bake@{jitter} 3:bake@{jitter}");
     let opens = |world: &World| {
-        ["1<0", "2<0", "3<0"].map(|part| world.stage(part).context["opensAt"].as_u64().unwrap())
+        ["1<0", "2<0", "3<0"].map(|part| world.stage(part).run.context["opensAt"].as_u64().unwrap())
     };
     let first = opens(&World::start(&pipeline(&words)));
     assert_eq!(first, opens(&World::start(&pipeline(&words))));
@@ -301,6 +301,6 @@ fn parts_of_a_stage_say_what_makes_them_this_one_and_when_they_began() {
             (&part.config["region"], &part.config["baseOs"]),
             (&region.into(), &"bookworm".into())
         );
-        assert_eq!(part.started_ms, Some(1_000));
+        assert_eq!(part.run.started_ms, Some(1_000));
     }
 }

@@ -192,3 +192,20 @@ fn restart_of_a_finished_execution_goes_at_once_when_there_is_room_and_nobody_wa
         assert_eq!(found, (Some(change), status.to_owned()));
     }
 }
+
+#[test]
+fn new_policy_is_kept_once_and_nothing_else_changes() {
+    let mut world = World::start(&limited(true));
+    drop(look(&mut world, &[1], &[5]).unwrap());
+    assert_eq!(look(&mut world, &[1], &[5]), Err(Rejection::NothingToDo));
+    world.policy = Some(Policy { limit: Some(1), keep_waiting: false });
+    let before = world.document.clone();
+    // The step's own world compares the document with the one before whenever an input is rejected.
+    let effects = look(&mut world, &[1], &[5]).unwrap();
+    let line = effects.timeline[0].clone();
+    assert_eq!(effects, Effects { timeline: vec![line.clone()], ..Effects::default() });
+    assert_eq!(line.event, "policy_changed");
+    assert_eq!(line.detail.unwrap(), "at most 1 at a time, the newest runs");
+    assert_eq!(world.document, engine::Document { policy: world.policy.unwrap(), ..before });
+    assert_eq!(look(&mut world, &[1], &[5]), Err(Rejection::NothingToDo));
+}

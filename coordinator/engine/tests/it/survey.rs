@@ -1,15 +1,16 @@
 //! The questions of a dry run: what is asked, and what of the answers stands in the plan.
 
-use engine::{Action, Document, Effects, Facts, Input, Lease, Outcome, RunPlan};
+use engine::{Document, Effects, Facts, Input, Lease};
 use model::{ExecutionStatus, Pool};
 use serde_json::{Value, json};
 use wire::{
-    BakePreview, Capacity, CreateGroupPreview, FailureKind, GroupPreview, TaskFailure, TaskOutcome,
+    BakePreview, Capacity, CreateGroupPreview, FailureKind, GroupPreview, PlannedAction,
+    PlannedOutcome, RunPlan, TaskFailure, TaskOutcome,
 };
 
 use crate::{
     dry_run::{NOW_MS, planned},
-    world::{World, pipeline},
+    world::{World, nth, pipeline},
 };
 
 const KEY: &str = "plan/1";
@@ -76,11 +77,8 @@ fn failure(kind: FailureKind, message: &str, hint: Option<&str>) -> TaskOutcome 
 fn known(plan: &RunPlan) -> Vec<(Option<Value>, Option<&str>)> {
     let mut known = Vec::new();
     for action in plan.stages.iter().flat_map(|stage| &stage.actions) {
-        if let Action::Bake { preview, unknown, .. } = action {
-            known.push((preview.as_ref().map(|preview| json!(preview)), unknown.as_deref()));
-        }
-        if let Action::Deploy { preview, unknown, .. } = action {
-            known.push((preview.as_ref().map(|preview| json!(preview)), unknown.as_deref()));
+        if let PlannedAction::Operation { preview, unknown, .. } = action {
+            known.push((preview.clone(), unknown.as_deref()));
         }
     }
     known
@@ -116,13 +114,21 @@ fn each_bake_and_each_deploy_is_a_question_to_its_worker() {
     assert_eq!(
         shown,
         [
-            ("preview", "Image in us-east-1"),
-            ("preview", "Server groups of shop-test in test/us-east-1"),
-            ("preview", "Server groups of shop-test in test/us-west-2"),
+            (
+                "preview",
+                "bakes an image with shop-web=1.2 in us-east-1, or takes one that was baked from the same"
+            ),
+            (
+                "preview",
+                "deploys (the image that stage `Bake` makes in us-east-1) to cluster shop-test in \
+                 test/us-east-1 (highlander), then destroys every other server group of cluster \
+                 `shop-test` in test/us-east-1"
+            ),
+            ("preview", "deploys shop-web-0.9 to cluster shop-test in test/us-west-2 (none)"),
         ]
     );
     assert_eq!(document.id, engine::survey_of(KEY));
-    assert!(engine::is_survey(&document));
+    assert!(document.purpose == engine::Purpose::DryRun);
     assert_eq!(
         (document.application.as_str(), document.pipeline_id.as_str()),
         ("(dry run)", "(dry run)")
@@ -156,7 +162,7 @@ fn what_nobody_can_say_anything_about_is_not_asked() {
 
 #[test]
 fn stages_that_do_not_run_are_not_asked_about() {
-    for outcome in [Outcome::Skipped, Outcome::Fails, Outcome::NotReached] {
+    for outcome in [PlannedOutcome::Skipped, PlannedOutcome::Fails, PlannedOutcome::NotReached] {
         let mut plan = ship();
         plan.stages[0].outcome = outcome;
         let (document, _) = engine::survey(&plan, KEY, NOW_MS).unwrap();
@@ -167,7 +173,7 @@ fn stages_that_do_not_run_are_not_asked_about() {
         assert_eq!(known(&plan), [(None, None), (None, None), (None, None)]);
     }
     let mut plan = ship();
-    plan.stages[0].outcome = Outcome::Open;
+    plan.stages[0].outcome = PlannedOutcome::Open;
     assert_eq!(engine::survey(&plan, KEY, NOW_MS).unwrap().0.stages.len(), 3);
 }
 
@@ -216,11 +222,9 @@ fn answers_stand_in_the_plan_beside_what_was_asked() {
     // The rest of the plan is what it was.
     let mut bare = plan;
     for action in bare.stages.iter_mut().flat_map(|stage| &mut stage.actions) {
-        if let Action::Bake { preview, .. } = action {
-            *preview = None;
-        }
-        if let Action::Deploy { preview, unknown, .. } = action {
+        if let PlannedAction::Operation { preview, preview_lines, unknown, .. } = action {
             (*preview, *unknown) = (None, None);
+            preview_lines.clear();
         }
     }
     assert_eq!(bare, ship());
@@ -273,7 +277,7 @@ fn an_image_for_an_answer_is_kept_as_it_came_and_is_none() {
     let image = json!({ "region": "us-east-1", "image_id": "ami-1", "image_name": "shop-web-1",
         "base_image_id": "ami-base", "reused": false, "bake_key": "k", "generation": 1 });
     look(&mut document, &facts(&effects, &[Some(answer(&image)), None, None]), 400);
-    assert_eq!(Value::Object(document.stages[0].outputs.clone()), image);
+    assert_eq!(Value::Object(nth(&document, 0).run.outputs.clone()), image);
     let plan = engine::surveyed(&document).unwrap();
     assert!(known(&plan)[0].1.unwrap().contains("is unreadable"), "{:?}", known(&plan)[0]);
 }
@@ -292,6 +296,6 @@ fn what_is_no_survey_has_no_plan() {
     document.trigger.clear();
     assert_eq!(engine::surveyed(&document), None);
     let run = World::start(&pipeline("1:judge")).document;
-    assert!(!engine::is_survey(&run));
+    assert!(run.purpose == engine::Purpose::Run);
     assert_eq!(engine::surveyed(&run), None);
 }

@@ -6,7 +6,7 @@ use wire::{
     Control, CreateGroup, DeployRequest, FailureKind, Judgment, OperationCall, TaskOutcome,
 };
 
-use crate::world::{LEASE_MS, World, outcome_of, pipeline};
+use crate::world::{LEASE_MS, World, nth, outcome_of, pipeline};
 
 /// Runs a script: `claim S`, `ok S`, `fail S`, `again S` (transient failure), `lost S` (its lease
 /// runs out), `release S`, `canceled S`, `wait MS`, `cancel`, `pause`, `resume`, `restart S`, `continue S`,
@@ -335,7 +335,7 @@ fn deployed_image(words: &str) -> String {
         let (stage, decision) = (world.id("2"), Judgment::Continue);
         world.order(Control::Judge { stage, decision, input: None }).unwrap();
     }
-    if let Some(failure) = &world.stage("9").failure {
+    if let Some(failure) = &world.stage("9").run.failure {
         return failure.message.clone();
     }
     deploy_request(&world.requests[&world.task("9")]).image
@@ -367,7 +367,7 @@ fn deploy_takes_an_image_of_its_region_from_the_nearest_stage_that_has_one() {
 fn deploy_without_an_image_says_what_to_do() {
     let world = World::start(&pipeline("2:deploy"));
     assert_eq!(world.statuses(), "TERMINAL [2=TERMINAL]");
-    let failure = world.document.stages[0].failure.as_ref().unwrap();
+    let failure = nth(&world.document, 0).run.failure.as_ref().unwrap();
     assert_eq!(failure.message, "no image for us-east-1 was found for stage `2`");
     assert!(failure.hint.as_ref().unwrap().contains("bake stage"));
 }

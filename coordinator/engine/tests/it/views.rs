@@ -2,6 +2,7 @@
 
 use engine::Input;
 use model::ExecutionStatus;
+use wire::{Awaits, ExecutionOrder, StageOrder};
 use wire::{FailureKind, StageView};
 
 use crate::world::{World, outcome_of, pipeline};
@@ -97,4 +98,45 @@ fn only_stages_that_run_are_shown_as_paused() {
     assert_eq!(statuses(&world), ["SUCCEEDED", "RUNNING", "NOT_STARTED"]);
     world.order(wire::Control::Pause).unwrap();
     assert_eq!(statuses(&world), ["SUCCEEDED", "PAUSED", "NOT_STARTED"]);
+}
+
+#[test]
+fn view_says_what_a_stage_awaits_and_which_orders_it_takes() {
+    let words = r#"1:judge@{"instructions":"Ship?","judgmentInputs":[{"value":"now"}],"selectedStageRoles":["ops"]} 2:wait@{"waitTime":60} 3:bake 4:judge@{"restrictExecutionDuringTimeWindow":true,"restrictedExecutionWindow":{"whitelist":[{"startHour":1,"endHour":2}]}} 5:bake<1"#;
+    let mut world = World::start(&pipeline(words));
+    let shown = |world: &World, ref_id: &str| {
+        let stages = engine::view(&world.document).stages;
+        let stage = stages.into_iter().find(|stage| stage.ref_id == ref_id).unwrap();
+        (stage.awaits, stage.orders)
+    };
+    let person = Awaits::Person {
+        instructions: Some("Ship?".to_owned()),
+        choices: vec!["now".to_owned()],
+        roles: vec!["ops".to_owned()],
+    };
+    let (restart, skips) =
+        (vec![StageOrder::Restart], vec![StageOrder::SkipWait, StageOrder::Skip]);
+    for (ref_id, awaits, orders) in [
+        ("1", Some(person), vec![StageOrder::Judge, StageOrder::Skip]),
+        ("2", Some(Awaits::Time { until_ms: 61_000 }), skips.clone()),
+        ("3", None, vec![]),
+        ("3<1", None, vec![]),
+        ("4", None, skips),
+        ("4<0", Some(Awaits::Window { opens_ms: 3_600_000 }), vec![StageOrder::SkipWait]),
+        ("5", None, vec![]),
+    ] {
+        assert_eq!(shown(&world, ref_id), (awaits, orders), "{ref_id}");
+    }
+    let orders = |world: &World| engine::view(&world.document).orders;
+    assert_eq!(orders(&world), [ExecutionOrder::Cancel, ExecutionOrder::Pause]);
+    world.order(wire::Control::Pause).unwrap();
+    assert_eq!(orders(&world), [ExecutionOrder::Cancel, ExecutionOrder::Resume]);
+    let task = world.task("3");
+    world.claim(&task);
+    world.finish(&task, outcome_of(&world.requests[&task], true, FailureKind::User));
+    world.step(&Input::Look).unwrap();
+    assert_eq!(shown(&world, "3"), (None, restart));
+    let cancel = Input::Cancel { user: "eve".to_owned(), reason: None };
+    world.step(&cancel).unwrap();
+    assert_eq!(orders(&world), []);
 }

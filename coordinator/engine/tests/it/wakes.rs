@@ -1,6 +1,6 @@
 //! When an execution is looked at again, and what the time alone does to a task.
 
-use engine::{ChildFact, Input, StageState, Work};
+use engine::{ChildFact, ChildRun, Input, StageState, Work};
 use model::ExecutionStatus;
 use serde_json::Map;
 
@@ -70,8 +70,10 @@ fn retry_wait_and_deadline_are_looked_at_when_they_are_due() {
 fn child_that_nobody_has_seen_yet_is_looked_for() {
     let mut world = World::start(&pipeline(r#"1:pipeline@{"pipeline":"p2"}"#));
     assert_eq!(sleeps(&world), 15_000);
-    let StageState::Running(Work::Child { execution, .. }) = world.stage("1").state.clone() else {
-        panic!("{:?}", world.stage("1").state)
+    let StageState::Running(Work::Child(ChildRun { execution, .. })) =
+        world.stage("1").state().clone()
+    else {
+        panic!("{:?}", world.stage("1").state())
     };
     let fact = ChildFact::Known {
         name: "other".to_owned(),

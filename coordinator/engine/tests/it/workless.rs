@@ -7,7 +7,7 @@ use model::{ExecutionId, ExecutionStatus};
 use serde_json::{Value, json};
 use wire::{CountGroups, Event, FailureKind, OperationCall, TaskFailure, TaskOutcome};
 
-use crate::world::{World, pipeline};
+use crate::world::{World, nth, pipeline};
 
 fn definition(value: &Value) -> Pipeline {
     let mut whole = json!({"application": "shop", "name": "ship"});
@@ -141,7 +141,7 @@ fn a_precondition_says_what_it_wanted_and_its_author_comes_first() {
     ] {
         let world =
             World::start(&pipeline(&format!("1:checkPreconditions@{}", preconditions(list))));
-        assert_eq!(world.stage("1").failure.as_ref().unwrap().message, message);
+        assert_eq!(world.stage("1").run.failure.as_ref().unwrap().message, message);
     }
     let list =
         r#"[{"type":"stageStatus","context":{"stageName":"0","stageStatus":"FAILED_CONTINUE"}}]"#;
@@ -175,7 +175,7 @@ fn a_cluster_is_counted_by_a_worker() {
     world.finish(&task, TaskOutcome::Failed { failure });
     world.step(&Input::Look).unwrap();
     assert_eq!(world.statuses(), "RUNNING [1=STOPPED 2=RUNNING]");
-    assert_eq!(world.stage("1").failure.as_ref().unwrap().message, "there are 3");
+    assert_eq!(world.stage("1").run.failure.as_ref().unwrap().message, "there are 3");
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn variables_are_outputs_by_key() {
     let world = World::start(&pipeline(words));
     assert_eq!(world.statuses(), "SUCCEEDED [1=SUCCEEDED]");
     assert_eq!(
-        Value::Object(world.stage("1").outputs.clone()),
+        Value::Object(world.stage("1").run.outputs.clone()),
         json!({"a": "y", "b": [1, {"c": true}]})
     );
     let view = engine::view(&world.document);
@@ -212,14 +212,14 @@ fn variables_are_evaluated_in_order_and_what_a_trigger_brings_is_never_an_expres
     let document = started(&pipeline, &json!({"count": 3, "evil": "${ 1 + 1 }"}));
     let by = |ref_id: &str| document.stages.iter().find(|stage| stage.ref_id == ref_id).unwrap();
     assert_eq!(
-        Value::Object(by("1").outputs.clone()),
+        Value::Object(by("1").run.outputs.clone()),
         json!({"n": 4, "m": 8, "text": "${ 1 + 1 }"})
     );
-    assert_eq!(by("1").context["variables"][0]["sourceValue"], "{ trigger.count + 1 }");
+    assert_eq!(by("1").run.context["variables"][0]["sourceValue"], "{ trigger.count + 1 }");
     let ends: Vec<_> = ["2<1", "2<2", "2<3"].map(|part| by(part).status()).into();
     let (good, stopped) = (ExecutionStatus::Succeeded, ExecutionStatus::Stopped);
     assert_eq!(ends, [good, good, stopped]);
-    let told = &by("2").failure.as_ref().unwrap().message;
+    let told = &by("2").run.failure.as_ref().unwrap().message;
     assert!(told.starts_with("evil is ${ 1 + 1 } ("), "{told}");
 }
 
@@ -234,13 +234,13 @@ fn a_variable_that_cannot_be_evaluated_keeps_its_text_or_fails_the_stage() {
     let document = started(&stage(false), &json!({}));
     assert_eq!(document.status, ExecutionStatus::Succeeded);
     assert_eq!(
-        Value::Object(document.stages[0].outputs.clone()),
+        Value::Object(nth(&document, 0).run.outputs.clone()),
         json!({"a": "${ nobody.knows }", "b": 1})
     );
-    assert!(document.stages[0].context.contains_key("expressionEvaluationSummary"));
+    assert!(nth(&document, 0).run.context.contains_key("expressionEvaluationSummary"));
     let document = started(&stage(true), &json!({}));
     assert_eq!(document.status, ExecutionStatus::Terminal);
-    let told = &document.stages[0].failure.as_ref().unwrap().message;
+    let told = &nth(&document, 0).run.failure.as_ref().unwrap().message;
     assert!(told.contains("nobody"), "{told}");
 }
 
@@ -276,7 +276,7 @@ fn another_pipeline_is_started_by_reference() {
     assert_eq!(trigger["parameters"], json!({"n": 5, "who": "eve"}));
     assert_eq!(trigger["parentExecution"]["id"], document.id.as_str());
     assert_eq!(trigger["parentExecution"]["trigger"], json!({"type": "manual", "user": "eve"}));
-    assert_eq!(trigger["parentPipelineStageId"], document.stages[0].id.as_str());
+    assert_eq!(trigger["parentPipelineStageId"], nth(&document, 0).id.as_str());
     assert_eq!(
         (&trigger["pipelineDepth"], &trigger["waitingPipelines"]),
         (&json!(1), &json!(["p1"]))
@@ -291,7 +291,7 @@ fn pipelines_do_not_start_each_other_for_ever_nor_wait_for_themselves() {
     assert_eq!(child.unwrap().trigger["pipelineDepth"], 50);
     let (document, child) = child_of(&free, &json!({"pipelineDepth": 50}));
     assert!(child.is_none());
-    let told = &document.stages[0].failure.as_ref().unwrap().message;
+    let told = &nth(&document, 0).run.failure.as_ref().unwrap().message;
     assert!(told.starts_with("50 executions above this one"), "{told}");
 
     let limited = definition(&json!({ "stages": stages, "maxConcurrentExecutions": 2 }));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use definitions::Pipeline;
 use engine::{
     ChildFact, Dispatch, Document, Effects, Facts, Input, Lease, Origin, Policy, Rejection, Reopen,
-    SlotFact, Synthetic,
+    SlotFact,
 };
 use model::{ExecutionId, ExecutionStatus, StageId, TaskId};
 use serde_json::{Map, json};
@@ -82,6 +82,11 @@ fn rolls(regions: &[&str]) -> serde_json::Value {
         "capacity": { "min": 1, "max": 1, "desired": 1 }, "targetGroups": ["shop"],
         "regions": regions, "amiName": "ami-1",
         "rollback": { "onFailure": true, "destroyLatest": true } }] })
+}
+
+/// The stage at a place of the document, counted from 0.
+pub(crate) fn nth(document: &Document, place: usize) -> &engine::Stage {
+    document.stages.iter().nth(place).unwrap()
 }
 
 pub(crate) fn outcome_of(dispatch: &Dispatch, good: bool, kind: FailureKind) -> TaskOutcome {
@@ -225,11 +230,11 @@ impl World {
 
     fn check_requirements(&self, task: &TaskId) {
         let stage = self.document.stages.iter().find(|stage| stage.id == task.stage).unwrap();
-        let owner = match &stage.parent {
+        let owner = match stage.parent() {
             Some(parent) => self.document.stages.iter().find(|found| found.id == *parent).unwrap(),
             None => stage,
         };
-        if stage.synthetic == Synthetic::After {
+        if stage.follows_failure() {
             self.check_on_failure(owner, task);
         }
         for required in &owner.requires {
@@ -242,11 +247,11 @@ impl World {
     /// was canceled.
     fn check_on_failure(&self, owner: &engine::Stage, task: &TaskId) {
         let (before, after): (Vec<_>, Vec<_>) =
-            self.document.children(&owner.id).partition(|part| part.synthetic == Synthetic::Before);
+            self.document.children(&owner.id).partition(|part| !part.follows_failure());
         assert!(before.iter().all(|part| part.status().is_complete()), "{} works", owner.ref_id);
         let failed = before.iter().filter(|part| {
             part.status() == ExecutionStatus::Terminal
-                || (owner.timed_out && part.status() == ExecutionStatus::Canceled)
+                || (owner.run.timed_out && part.status() == ExecutionStatus::Canceled)
         });
         assert_eq!(failed.count(), after.len(), "one for each failed part of {}", owner.ref_id);
         let first = !self.dispatched.iter().any(|(known, _)| known == task);

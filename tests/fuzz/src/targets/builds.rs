@@ -1,12 +1,13 @@
 //! What Jenkins says, or somebody who says to be Jenkins.
 
-use std::collections::BTreeMap;
-
-use definitions::Pipeline;
-use engine::{Build, Match, constraints_met, match_build, trigger_of_build};
 use model::jenkins::{JobName, read_properties};
 use serde_json::Value;
 use trigger_gateway::jenkins::{DoneAt, Reading, read_notification};
+use triggers::{
+    File, Files, Match, Moment, Properties,
+    jenkins::{self, Build},
+    triggers_of,
+};
 
 use super::text;
 
@@ -41,20 +42,21 @@ pub(super) fn build(data: &[u8]) {
     let Some(build) = Build::read("ci-main", &job, &json) else { return };
     assert_eq!(json.get("number").and_then(Value::as_u64), Some(build.number));
     assert!(build.event_key().starts_with("jenkins/ci-main/shop/package/main/"));
-    let pipeline = Pipeline::parse(include_str!("../../corpus/pipeline/bake-deploy.json")).pipeline;
-    let Some(pipeline) = pipeline else { return };
-    let trigger = match match_build(&build, &pipeline) {
-        Match::Trigger(trigger) => Some(trigger),
-        Match::Miss(_) => None,
-    };
-    let mut read = BTreeMap::new();
+    let mut files = Files::new();
     for artifact in &build.artifacts {
-        read.insert(artifact.file_name.clone(), artifact.relative_path.clone());
+        let read = Properties::from([(artifact.file_name.clone(), artifact.relative_path.clone())]);
+        files.insert(artifact.file_name.clone(), File::Read(read));
     }
-    let made = trigger_of_build(&build, trigger, &read);
-    assert_eq!(made.get("buildNumber").and_then(Value::as_u64), Some(build.number));
-    if let Some(trigger) = trigger {
-        drop(constraints_met(trigger, &read));
+    let number = build.number;
+    let definition: Value =
+        serde_json::from_str(include_str!("../../corpus/pipeline/bake-deploy.json"))
+            .unwrap_or_default();
+    let occurrence = jenkins::occurrence(build);
+    let moment = Moment { now_ms: 0, zone: "UTC" };
+    for trigger in definition.as_object().map(triggers_of).unwrap_or_default() {
+        if let Some(Match::Start(made)) = trigger.judge(&occurrence, &files, moment) {
+            assert_eq!(made.get("buildNumber").and_then(Value::as_u64), Some(number));
+        }
     }
 }
 

@@ -5,10 +5,12 @@ use redb::{ReadTransaction, ReadableTableMetadata as _, TableHandle as _};
 
 use super::super::{
     executions,
-    tables::{self, EventRecord, ExecutionRecord, Fault, LeaseRecord, LockRecord, OutboxRecord},
+    tables::{
+        self, EventRecord, ExecutionRecord, Fault, LeaseRecord, LockRecord, OutboxRecord,
+        PipelineRecord,
+    },
 };
 use crate::{
-    PipelineRow,
     audit::{
         At, Body, Count, EventFields, ExecutionFact, ExecutionFields, Fact, HOLDERS_MAX, List,
         LockFields, MessageFields, Moment, Owner, PipelineFields, Place, SlotFields, Subject,
@@ -116,7 +118,7 @@ impl Read<'_> {
                 row.map(|row| Owner::Lock(lock_fields(resource, row)))
             }
             Subject::Pipeline(id) => {
-                let row = tables::row::<PipelineRow>(&open(tables::PIPELINES)?, id)?;
+                let row = tables::row::<PipelineRecord>(&open(tables::PIPELINES)?, id)?;
                 row.map(|row| Owner::Pipeline(pipeline_fields(row)))
             }
             Subject::Entry(_) | Subject::Odd(_) | Subject::Clock | Subject::Counts => None,
@@ -278,6 +280,11 @@ impl Read<'_> {
             List::Waiters(pipeline) => self.has_slot(tables::WAITERS, pipeline, place)?,
             List::WaitingAge => due(tables::WAITING_AGE)?,
             List::RemovedAge => due(tables::REMOVED_AGE)?,
+            List::Indexed => due(tables::PIPELINE_INDEXED)?,
+            List::Keyed(key) => {
+                let keys = self.transaction.open_table(tables::PIPELINE_KEYS)?;
+                keys.get((key.as_str(), member))?.is_some()
+            }
             List::Removed => {
                 let removed = self.transaction.open_table(tables::REMOVED)?;
                 removed.get(member)?.is_some_and(|at| place.at == At::Number(at.value()))
@@ -362,6 +369,7 @@ fn event_fields(key: &str, record: EventRecord) -> EventFields {
         key: key.to_owned(),
         body: record.body,
         accepted_ms: record.accepted_ms,
+        since_ms: record.since_ms,
         due_ms: Some(record.due_ms),
         outcome: record.outcome,
     }
@@ -399,7 +407,7 @@ fn lock_fields(resource: &str, record: LockRecord) -> LockFields {
     }
 }
 
-fn pipeline_fields(row: PipelineRow) -> PipelineFields {
+fn pipeline_fields(PipelineRecord { row, index }: PipelineRecord) -> PipelineFields {
     PipelineFields {
         id: row.id,
         application: row.application,
@@ -407,5 +415,6 @@ fn pipeline_fields(row: PipelineRow) -> PipelineFields {
         body: row.body,
         version: row.version,
         updated_ms: row.updated_ms,
+        index,
     }
 }

@@ -10,7 +10,7 @@ use super::{
     keys,
 };
 use crate::{
-    LeaseRow, TimelineRow,
+    DefinitionIndex, LeaseRow, TimelineRow,
     audit::{
         Body, EventFields, ExecutionFact, ExecutionFields, Fact, LockFields, MessageFields, Moment,
         Owner, PipelineFields, Place, Subject, TaskFields,
@@ -277,6 +277,7 @@ fn event_fields(key: &str, row: &Hash) -> Decoded<EventFields> {
         key: key.to_owned(),
         body: row.text("body")?,
         accepted_ms: row.parsed("accepted")?,
+        since_ms: row.parsed("since")?,
         due_ms: None,
         outcome: row.get("outcome").map(str::to_owned),
     })
@@ -334,5 +335,10 @@ fn pipeline_fields(id: &str, row: &Hash) -> Decoded<PipelineFields> {
         body: row.text("body")?,
         version: row.parsed("version")?,
         updated_ms: row.parsed("updated")?,
+        index: DefinitionIndex {
+            version: row.parsed("index")?,
+            keys: serde_json::from_str(&row.text("keys")?)
+                .map_err(|cause| format!("its field `keys` is no list of texts: {cause}"))?,
+        },
     })
 }

@@ -29,9 +29,11 @@ impl Family {
             Self::Beside(Subject::Entry(place))
         };
         match name {
-            "clock" | "token" | "fence" | "event" | "slot" | "history" | "rollbacks" | "quiet" => {
+            "clock" | "token" | "fence" | "event" | "slot" | "history" | "rollbacks" | "quiet"
+            | "format" => {
                 return Self::Number;
             }
+            "indexed" => return Self::List(Holding(List::Indexed)),
             "pipelines" => return Self::List(Holding(List::Pipelines)),
             "events" => return Self::List(Holding(List::EventOrder)),
             "events-due" => return Self::List(Holding(List::EventDue)),
@@ -54,6 +56,7 @@ impl Family {
             "outbox" => Self::Row(Subject::Message(rest)),
             "inputs" => beside(List::Inputs, &rest),
             "timeline" => beside(List::Timeline, &rest),
+            "keyed" => Self::List(Holding(List::Keyed(rest))),
             "names" => Self::List(Holding(List::Names(rest))),
             "index" => Self::List(Holding(List::Index(rest))),
             "waiting" => Self::List(Holding(List::Waiting(rest))),
@@ -91,8 +94,9 @@ impl Holding {
             | List::Holders(_)
             | List::Waiters(_)
             | List::WaitingAge
-            | List::Removed => "zset",
-            List::TasksOf(_) | List::LocksOf(_) | List::Pipelines => "set",
+            | List::Removed
+            | List::Indexed => "zset",
+            List::TasksOf(_) | List::LocksOf(_) | List::Pipelines | List::Keyed(_) => "set",
             List::Names(_) => "hash",
             List::Documents | List::Views | List::Inputs | List::Timeline | List::RemovedAge => {
                 "own"
@@ -148,6 +152,8 @@ impl Holding {
             List::TasksOf(id) => format!("tasks:{id}"),
             List::LocksOf(id) => format!("locks:{id}"),
             List::Pipelines => "pipelines".to_owned(),
+            List::Indexed => "indexed".to_owned(),
+            List::Keyed(key) => format!("keyed:{key}"),
             List::Names(application) => format!("names:{application}"),
             List::Holders(pipeline) => format!("holders:{pipeline}"),
             List::Waiters(pipeline) => format!("waiters:{pipeline}"),

@@ -111,8 +111,11 @@ function read.lock(resource)
 end
 
 function read.pipeline(id)
-  local places, row = {}, ask('HMGET', p .. 'pipeline:' .. id, 'application', 'name')
+  local places, row = {}, ask('HMGET', p .. 'pipeline:' .. id, 'application', 'name', 'keys')
   add_member(places, 'pipelines', 'pipelines', id)
+  add_score(places, 'indexed', 'indexed', id)
+  local decoded, index = pcall(cjson.decode, row[3] or '[]')
+  for _, name in ipairs(decoded and index or {}) do add_member(places, 'keyed', 'keyed:' .. name, id) end
   local key = 'names:' .. (row[1] or '')
   local named = ask('HGET', p .. key, row[2] or '')
   if named then places[#places + 1] = { 'names', key, row[2], named } end

@@ -1,7 +1,7 @@
-#!lua name=bowline_v3
+#!lua name=bowline_v4
 -- The store's rules on Redis. Every function is one atomic step of the protocol.
 --
--- Called as FCALL bowline_v3_<name> 1 <prefix> <seen> <arguments>. The prefix ends with ':' and
+-- Called as FCALL bowline_v4_<name> 1 <prefix> <seen> <arguments>. The prefix ends with ':' and
 -- carries the hash tag {bowline}; every key begins with it, so that an ACL can be written by key and
 -- all of a world lies in one slot. Replies are { history, reply, lost? }: how many writes there were,
 -- the function's own reply, and how many writes are gone if this call found that some are. A
@@ -11,10 +11,12 @@
 -- Keys (after the prefix):
 --   clock token fence event slot     STRING  latest time written; counters
 --   history rollbacks quiet          STRING  writes; how often some were lost; no lease until then
---   pipeline:<id>                    HASH    application name body version updated
+--   format                           STRING  the form of all that follows
+--   pipeline:<id>                    HASH    application name body version updated index keys (JSON)
 --   pipelines                        SET     ids             names:<application> HASH name -> id
---   event:<key>                      HASH    body accepted tries note outcome
---   events | events-due | events-age ZSET    by acceptance | unsettled by due time | by age
+--   keyed:<key> SET pipeline ids     indexed ZSET pipeline ids by the version of their index
+--   event:<key>                      HASH    body accepted since tries note outcome
+--   events | events-due | events-age ZSET    by acceptance | unsettled by due time | by since
 --   execution:<id>                   HASH    application pipeline event status live version schema
 --                                            document view created ended notice
 --   inputs:<id> SET   timeline:<id> LIST "version time body"   tasks:<id> SET   locks:<id> SET
@@ -38,6 +40,7 @@ local OVERDUE = @OVERDUE_MS@
 local QUIET = @QUIET_MS@
 local TOKENS_PER_MS = @TOKENS_PER_MS@
 local FINGERPRINT = '@FINGERPRINT@'
+local FORMAT = '@FORMAT@'
 
 local function call(...) return redis.call(...) end
 
@@ -99,6 +102,7 @@ local function number(key, field) return tonumber(call('HGET', key, field)) end
 -- Somebody may work under a lease which is not known any more; until he has noticed, none is given.
 local function write_history(p, seen)
   local count = call('INCR', p .. 'history')
+  if count == 1 then call('SET', p .. 'format', FORMAT) end
   if count > seen then return count, nil end
   call('SET', p .. 'history', seen + 1)
   call('INCR', p .. 'rollbacks')

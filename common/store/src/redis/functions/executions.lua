@@ -15,7 +15,7 @@ local function read_commit(r)
   end)
   c.unlock = r.list(r.text)
   c.slot, c.limit = r.maybe(), tonumber(r.maybe() or nil)
-  c.events = r.list(function() return { key = r.text(), body = r.text() } end)
+  c.events = r.list(function() return read_event(r) end)
   c.notify = r.list(r.text)
   c.reopens = r.text() == 'REOPEN'
   return c
@@ -138,7 +138,7 @@ local function apply(p, now, id, pipeline, c, version)
   end
   for _, change in ipairs(c.tasks) do change_task(p, now, id, change) end
   for _, row in ipairs(c.outbox) do put_message(p, now, row) end
-  for _, event in ipairs(c.events) do accept(p, now, event.key, event.body) end
+  for _, event in ipairs(c.events) do accept(p, now, event) end
   for _, other in ipairs(c.notify) do
     if other ~= id then nudge(p, other, now) end
   end

@@ -1,98 +1,59 @@
--- Pipelines.
-
-local function pipeline_row(p, id)
-  local row = call('HMGET', p .. 'pipeline:' .. id, 'application', 'name', 'body', 'version', 'updated')
-  if not row[1] then return nil end
-  return { id, row[1], row[2], row[3], row[4], row[5] }
-end
-
--- id application name body expected? -> SAVED version time | STALE version | NAME_TAKEN id
-local function pipeline_put(keys, args)
-  local p, now, r = keys[1], clock(keys[1]), reader(args)
-  local id, application, name, body = r.text(), r.text(), r.text(), r.text()
-  local expected = tonumber(r.maybe() or nil)
-  local stored = pipeline_row(p, id)
-  local version = stored and tonumber(stored[5]) or 0
-  if stored and stored[2] == application and stored[3] == name and stored[4] == body
-    and (not expected or expected + 1 == version) then
-    return { 'SAVED', version, tonumber(stored[6]) }
-  end
-  if expected and expected ~= version then return { 'STALE', version } end
-  local names = p .. 'names:' .. application
-  local other = call('HGET', names, name)
-  if other and other ~= id then return { 'NAME_TAKEN', other } end
-  if stored then call('HDEL', p .. 'names:' .. stored[2], stored[3]) end
-  call('HSET', names, name, id)
-  call('SADD', p .. 'pipelines', id)
-  call('HSET', p .. 'pipeline:' .. id, 'application', application, 'name', name, 'body', body,
-    'version', version + 1, 'updated', now)
-  wake_waiters(p, now, id)
-  ring(p)
-  return { 'SAVED', version + 1, now }
-end
-
--- id -> row | nil
-local function pipeline_get(keys, args) return pipeline_row(keys[1], args[1]) end
-
--- application? -> rows
-local function pipeline_list(keys, args)
-  local p, application = keys[1], reader(args).maybe()
-  local ids = application and call('HVALS', p .. 'names:' .. application)
-    or call('SMEMBERS', p .. 'pipelines')
-  local rows = {}
-  for _, id in ipairs(ids) do rows[#rows + 1] = pipeline_row(p, id) end
-  return rows
-end
-
--- id -> 1 | 0
-local function pipeline_delete(keys, args)
-  local p, now, id = keys[1], clock(keys[1]), args[1]
-  local row = pipeline_row(p, id)
-  if not row then return 0 end
-  call('HDEL', p .. 'names:' .. row[2], row[3])
-  call('SREM', p .. 'pipelines', id)
-  call('DEL', p .. 'pipeline:' .. id)
-  wake_waiters(p, now, id)
-  ring(p)
-  return 1
-end
-
 -- Events.
 
 local function event_row(p, key)
-  local row = call('HMGET', p .. 'event:' .. key, 'body', 'accepted', 'tries', 'note', 'outcome')
+  local row = call('HMGET', p .. 'event:' .. key, 'body', 'accepted', 'since', 'tries',
+    'note', 'outcome')
   if not row[1] then return nil end
-  return { key, row[1], row[2], row[3], row[4], row[5] }
+  return { key, row[1], row[2], row[3], row[4], row[5], row[6] }
 end
 
 local function is_pending(p, key)
   local row = event_row(p, key)
-  return row and not row[6]
+  return row and not row[7]
 end
 
--- NEW | DUPLICATE
-local function accept(p, now, key, body)
+-- Whether a definition is indexed under any of these keys.
+local function is_keyed(p, keys)
+  for _, key in ipairs(keys) do
+    if call('EXISTS', p .. 'keyed:' .. key) == 1 then return true end
+  end
+  return false
+end
+
+-- An event to accept: key body not-before? keys.
+local function read_event(r)
+  return { key = r.text(), body = r.text(), at = tonumber(r.maybe() or nil), keys = r.list(r.text) }
+end
+
+-- NEW | DUPLICATE | UNWANTED
+local function accept(p, now, event)
+  local key = event.key
   if call('EXISTS', p .. 'event:' .. key) == 1 then return 'DUPLICATE' end
-  call('HSET', p .. 'event:' .. key, 'body', body, 'accepted', now, 'tries', 0)
+  if #event.keys > 0 and not is_keyed(p, event.keys) then return 'UNWANTED' end
+  local since = math.max(now, event.at or now)
+  call('HSET', p .. 'event:' .. key, 'body', event.body, 'accepted', now, 'since', since, 'tries', 0)
   call('ZADD', p .. 'events', call('INCR', p .. 'event'), key)
-  call('ZADD', p .. 'events-due', now, key)
-  call('ZADD', p .. 'events-age', now, key)
+  call('ZADD', p .. 'events-due', since, key)
+  call('ZADD', p .. 'events-age', since, key)
   ring(p)
   return 'NEW'
 end
 
--- key body -> NEW | DUPLICATE
+-- event -> NEW | DUPLICATE | UNWANTED
 local function event_accept(keys, args)
-  return { accept(keys[1], clock(keys[1]), args[1], args[2]) }
+  return { accept(keys[1], clock(keys[1]), read_event(reader(args))) }
 end
 
--- key outcome -> DONE
+-- key outcome events -> DONE
 local function event_settle(keys, args)
-  local p, key = keys[1], args[1]
+  local p, r = keys[1], reader(args)
+  local key, outcome = r.text(), r.text()
   if is_pending(p, key) then
-    call('HSET', p .. 'event:' .. key, 'outcome', args[2])
+    local now = clock(p)
+    call('HSET', p .. 'event:' .. key, 'outcome', outcome)
     call('ZREM', p .. 'events-due', key)
     call('ZREM', p .. 'events-age', key)
+    r.list(function() accept(p, now, read_event(r)) end)
     ring(p)
   end
   return { 'DONE' }
@@ -119,4 +80,3 @@ local function event_list(keys, args)
   end
   return rows
 end
-

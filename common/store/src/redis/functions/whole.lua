@@ -10,7 +10,7 @@ local function stats(keys, args)
   end
   local reply = {
     call('ZCARD', p .. 'outbox-age'), age('outbox-age'),
-    call('ZCARD', p .. 'events-age'), age('events-age'),
+    call('ZCOUNT', p .. 'events-age', '-inf', string.format('%.0f', now)), age('events-age'),
     call('ZCOUNT', p .. 'wakes', '-inf', '(' .. string.format('%.0f', now - OVERDUE)),
     call('ZCARD', p .. 'waiting-age'), age('waiting-age'),
   }
@@ -27,11 +27,18 @@ end
 -- -> time
 local function now_ms(keys) return peek(keys[1]) end
 
+-- -> the form of the data: '' when there is none, '?' when it was written before forms had a name
+local function format(keys)
+  local found = call('GET', keys[1] .. 'format')
+  if found then return found end
+  return call('EXISTS', keys[1] .. 'history') == 1 and '?' or ''
+end
+
 -- -> the digest of this text
 local function about() return FINGERPRINT end
 
 local function library(name, callback, flags)
-  redis.register_function({ function_name = 'bowline_v3_' .. name, callback = callback, flags = flags })
+  redis.register_function({ function_name = 'bowline_v4_' .. name, callback = callback, flags = flags })
 end
 
 -- A reply with how far history is, and with how much of it is gone if this call found that out.
@@ -56,6 +63,7 @@ end
 
 writes('pipeline_put', pipeline_put, {})
 writes('pipeline_delete', pipeline_delete, {})
+writes('pipeline_index', pipeline_index, {})
 writes('event_accept', event_accept, {})
 writes('event_settle', event_settle, {})
 writes('event_defer', event_defer, {})
@@ -77,6 +85,8 @@ writes('unlock', unlock, { 'allow-oom' })
 -- A replica may answer these.
 reads('pipeline_get', pipeline_get)
 reads('pipeline_list', pipeline_list)
+reads('pipelines_keyed', pipelines_keyed)
+reads('pipelines_indexed_otherwise', pipelines_indexed_otherwise)
 reads('event_get', event_get)
 reads('event_list', event_list)
 reads('execution_load', execution_load)
@@ -89,3 +99,4 @@ reads('lock_held', lock_held)
 reads('stats', stats)
 reads('now_ms', now_ms)
 library('about', about, { 'no-writes' })
+library('format', format, { 'no-writes' })

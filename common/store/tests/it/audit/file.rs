@@ -11,6 +11,8 @@ use super::{assert_found, lived_in, survey_of};
 type Rows = TableDefinition<'static, &'static str, &'static str>;
 type Dues = TableDefinition<'static, (u64, &'static str), ()>;
 
+const KEYED: TableDefinition<'static, (&'static str, &'static str), ()> =
+    TableDefinition::new("pipeline_keys");
 const EXECUTIONS: Rows = TableDefinition::new("executions");
 const LEASES: Rows = TableDefinition::new("leases");
 const META: TableDefinition<'static, &'static str, u64> = TableDefinition::new("meta");
@@ -76,7 +78,26 @@ macro_rules! planted {
     )*};
 }
 
+/// Names a definition under a key.
+fn key(transaction: &WriteTransaction, key: &str, id: &str) {
+    transaction.open_table(KEYED).unwrap().insert((key, id), ()).unwrap();
+}
+
 planted! {
+    a_definition_that_is_not_found_under_a_key_of_its_own_is_found:
+        |t| drop(t.open_table(KEYED).unwrap().remove(("all", "id-of-bake")).unwrap())
+            => MissingInList of "pipeline `id-of-bake`";
+    a_definition_that_is_found_under_a_key_of_others_is_found:
+        |t| key(t, "other", "id-of-bake")
+            => AstrayInList of "`id-of-bake` in the index of definitions under `other`";
+    a_key_that_leads_to_no_definition_is_found:
+        |t| key(t, "all", "nobody")
+            => AstrayInList of "`nobody` in the index of definitions under `all`";
+    a_definition_indexed_by_other_rules_than_its_row_says_is_found: |t| {
+        remove_due(t, "pipeline_indexed", "id-of-deploy");
+        add_due(t, "pipeline_indexed", 2, "id-of-deploy");
+    } => MissingInList of "pipeline `id-of-deploy`",
+        AstrayInList of "`id-of-deploy` in the list of indexed pipelines";
     a_live_execution_without_a_wake_is_found:
         |t| remove_due(t, "wakes", "L") => LiveWithoutWake of "execution `L`";
     a_live_execution_whose_row_has_no_wake_is_found:

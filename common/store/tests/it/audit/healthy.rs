@@ -101,14 +101,14 @@ async fn busy(store: SharedStore, name: &str, stop: Arc<AtomicBool>) -> Result<u
         let execution = format!("{name}-{ended}");
         let task_id = format!("{execution}/s/1");
         let now = store.now_ms().await?;
-        let event = store::EventRow { key: execution.clone(), body: "{}".to_owned() };
+        let event = store::EventRow::new(execution.clone(), "{}".to_owned());
         store.event_accept(event).await?;
         let mut first = running(&execution, now);
         first.event_key.clone_from(&execution);
         first.first.tasks.push(dispatch(&task_id, 1));
         first.first.outbox.push(message(&format!("m-{execution}")));
         store.execution_create(first).await?;
-        store.event_settle(&execution, "{}").await?;
+        store.event_settle(&execution, "{}", Vec::new()).await?;
         if let store::Claim::Granted { token, .. } =
             store.lease_claim(claim(&task_id, 1, "w")).await?
         {

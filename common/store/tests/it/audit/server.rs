@@ -71,6 +71,20 @@ planted! {
         ["ZREM outbox-due m1"] => NeverDue of "message `m1`";
     a_message_that_is_gone_but_due_is_found:
         ["DEL outbox:m1"] => AstrayInList of "`m1` in the list of due messages";
+    a_definition_that_is_not_found_under_a_key_of_its_own_is_found:
+        ["SREM keyed:all id-of-bake"] => MissingInList of "pipeline `id-of-bake`";
+    a_definition_that_is_found_under_a_key_of_others_is_found: [
+        "SADD keyed:other id-of-bake",
+    ] => AstrayInList of "`id-of-bake` in the index of definitions under `other`";
+    a_key_that_leads_to_no_definition_is_found: [
+        "SADD keyed:all nobody",
+    ] => AstrayInList of "`nobody` in the index of definitions under `all`";
+    a_definition_that_is_not_in_the_list_of_indexed_ones_is_found:
+        ["ZREM indexed id-of-deploy"] => MissingInList of "pipeline `id-of-deploy`";
+    a_definition_indexed_by_other_rules_than_its_row_says_is_found:
+        ["ZADD indexed 2 id-of-deploy"] => MissingInList of "pipeline `id-of-deploy`";
+    an_index_nobody_can_read_is_found:
+        ["HSET pipeline:id-of-deploy keys {"] => Unreadable of "pipeline `id-of-deploy`";
     a_lost_transition_is_found:
         ["HSET execution:D version 3"] => VersionHoles of "execution `D`";
     an_input_that_was_forgotten_is_found:

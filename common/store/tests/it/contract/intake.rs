@@ -23,7 +23,7 @@ fn put(id: &str, application: &str, name: &str) -> PipelinePut {
         application: application.to_owned(),
         name: name.to_owned(),
         body: "{}".to_owned(),
-        expected_version: None,
+        ..PipelinePut::default()
     }
 }
 
@@ -105,7 +105,7 @@ async fn definitions_are_listed_by_application_index_and_name(world: World) {
 }
 
 fn event(key: &str) -> EventRow {
-    EventRow { key: key.to_owned(), body: format!("body of {key}") }
+    EventRow::new(key.to_owned(), format!("body of {key}"))
 }
 
 async fn an_event_is_accepted_once_per_key(world: World) {
@@ -116,7 +116,7 @@ async fn an_event_is_accepted_once_per_key(world: World) {
     assert_eq!(store.event_accept(other.clone()).await.unwrap(), EventAccepted::Duplicate);
     let stored = store.event_get("k").await.unwrap().unwrap();
     assert_eq!((stored.body.as_str(), stored.accepted_ms), ("body of k", START));
-    store.event_settle("k", "done").await.unwrap();
+    store.event_settle("k", "done", Vec::new()).await.unwrap();
     assert_eq!(store.event_accept(other).await.unwrap(), EventAccepted::Duplicate);
     assert_eq!(store.event_get("l").await.unwrap(), None);
 }
@@ -135,9 +135,9 @@ async fn an_event_is_due_until_it_is_settled(world: World) {
     }
     let stats = store.stats().await.unwrap();
     assert_eq!((stats.events_pending, stats.events_oldest_ms), (1, 20_000));
-    store.event_settle("k", "first").await.unwrap();
-    store.event_settle("k", "second").await.unwrap();
-    store.event_settle("unknown", "x").await.unwrap();
+    store.event_settle("k", "first", Vec::new()).await.unwrap();
+    store.event_settle("k", "second", Vec::new()).await.unwrap();
+    store.event_settle("unknown", "x", Vec::new()).await.unwrap();
     store.event_defer("k", START, "late").await.unwrap();
     assert!(store.due(9, 10_000).await.unwrap().events.is_empty());
     let stored = store.event_get("k").await.unwrap().unwrap();

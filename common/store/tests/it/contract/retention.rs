@@ -178,7 +178,7 @@ async fn a_build_that_is_told_again_does_not_run_again_after_its_execution_was_r
 
 async fn accept(world: &World, keys: &[&str]) {
     for key in keys {
-        let row = EventRow { key: (*key).to_owned(), body: "{}".to_owned() };
+        let row = EventRow::new((*key).to_owned(), "{}".to_owned());
         assert_eq!(world.store.event_accept(row).await.unwrap(), EventAccepted::New);
         world.advance(1_000).await;
     }
@@ -192,7 +192,7 @@ async fn old_settled_events_are_forgotten_and_pending_ones_stay(world: World) {
     let store = &world.store;
     accept(&world, &["a", "b", "c", "d"]).await;
     for key in ["a", "c", "d"] {
-        store.event_settle(key, "done").await.unwrap();
+        store.event_settle(key, "done", Vec::new()).await.unwrap();
     }
     let expiry =
         Expiry { events_before_ms: START + 3_000, tombstones_before_ms: START, limit: 100 };
@@ -210,7 +210,7 @@ async fn no_more_than_the_limit_is_forgotten_at_once(world: World) {
     let store = &world.store;
     accept(&world, &["p", "a", "b", "c"]).await;
     for key in ["a", "b", "c"] {
-        store.event_settle(key, "done").await.unwrap();
+        store.event_settle(key, "done", Vec::new()).await.unwrap();
     }
     finished(&world, "p1", &["A", "B", "C"]).await;
     for execution in ["A", "B", "C"] {

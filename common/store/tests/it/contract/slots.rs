@@ -132,7 +132,7 @@ async fn a_slot_that_is_taken_refuses_the_whole_transition(world: World) {
     let before = store.execution_load(&id("B")).await.unwrap();
     let mut next = take("B", 1, "i", 1);
     next.outbox.push(crate::rows::message("m1"));
-    next.events.push(store::EventRow { key: "k".to_owned(), body: "{}".to_owned() });
+    next.events.push(store::EventRow::new("k".to_owned(), "{}".to_owned()));
     next.notify.push(id("A"));
     assert_eq!(store.execution_commit(next).await.unwrap(), Committed::NoSlot);
     assert_eq!(store.execution_load(&id("B")).await.unwrap(), before);
@@ -236,7 +236,7 @@ async fn another_limit_in_the_definition_wakes_all_who_wait(world: World) {
         application: "shop".to_owned(),
         name: id.to_owned(),
         body: "{}".to_owned(),
-        expected_version: None,
+        ..PipelinePut::default()
     };
     store.pipeline_put(definition("other")).await.unwrap();
     assert_eq!(wake(&world, "B").await, Some(START + 60_000));

@@ -17,7 +17,7 @@ super::on_every_store! {
 }
 
 fn event(key: &str, body: &str) -> EventRow {
-    EventRow { key: key.to_owned(), body: body.to_owned() }
+    EventRow::new(key.to_owned(), body.to_owned())
 }
 
 async fn wake(world: &World, execution: &str) -> Option<u64> {
@@ -46,7 +46,7 @@ async fn a_known_event_of_a_transition_changes_nothing(world: World) {
     let store = &world.store;
     store.execution_create(create("E")).await.unwrap();
     store.event_accept(event("k1", "first")).await.unwrap();
-    store.event_settle("k1", "done").await.unwrap();
+    store.event_settle("k1", "done", Vec::new()).await.unwrap();
     let next =
         Commit { events: vec![event("k1", "second"), event("k2", "x")], ..commit("E", 1, "a") };
     store.execution_commit(next).await.unwrap();

@@ -13,6 +13,7 @@ impl Model {
             key: key.to_owned(),
             body: "body".to_owned(),
             accepted_ms: self.now,
+            since_ms: self.now,
             tries: 0,
             state: EventState::Pending { note: None },
         };

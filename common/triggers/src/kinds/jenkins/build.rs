@@ -1,13 +1,14 @@
-//! A finished build as Jenkins itself tells it, and which pipelines it starts.
+//! A finished build as Jenkins itself tells it.
 
-use std::collections::BTreeMap;
-
-use definitions::{JenkinsTrigger, Pipeline, TriggerKind};
 use model::jenkins::JobName;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::Config;
+use crate::Properties;
+
 /// A finished build, confirmed by the configured controller.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Build {
     /// Configured name of the controller.
     pub controller: String,
@@ -28,7 +29,7 @@ pub struct Build {
 }
 
 /// A file a build archived.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildArtifact {
     /// Last part of the path.
     pub file_name: String,
@@ -103,7 +104,7 @@ impl Build {
 }
 
 /// What makes a build this one and no other.
-pub(crate) fn event_key(controller: &str, job: &JobName, number: u64, started_ms: u64) -> String {
+pub(super) fn event_key(controller: &str, job: &JobName, number: u64, started_ms: u64) -> String {
     format!("jenkins/{controller}/{job}/{number}/{started_ms}/done")
 }
 
@@ -139,86 +140,11 @@ fn scm(json: &Value) -> Vec<Value> {
     found
 }
 
-/// Whether a build starts a pipeline.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Match<'a> {
-    /// By this trigger; its property file and constraints are still to be looked at.
-    Trigger(&'a JenkinsTrigger),
-    /// No.
-    Miss(TriggerMiss),
-}
-
-/// The first reason why a build does not start a pipeline.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TriggerMiss {
-    /// Only successful builds do.
-    #[error("the build's result is {0}, only SUCCESS starts a pipeline")]
-    Result(String),
-    /// Somebody switched it off.
-    #[error("the pipeline is disabled")]
-    Disabled,
-    /// It is started by something else.
-    #[error("it has no Jenkins trigger")]
-    NoJenkinsTrigger,
-    /// Its triggers name other builds.
-    #[error("its Jenkins trigger waits for {wanted}, this is {found}")]
-    OtherJob {
-        /// What the trigger names.
-        wanted: String,
-        /// What was built.
-        found: String,
-    },
-    /// The trigger that fits is switched off.
-    #[error("the trigger is disabled")]
-    TriggerDisabled,
-    /// The property file does not say what the trigger asks for.
-    #[error("payload constraint `{key}` = `{pattern}` is not met: {found}")]
-    Constraint {
-        /// The key.
-        key: String,
-        /// The pattern.
-        pattern: String,
-        /// What was there instead.
-        found: String,
-    },
-}
-
-/// Whether `build` starts `pipeline`, but for what only the property file can tell.
-///
-/// Source: Echo's build-event handler; equality on controller and job, only `SUCCESS`.
-pub fn match_build<'a>(build: &Build, pipeline: &'a Pipeline) -> Match<'a> {
-    if build.result != "SUCCESS" {
-        return Match::Miss(TriggerMiss::Result(build.result.clone()));
-    }
-    if pipeline.disabled {
-        return Match::Miss(TriggerMiss::Disabled);
-    }
-    let mut miss = TriggerMiss::NoJenkinsTrigger;
-    for trigger in &pipeline.triggers {
-        let TriggerKind::Jenkins(jenkins) = &trigger.kind else { continue };
-        if jenkins.master != build.controller || JobName::parse(&jenkins.job) != build.job {
-            // A trigger that fits but is off says more than one that names another job.
-            if miss != TriggerMiss::TriggerDisabled {
-                miss = TriggerMiss::OtherJob {
-                    wanted: format!("{}/{}", jenkins.master, JobName::parse(&jenkins.job)),
-                    found: format!("{}/{}", build.controller, build.job),
-                };
-            }
-            continue;
-        }
-        if trigger.enabled {
-            return Match::Trigger(jenkins);
-        }
-        miss = TriggerMiss::TriggerDisabled;
-    }
-    Match::Miss(miss)
-}
-
 /// The trigger an execution carries when `build` started it by `trigger`.
 pub fn trigger_of_build(
     build: &Build,
-    trigger: Option<&JenkinsTrigger>,
-    properties: &BTreeMap<String, String>,
+    trigger: Option<&Config>,
+    properties: &Properties,
 ) -> Map<String, Value> {
     let mut map = Map::new();
     let mut put = |key: &str, value: Value| {
@@ -242,31 +168,4 @@ pub fn trigger_of_build(
         put("expectedArtifactIds", expected.into());
     }
     map
-}
-
-/// Judges a trigger's payload constraints against the build's properties: each key must be there,
-/// and its pattern must be found in the value.
-///
-/// # Errors
-///
-/// The first constraint that is not met; a pattern that is no regular expression never is.
-pub fn constraints_met(
-    trigger: &JenkinsTrigger,
-    properties: &BTreeMap<String, String>,
-) -> Result<(), TriggerMiss> {
-    for (key, pattern) in &trigger.payload_constraints {
-        let miss = |found: String| TriggerMiss::Constraint {
-            key: key.clone(),
-            pattern: pattern.clone(),
-            found,
-        };
-        let value = properties.get(key);
-        let value = value.ok_or_else(|| miss("the property file has no such key".to_owned()))?;
-        let regex = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
-        let regex = regex.map_err(|cause| miss(format!("the pattern is not valid: {cause}")))?;
-        if !regex.is_match(value) {
-            return Err(miss(format!("the value is `{value}`")));
-        }
-    }
-    Ok(())
 }

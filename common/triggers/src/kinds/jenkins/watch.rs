@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use definitions::{Pipeline, TriggerKind};
 use model::{ExecutionId, jenkins::JobName};
 use serde_json::Value;
 
-use crate::build::event_key;
+use super::{Jenkins, build::event_key};
+use crate::Trigger;
 
 /// A build is left to its webhook for so long after its end, in milliseconds.
 pub const GRACE_MS: u64 = 30_000;
@@ -52,19 +52,14 @@ pub enum ListedState {
 /// The fields of a build that [`listed`] reads, for Jenkins' `tree`.
 pub const LISTED_TREE: &str = "number,result,building,timestamp,duration";
 
-/// The jobs that enabled triggers of a pipeline name, with their controllers; none when it is disabled.
-pub fn watched_jobs(pipeline: &Pipeline) -> BTreeSet<(String, JobName)> {
-    let triggers = pipeline.triggers.iter().filter(|trigger| trigger.enabled && !pipeline.disabled);
-    let job = |trigger: &definitions::Trigger| match &trigger.kind {
-        TriggerKind::Jenkins(jenkins) => {
-            Some((jenkins.master.clone(), JobName::parse(&jenkins.job)))
-        }
-        TriggerKind::Other { .. } => None,
-    };
-    triggers.filter_map(job).collect()
+/// The jobs that the triggers of a pipeline name which are on, with their controllers.
+pub fn watched_jobs(triggers: &[Trigger]) -> BTreeSet<(String, JobName)> {
+    let on = triggers.iter().filter(|trigger| trigger.enabled);
+    let jenkins = on.filter_map(Trigger::config::<Jenkins>);
+    jenkins.map(|config| (config.master.clone(), config.job.clone())).collect()
 }
 
-/// Reads a list of builds; what is no build is left out.
+/// Reads a list of builds. An entry that is not a build is left out.
 pub fn listed(builds: &[Value]) -> Vec<Listed> {
     let one = |json: &Value| {
         let number = json.get("number")?.as_u64()?;
@@ -165,18 +160,13 @@ mod tests {
     }
 
     #[test]
-    fn jobs_of_enabled_triggers_of_enabled_pipelines_are_watched() {
+    fn jobs_of_triggers_that_are_on_are_watched() {
         let trigger = |enabled: bool, job: &str| json!({ "type": "jenkins", "enabled": enabled, "master": "ci", "job": job });
-        let jobs = |disabled: bool| {
-            let text = json!({ "application": "shop", "name": "ship", "disabled": disabled,
-                "triggers": [trigger(true, "shop/job/package"), trigger(false, "shop/other"),
-                    trigger(true, "shop/package"), { "type": "cron", "enabled": true }],
-                "stages": [{ "refId": "1", "type": "wait" }] });
-            watched_jobs(&Pipeline::parse(&text.to_string()).pipeline.unwrap())
-        };
-        let only = BTreeSet::from([("ci".to_owned(), JobName::parse("shop/package"))]);
-        assert_eq!(jobs(false), only);
-        assert_eq!(jobs(true), BTreeSet::new());
+        let body = json!({ "triggers": [trigger(true, "shop/job/package"),
+            trigger(false, "shop/other"), trigger(true, "shop/package"),
+            { "type": "git", "enabled": true }] });
+        let jobs = watched_jobs(&crate::triggers_of(body.as_object().unwrap()));
+        assert_eq!(jobs, BTreeSet::from([("ci".to_owned(), JobName::parse("shop/package"))]));
     }
 
     #[test]

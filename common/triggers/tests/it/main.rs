@@ -1,0 +1,12 @@
+//! Triggers as definitions write them, judged against what happens.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics"
+)]
+
+mod cron;
+mod jenkins;
+mod pipeline;
+mod reading;

@@ -22,6 +22,7 @@ use crate::{
 const PROGRAM: Program = Program {
     name: "bowline standalone",
     about: "Runs coordinator, workers and gateway in one process",
+    sections: model::sections,
 };
 
 /// Settings of every role.
@@ -79,7 +80,10 @@ pub(crate) fn main(args: &Standalone) -> ExitCode {
         return Exit::Usage.into();
     }
     let settings = match Settings::load(args.config.as_deref()) {
-        Ok(settings) => settings,
+        Ok(mut settings) => {
+            settings.allow((PROGRAM.sections)());
+            settings
+        }
         Err(error) => {
             output::note(&format!("error: {error}"));
             return Exit::Configuration.into();

@@ -14,6 +14,7 @@ use store::SharedStore;
 const PROGRAM: Program = Program {
     name: "bowline-coordinator",
     about: "Turns events into executions, moves them along, publishes their tasks",
+    sections: model::sections,
 };
 
 fn main() -> ExitCode {

@@ -9,6 +9,7 @@ fn main() -> ExitCode {
     let program = process::Program {
         name: "bowline-gateway",
         about: "Takes Jenkins webhooks and serves Bowline's API",
+        sections: model::sections,
     };
     process::main(program, |mut settings, tasks| async move {
         let config = Config::read(&mut settings);

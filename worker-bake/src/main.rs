@@ -7,8 +7,11 @@ use worker::process::{Sections, open, show_health};
 use worker_bake::{BakeConfig, aws::Ec2};
 
 fn main() -> ExitCode {
-    let program =
-        process::Program { name: "bowline-worker-bake", about: "Makes machine images of packages" };
+    let program = process::Program {
+        name: "bowline-worker-bake",
+        about: "Makes machine images of packages",
+        sections: model::sections,
+    };
     process::main(program, start)
 }
 

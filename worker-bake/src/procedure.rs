@@ -12,9 +12,8 @@ mod plan;
 mod preview;
 mod progress;
 
-use store::{Fence, Locked};
 use wire::{BakeImage, BakePreview, BakeRequest, BakeResult, FailureKind};
-use worker::{End, Handler, Stop, TaskContext};
+use worker::{End, Handler, HeldLock, Phase, Stop, TaskContext};
 
 use self::progress::Progress;
 use crate::{config::BakeConfig, identity, order::Order, ports::SharedCloud, watcher::Watchers};
@@ -33,7 +32,7 @@ struct Run<'a> {
     task: &'a TaskContext,
     order: Order,
     progress: Progress,
-    lock: Option<(String, Fence)>,
+    lock: Option<HeldLock>,
 }
 
 impl Bake {
@@ -83,7 +82,8 @@ impl Handler<BakeImage> for Bake {
 impl Run<'_> {
     /// The eight steps; each finds out what is done already.
     async fn finish(&mut self) -> Result<BakeResult, End> {
-        if let Some(result) = self.progress.result.clone() {
+        if let Progress::Done { result, .. } = &self.progress {
+            let result = result.clone();
             self.leave_no_builder().await?;
             return Ok(result);
         }
@@ -94,7 +94,7 @@ impl Run<'_> {
             &self.bake.config.repositories,
             self.task.task(),
         );
-        self.lock(&key).await?;
+        self.take_lock(&key).await?;
         let plan = self.plan(&base, &key).await?;
         let id = match &plan.existing {
             Some(id) => id.clone(),
@@ -110,39 +110,25 @@ impl Run<'_> {
             bake_key: plan.key,
             generation: plan.generation,
         };
-        self.progress.result = Some(result.clone());
+        self.progress.done(result.clone());
         self.save().await?;
         self.leave_no_builder().await?;
-        self.unlock().await?;
+        self.free_lock().await?;
         Ok(result)
     }
 
     /// Waits until no other execution bakes this key. Most often that one makes the image wanted
     /// here, and afterwards there is nothing left to do.
-    async fn lock(&mut self, key: &str) -> Result<(), End> {
+    async fn take_lock(&mut self, key: &str) -> Result<(), End> {
         let name = identity::lock_name(&self.order, key);
-        let mut waiting = false;
-        loop {
-            match self.task.lock(&name).await? {
-                Locked::Granted { fence } => {
-                    self.lock = Some((name, fence));
-                    return Ok(());
-                }
-                Locked::Busy { owner } => {
-                    if !waiting {
-                        tracing::info!(%owner, "bake waits for another of the same key");
-                        waiting = true;
-                    }
-                    self.task.sleep(self.bake.config.poll_interval()).await?;
-                }
-                Locked::Gone => return Err(Stop::Lost.into()),
-            }
-        }
+        let pause = self.bake.config.poll_interval();
+        self.lock = Some(self.task.lock_when_free(name, pause, Phase::Working).await?);
+        Ok(())
     }
 
-    async fn unlock(&mut self) -> Result<(), Stop> {
+    async fn free_lock(&mut self) -> Result<(), Stop> {
         match self.lock.take() {
-            Some((name, fence)) => self.task.unlock(&name, fence).await,
+            Some(lock) => self.task.free(lock).await,
             None => Ok(()),
         }
     }

@@ -5,7 +5,6 @@ pub mod aws;
 mod check;
 mod checkpoint;
 mod config;
-mod lease;
 mod plan;
 pub mod ports;
 mod procedure;

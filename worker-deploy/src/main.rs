@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     let program = process::Program {
         name: "bowline-worker-deploy",
         about: "Deploys machine images as server groups",
+        sections: model::sections,
     };
     process::main(program, start)
 }

@@ -4,7 +4,7 @@
 mod calls;
 mod create;
 mod destroy;
-mod errand;
+mod job;
 mod preview;
 mod retire;
 mod settle;
@@ -13,26 +13,25 @@ mod wind_up;
 use std::{sync::Arc, time::Duration};
 
 use runtime::Chain;
-use store::{Fence, Locked};
+use store::Fence;
 use tracing::{Instrument, info, info_span};
 use wire::{
     ClusterCheck, ClusterCount, CountGroups, CreateGroup, CreateGroupPreview, DeployRequest,
-    DeployResult, DeployStrategy, DestroyCreated, DestroyRequest, DestroyResult, FailureKind,
+    DeployResult, DestroyCreated, DestroyRequest, DestroyResult, FailureKind,
 };
-use worker::{End, Handler, Stop, TaskContext};
+use worker::{End, Handler, HeldLock, Phase, Stop, TaskContext};
 
-use self::errand::Errand;
+use self::job::Job;
 use crate::{
     check,
-    checkpoint::{Checkpoint, Ending, Record as _},
+    checkpoint::{Checkpoint, Ending},
     config::DeployConfig,
-    lease::Lease,
-    plan::{self, retire::VictimState},
+    plan::{self, Plan, retire::VictimState},
     ports::{Place, ServerGroup, ServerGroupCloud},
     watch::Watch,
 };
 
-/// Deploys server groups: the work behind the queue of deploy tasks.
+/// Carries out the operations of deploy workers.
 #[derive(Debug)]
 pub struct Deployer {
     cloud: Arc<dyn ServerGroupCloud>,
@@ -41,58 +40,51 @@ pub struct Deployer {
 }
 
 impl Deployer {
-    /// A deployer to this cloud. All its deploys share their looks at it.
+    /// A deployer to this cloud. All its runs share their looks at it.
     pub fn new(config: DeployConfig, cloud: Arc<dyn ServerGroupCloud>) -> Self {
         let watch = Watch::new(Arc::clone(&cloud), config.poll_interval());
         Self { cloud, watch, config }
     }
 
-    /// Makes a server group, on any lease.
-    pub(crate) async fn deploy<L: Lease>(
+    /// Makes a server group, or goes on with it.
+    pub(crate) async fn deploy(
         &self,
         request: &DeployRequest,
-        lease: &L,
+        task: &TaskContext,
     ) -> Result<DeployResult, End> {
         let place = Place { account: request.account.clone(), region: request.region.clone() };
-        Box::pin(self.carry_out(request, place, lease)).await
+        let mut work = Work::new(self, Job::Create(request), place, task);
+        let mut saved = work.saved()?;
+        let ended = match early_end(saved.as_ref()) {
+            Some(end) => Err(end),
+            None => Box::pin(work.replace(request, &mut saved)).await,
+        };
+        Box::pin(work.ended(ended, saved)).await
     }
 
-    /// Destroys what a failed deploy made, on any lease.
-    pub(crate) async fn destroy<L: Lease>(
+    /// Destroys what a failed deploy made, or goes on with it.
+    pub(crate) async fn destroy(
         &self,
         request: &DestroyRequest,
-        lease: &L,
+        task: &TaskContext,
     ) -> Result<DestroyResult, End> {
         let place = Place { account: request.account.clone(), region: request.region.clone() };
-        Box::pin(self.carry_out(request, place, lease)).await
+        let mut work = Work::new(self, Job::Destroy(request), place, task);
+        let mut saved = work.saved()?;
+        let ended = match early_end(saved.as_ref()) {
+            Some(end) => Err(end),
+            None => Box::pin(work.destroy_created(request, &mut saved)).await,
+        };
+        Box::pin(work.ended(ended, saved)).await
     }
+}
 
-    async fn carry_out<L: Lease, E: Errand>(
-        &self,
-        request: &E,
-        place: Place,
-        lease: &L,
-    ) -> Result<E::Result, End> {
-        let mut checkpoint = match lease.checkpoint::<E::Record>() {
-            Ok(saved) => saved,
-            Err(text) => return Err(unreadable(lease, &text)),
-        };
-        let mut work =
-            Work { room: self, request, lease, place, stance: Stance::Working, held: None };
-        let ending = match checkpoint.as_mut().and_then(|saved| saved.ending().clone()) {
-            Some(ending) => ending,
-            None => match Box::pin(E::forward(&mut work, &mut checkpoint)).await {
-                Ok(result) => return Ok(result),
-                Err(End::Stopped(Stop::Canceled)) => Ending::Canceled,
-                Err(End::Failed(failure)) => Ending::Failed(*failure),
-                Err(end @ (End::Stopped(Stop::Lost | Stop::Draining) | End::Canceled(_))) => {
-                    return Err(end);
-                }
-            },
-        };
-        work.stance = Stance::CleaningUp;
-        Box::pin(work.wind_up(ending, checkpoint)).await
-    }
+/// How a run ends that was being ended early when it was saved.
+fn early_end(saved: Option<&Checkpoint>) -> Option<End> {
+    Some(match saved?.ending()? {
+        Ending::Canceled => End::Stopped(Stop::Canceled),
+        Ending::Failed(failure) => failure.clone().into(),
+    })
 }
 
 impl Handler<CreateGroup> for Deployer {
@@ -159,120 +151,115 @@ impl Handler<DestroyCreated> for Deployer {
     }
 }
 
-/// What the run is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stance {
-    /// Going forward; a cancel stops it.
-    Working,
-    /// Ending early and putting back what was taken apart; a cancel does not stop that.
-    CleaningUp,
-}
-
-/// One errand in hand.
-struct Work<'a, L, E = DeployRequest> {
-    room: &'a Deployer,
-    request: &'a E,
-    lease: &'a L,
+/// One run on one cluster.
+struct Work<'a> {
+    deployer: &'a Deployer,
+    job: Job<'a>,
+    task: &'a TaskContext,
     place: Place,
-    stance: Stance,
-    /// The lock this run took.
-    held: Option<Fence>,
+    phase: Phase,
+    /// The lock of the cluster, once this run has taken it.
+    lock: Option<HeldLock>,
 }
 
-impl<L: Lease, E: Errand> Work<'_, L, E> {
+impl<'a> Work<'a> {
+    fn new(deployer: &'a Deployer, job: Job<'a>, place: Place, task: &'a TaskContext) -> Self {
+        Self { deployer, job, task, place, phase: Phase::Working, lock: None }
+    }
+
+    /// What was saved of this run.
+    fn saved(&self) -> Result<Option<Checkpoint>, End> {
+        self.task.checkpoint().map_err(|text| unreadable(self.task, &text))
+    }
+
+    /// The end of the run: after a cancel or a failure that is what is left once it has cleaned up.
+    async fn ended<T>(
+        mut self,
+        ended: Result<T, End>,
+        saved: Option<Checkpoint>,
+    ) -> Result<T, End> {
+        let ending = match ended {
+            Err(End::Stopped(Stop::Canceled)) => Ending::Canceled,
+            Err(End::Failed(failure)) => Ending::Failed(*failure),
+            done @ (Ok(_) | Err(End::Stopped(Stop::Lost | Stop::Draining) | End::Canceled(_))) => {
+                return done;
+            }
+        };
+        self.phase = Phase::CleaningUp;
+        Err(Box::pin(self.wind_up(ending, saved)).await)
+    }
+
     /// Goes on from what was saved, under the lock that is held now.
-    async fn take_up(&self, saved: &mut E::Record, fence: Fence) -> Result<(), End> {
+    async fn take_up(&self, saved: &mut Checkpoint, fence: Fence) -> Result<(), End> {
         // A save counts as progress: taking over alone is none.
-        if *saved.fence() != fence {
-            *saved.fence() = fence;
+        if saved.fence != fence {
+            saved.fence = fence;
             self.save(saved).await?;
         }
         Ok(())
     }
 
     /// Takes the cluster's lock, waiting for whoever has it.
-    async fn lock(&mut self) -> Result<Fence, End> {
-        let resource = self.resource()?;
-        let mut told = None;
-        loop {
-            match self.lease.lock(&resource).await? {
-                Locked::Granted { fence } => {
-                    self.held = Some(fence);
-                    return Ok(fence);
-                }
-                Locked::Busy { owner } => {
-                    if told.as_ref() != Some(&owner) {
-                        info!(%resource, %owner, "waiting for another deploy of this cluster");
-                        told = Some(owner);
-                    }
-                    self.pause(self.room.config.poll_interval()).await?;
-                }
-                // The execution is over: nobody waits for a result, and nothing may be touched.
-                Locked::Gone => return Err(End::Stopped(Stop::Lost)),
-            }
-        }
-    }
-
-    async fn unlock(&mut self) -> Result<(), Stop> {
-        if let (Some(fence), Ok(resource)) = (self.held.take(), self.resource()) {
-            self.lease.unlock(&resource, fence).await?;
-        }
-        Ok(())
-    }
-
-    fn resource(&self) -> Result<String, End> {
-        let moniker = self.request.moniker().map_err(|error| {
+    async fn take_lock(&mut self) -> Result<Fence, End> {
+        let moniker = self.job.moniker().map_err(|error| {
             End::failed(FailureKind::User, format!("the cluster has no valid name: {error}"))
         })?;
-        Ok(format!("cluster/{}/{}", self.place, moniker.cluster()))
+        let resource = format!("cluster/{}/{}", self.place, moniker.cluster());
+        let pause = self.deployer.config.poll_interval();
+        let lock = self.task.lock_when_free(resource, pause, self.phase).await?;
+        Ok(self.lock.insert(lock).fence())
     }
 
-    async fn save(&self, record: &E::Record) -> Result<(), Stop> {
-        self.lease.save(record).await
+    async fn free_lock(&mut self) -> Result<(), Stop> {
+        match self.lock.take() {
+            Some(lock) => self.task.free(lock).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn save(&self, checkpoint: &Checkpoint) -> Result<(), Stop> {
+        self.task.save(checkpoint).await
     }
 
     /// Every server group of the cluster.
     async fn cluster(&self) -> Result<Vec<ServerGroup>, End> {
         let moniker =
-            self.request.moniker().map_err(|error| plan_failure(&plan::PlanError::Name(error)))?;
+            self.job.moniker().map_err(|error| plan_failure(&plan::PlanError::Name(error)))?;
         let name = moniker.cluster();
-        let cloud = &self.room.cloud;
+        let cloud = &self.deployer.cloud;
         self.read("reading the cluster", || cloud.cluster(&self.place, &name)).await
     }
 
     async fn pause(&self, time: Duration) -> Result<(), Stop> {
-        match self.stance {
-            Stance::Working => self.lease.sleep(time).await,
-            Stance::CleaningUp => self.lease.sleep_cleaning_up(time).await,
-        }
+        self.task.pause(time, self.phase).await
     }
-}
 
-impl<L: Lease> Work<'_, L> {
-    async fn forward(&mut self, saved: &mut Option<Checkpoint>) -> Result<DeployResult, End> {
-        let fence = self.lock().await?;
+    /// Makes the new group, waits until it is healthy, and takes the older ones away if the strategy says so.
+    async fn replace(
+        &mut self,
+        request: &DeployRequest,
+        saved: &mut Option<Checkpoint>,
+    ) -> Result<DeployResult, End> {
+        let fence = self.take_lock().await?;
         let checkpoint = if let Some(checkpoint) = saved {
             self.take_up(checkpoint, fence).await?;
             checkpoint
         } else {
-            let planned = Box::pin(self.plan(fence)).await?;
+            let planned = Box::pin(self.plan(request, fence)).await?;
             self.save(&planned).await?;
             saved.insert(planned)
         };
-        Box::pin(self.create(checkpoint)).await?;
-        Box::pin(self.settle(checkpoint)).await?;
-        Box::pin(self.retire_all(checkpoint)).await?;
-        self.unlock().await?;
-        info!(server_group.name = %checkpoint.plan.group.name, "deploy finished");
-        Ok(self.result(checkpoint))
+        Box::pin(self.create(request, checkpoint)).await?;
+        Box::pin(self.settle(request, checkpoint)).await?;
+        Box::pin(self.retire_all(request, checkpoint)).await?;
+        self.free_lock().await?;
+        let plan = checkpoint.plan()?;
+        info!(server_group.name = %plan.group.name, "deploy finished");
+        Ok(self.result(plan))
     }
 
-    fn result(&self, checkpoint: &Checkpoint) -> DeployResult {
-        let plan = &checkpoint.plan;
-        let names = |wanted: fn(&VictimState) -> bool| {
-            let victims = plan.victims.iter().filter(|victim| wanted(&victim.state));
-            victims.map(|victim| victim.name.clone()).collect()
-        };
+    fn result(&self, plan: &Plan) -> DeployResult {
+        let gone = plan.victims.iter().filter(|victim| victim.state == VictimState::Gone);
         let spared = plan.victims.iter().filter(|v| matches!(v.state, VictimState::Spared { .. }));
         DeployResult {
             region: self.place.region.clone(),
@@ -280,25 +267,18 @@ impl<L: Lease> Work<'_, L> {
             server_group: plan.group.name.clone(),
             image_id: plan.template.image_id.clone(),
             capacity: plan.group.capacity,
-            destroyed: names(|state| matches!(state, VictimState::Gone)),
+            destroyed: gone.map(|victim| victim.name.clone()).collect(),
             disabled: Vec::new(),
             notes: plan.notes.iter().cloned().chain(spared.map(plan::retire::describe)).collect(),
         }
     }
-
-    fn is_highlander(&self) -> bool {
-        match self.request.strategy {
-            DeployStrategy::None => false,
-            DeployStrategy::Highlander => true,
-        }
-    }
 }
 
-fn unreadable<L: Lease>(lease: &L, text: &str) -> End {
+fn unreadable(task: &TaskContext, text: &str) -> End {
     let hint = format!(
         "look for server groups with the tag {}={} and for disabled older ones in the cluster",
         crate::tags::TASK,
-        lease.task()
+        task.task()
     );
     End::failed(FailureKind::Bug, format!("could not continue: {text}")).with_hint(&hint)
 }

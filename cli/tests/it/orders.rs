@@ -132,7 +132,8 @@ async fn a_plan_is_asked_for_as_a_dry_run() {
     assert_eq!(run(&arguments).await.with_code(0).json(), json!({ "stages": [] }));
     let body = &script.bodies()[0];
     assert_eq!((&body["dryRun"], &body["parameters"]), (&json!(true), &json!({ "a": "b" })));
-    let plan = json!({ "application": "shop", "name": "p", "obstacles": ["it is disabled"] });
+    let plan = json!({ "application": "shop", "name": "p", "pipelineConfigId": "p1", "limit": null,
+        "obstacles": ["it is disabled"], "parameters": {}, "stages": [] });
     let (_, server) = Script::serve([(200, plan)]).await;
     let ended = run(&["pipeline", "run", "shop", "p", "--plan", "--server", &server]).await;
     let ended = ended.with_code(1);

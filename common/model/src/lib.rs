@@ -14,6 +14,7 @@ pub mod parameters;
 mod part;
 mod pool;
 pub mod problem;
+mod sections;
 mod status;
 
 pub use comparison::Comparison;
@@ -21,4 +22,5 @@ pub use ids::{ExecutionId, IdError, StageId, TaskId, derived_id, digest};
 pub use on_failure::OnFailure;
 pub use part::PartKey;
 pub use pool::{Pool, PoolError};
+pub use sections::sections;
 pub use status::{ExecutionStatus, StatusError};

@@ -18,25 +18,12 @@ use serde::de::DeserializeOwned;
 
 type Table = config::Map<String, Value>;
 
-/// Every section there is, whichever role reads it.
-const SECTIONS: [&str; 11] = [
-    "gateway",
-    "store",
-    "bus",
-    "jenkins",
-    "aws",
-    "bake",
-    "deploy",
-    "coordinator",
-    "retention",
-    "worker",
-    "log",
-];
-
 /// What the file and the environment say, and what is wrong with it so far.
 #[derive(Debug)]
 pub struct Settings {
     table: Table,
+    /// Sections that may be there, as far as anybody has said so.
+    known: Vec<String>,
     problems: BTreeSet<Problem>,
 }
 
@@ -123,7 +110,7 @@ impl Settings {
             | ValueKind::String(_)
             | ValueKind::Array(_) => Table::new(),
         };
-        Ok(Self { table, problems: BTreeSet::new() })
+        Ok(Self { table, known: Vec::new(), problems: BTreeSet::new() })
     }
 
     fn overlay(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
@@ -134,9 +121,23 @@ impl Settings {
         }
     }
 
+    /// Names sections that may be there though this program may not read them: one file serves all programs.
+    pub fn allow(&mut self, sections: impl IntoIterator<Item = &'static str>) {
+        for name in sections {
+            self.know(name);
+        }
+    }
+
+    fn know(&mut self, name: &str) {
+        if !self.known.iter().any(|known| known == name) {
+            self.known.push(name.to_owned());
+        }
+    }
+
     /// Reads a section into its type; a missing section is read as an empty one. `None` when
     /// something is wrong: then [`Self::finish`] fails.
     pub fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        self.know(name);
         let value = self.table.get(name).cloned();
         let mut value = value.unwrap_or_else(|| Value::new(None, Table::new()));
         let mut removed = BTreeSet::new();
@@ -183,14 +184,14 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// Everything that was wrong, sections nobody knows included.
+    /// Everything that was wrong, sections that were neither read nor allowed included.
     pub fn finish(mut self) -> Result<(), ConfigError> {
         let unknown: Vec<String> =
-            self.table.keys().filter(|key| !SECTIONS.contains(&key.as_str())).cloned().collect();
+            self.table.keys().filter(|key| !self.known.contains(key)).cloned().collect();
         for name in unknown {
             self.problem(
                 name,
-                format!("there is no such section; there are {}", SECTIONS.join(", ")),
+                format!("there is no such section; there are {}", self.known.join(", ")),
             );
         }
         if self.problems.is_empty() {
@@ -324,6 +325,7 @@ mod tests {
             [nonsense]
         "#;
         let mut settings = Settings::from_toml(text).unwrap();
+        settings.allow(["gateway", "store", "bake"]);
         assert!(settings.section::<Bake>("bake").is_none());
         settings.problem("bake.slots", "must be below the quota");
         let text = settings.finish().unwrap_err().to_string();
@@ -340,6 +342,21 @@ mod tests {
         ]) {
             assert!(line.starts_with(part), "{line} should start with {part}");
         }
+    }
+
+    #[test]
+    fn a_section_that_is_not_read_must_be_allowed() {
+        let mut settings = Settings::from_toml("[bake]\n[deploy]").unwrap();
+        settings.allow(["deploy"]);
+        assert!(settings.section::<Bake>("bake").is_some());
+        assert_eq!(settings.finish(), Ok(()));
+        let mut settings = Settings::from_toml("[bake]\n[deploy]").unwrap();
+        assert!(settings.section::<Bake>("bake").is_some());
+        let problem = settings.finish().unwrap_err().problems.remove(0);
+        assert_eq!(
+            (problem.path.as_str(), problem.text.as_str()),
+            ("deploy", "there is no such section; there are bake")
+        );
     }
 
     #[test]

@@ -24,8 +24,10 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 pub struct Program {
     /// Its name: `bowline-gateway`.
     pub name: &'static str,
-    /// One line.
+    /// What it does, in one line.
     pub about: &'static str,
+    /// The sections that the settings may have: those of the other programs, too, as one file serves all.
+    pub sections: fn() -> Vec<&'static str>,
 }
 
 /// The whole of a role's `main`: reads `--config`, starts logging, lets `start` begin the work on
@@ -50,7 +52,10 @@ where
     };
     let file: Option<&PathBuf> = arguments.get_one("config");
     match Settings::load(file.map(PathBuf::as_path)) {
-        Ok(settings) => serve(program, settings, grace(&arguments), start),
+        Ok(mut settings) => {
+            settings.allow((program.sections)());
+            serve(program, settings, grace(&arguments), start)
+        }
         Err(error) => report(program, &Failure::from(error)),
     }
 }

@@ -1,8 +1,37 @@
 //! Values of a dry run that stand for what stages have yet to bring.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
+use wire::{PlannedAction, RunPlan};
 
 use crate::plan::Part;
+
+/// Every value that stands for what the stages of a plan have yet to bring.
+pub fn values_to_come(plan: &RunPlan) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for stage in &plan.stages {
+        for region in regions_of(stage) {
+            found.insert(image_to_come(&stage.name, &region));
+        }
+    }
+    found
+}
+
+/// The regions that the operations of a stage work in.
+fn regions_of(stage: &wire::StagePlan) -> Vec<String> {
+    let region = |action: &PlannedAction| match action {
+        PlannedAction::Operation { request, .. } => {
+            request.get("region").and_then(Value::as_str).map(str::to_owned)
+        }
+        PlannedAction::Wait { .. }
+        | PlannedAction::Judge { .. }
+        | PlannedAction::Pipeline { .. }
+        | PlannedAction::Check { .. }
+        | PlannedAction::Set { .. } => None,
+    };
+    stage.actions.iter().filter_map(region).collect()
+}
 
 /// Stands for the image that a stage brings. No image has this name: AWS takes no backticks in names.
 pub fn image_to_come(stage: &str, region: &str) -> String {

@@ -20,7 +20,7 @@ use model::{
 
 pub use self::{
     build::artifact_names,
-    coming::image_to_come,
+    coming::{image_to_come, values_to_come},
     context::{Condition, Context, EndedPart, Evaluated, StageFacts},
     nesting::{DEPTH, depth},
     plan::{Await, Child, Done, Part, Plan, Question, Until},

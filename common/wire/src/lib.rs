@@ -5,6 +5,7 @@ mod event;
 mod operation;
 pub mod operations;
 mod outcome;
+mod run_plan;
 mod signal;
 mod standing;
 mod task;
@@ -24,6 +25,7 @@ pub use outcome::{
     DECISIONS_MAX, EventOutcome, Judgement, NextRuns, StartedExecution, TriggerDecision, Unmet,
     Verdict,
 };
+pub use run_plan::{PlannedAction, PlannedOutcome, ResolvedExpression, RunPlan, StagePlan};
 pub use signal::{ExecutionEnded, Fired, Signal, body_of};
 pub use standing::{Awaits, Decision, ExecutionOrder, StageOrder};
 pub use task::{

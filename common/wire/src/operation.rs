@@ -24,6 +24,9 @@ pub trait Operation: Send + Sync + 'static {
     /// What the same request would bring if it were carried out now. Its JSON is an object.
     type Preview: Serialize + DeserializeOwned + Send + Sync + 'static;
 
+    /// A request in a sentence for people: what is done, without the subject.
+    fn describe(request: &Self::Request) -> String;
+
     /// A preview in words for people, one line for each thing that would happen.
     fn preview_lines(preview: &Self::Preview) -> Vec<String>;
 }

@@ -44,6 +44,7 @@ pub struct OperationRow {
     pub has_preview: bool,
     read_request: fn(&Value) -> Result<(), String>,
     read_result: fn(&Value) -> Result<(), String>,
+    describe: fn(&Value) -> Result<String, String>,
     preview_lines: fn(&Value) -> Result<Vec<String>, String>,
 }
 
@@ -62,6 +63,7 @@ impl OperationRow {
             has_preview: Op::HAS_PREVIEW,
             read_request: read::<Op::Request>,
             read_result: read::<Op::Result>,
+            describe: describe::<Op>,
             preview_lines: lines::<Op>,
         }
     }
@@ -84,6 +86,15 @@ impl OperationRow {
         (self.read_result)(result)
     }
 
+    /// A request in a sentence for people.
+    ///
+    /// # Errors
+    ///
+    /// It is not what this operation is asked with.
+    pub fn describe(&self, request: &Value) -> Result<String, String> {
+        (self.describe)(request)
+    }
+
     /// A preview in words for people.
     ///
     /// # Errors
@@ -96,6 +107,11 @@ impl OperationRow {
 
 fn read<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
     T::deserialize(value).map(drop).map_err(|error| error.to_string())
+}
+
+fn describe<Op: Operation>(request: &Value) -> Result<String, String> {
+    let request = Op::Request::deserialize(request).map_err(|error| error.to_string())?;
+    Ok(Op::describe(&request))
 }
 
 fn lines<Op: Operation>(preview: &Value) -> Result<Vec<String>, String> {

@@ -2,7 +2,8 @@
 
 use model::ExecutionId;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::RunPlan;
 
 /// Most decisions and most started executions that are kept of one event; the rest is counted.
 pub const DECISIONS_MAX: usize = 200;
@@ -45,7 +46,7 @@ pub enum EventOutcome {
     /// A dry run: what a start would do.
     Planned {
         /// The plan.
-        plan: Value,
+        plan: Box<RunPlan>,
     },
     /// An execution is canceled.
     Canceled {

@@ -1,6 +1,12 @@
 //! What a procedure may ask about its task.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use model::TaskId;
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,11 +35,13 @@ pub enum Stop {
 #[derive(Debug)]
 pub struct TaskContext {
     lease: Arc<Lease>,
+    /// After how many more saves a test takes the lease away; 0 is never.
+    saves_left: AtomicU32,
 }
 
 impl TaskContext {
     pub(crate) fn new(lease: Arc<Lease>) -> Self {
-        Self { lease }
+        Self { lease, saves_left: AtomicU32::new(0) }
     }
 
     /// Which task this is.
@@ -67,13 +75,32 @@ impl TaskContext {
     /// A cancel is no reason not to save: ask [`TaskContext::may_mutate`] next, as always.
     pub async fn save<C: Serialize + Sync>(&self, checkpoint: &C) -> Result<(), Stop> {
         match serde_json::to_string(checkpoint) {
-            Ok(text) => self.lease.save(text).await,
+            Ok(text) => {
+                self.lease.save(text).await?;
+                self.count_save()
+            }
             Err(error) => {
                 // Reported as our own fault; nothing more is done under this lease.
                 self.lease
                     .note_fault(format!("a checkpoint could not be written as JSON: {error}"));
                 Err(Stop::Lost)
             }
+        }
+    }
+
+    /// For tests: the lease is lost right after this many more saves.
+    pub(crate) fn lose_after_saves(&self, saves: u32) {
+        self.saves_left.store(saves, Ordering::Relaxed);
+    }
+
+    fn count_save(&self) -> Result<(), Stop> {
+        let count = |left: u32| left.checked_sub(1);
+        match self.saves_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count) {
+            Ok(1) => {
+                self.lease.lose();
+                Err(Stop::Lost)
+            }
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

@@ -230,6 +230,20 @@ impl Lease {
         self.nudge.notify_one();
     }
 
+    /// For tests: the lease counts as lost from now on.
+    pub(crate) fn lose(&self) {
+        self.standing.send_modify(|standing| standing.word = Word::Lost);
+    }
+
+    /// For tests: a cancel is known from now on, though the store was not asked.
+    pub(crate) fn hear_cancel(&self) {
+        self.standing.send_modify(|standing| {
+            if standing.word == Word::Held {
+                standing.word = Word::Canceled;
+            }
+        });
+    }
+
     /// Asks the store once.
     pub(crate) async fn beat(&self) -> Result<(), StoreError> {
         let asked = Moment::now();

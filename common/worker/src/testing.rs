@@ -7,7 +7,10 @@
     reason = "an aid for tests: what fails here is a failed test"
 )]
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use model::{ExecutionId, ExecutionStatus, Pool, StageId, TaskId, digest};
 use runtime::Tasks;
@@ -33,6 +36,28 @@ pub struct TestTask {
     pool: Pool,
     call: String,
     token: u64,
+    canceled: Arc<AtomicBool>,
+}
+
+/// What may happen to a task in the middle of a call that it makes: whoever stands behind that call can do it
+/// without waiting.
+#[derive(Clone, Debug)]
+pub struct Fate {
+    lease: Arc<Lease>,
+    canceled: Arc<AtomicBool>,
+}
+
+impl Fate {
+    /// The worker is gone, as far as the task is concerned: its lease is lost.
+    pub fn lose(&self) {
+        self.lease.lose();
+    }
+
+    /// The task hears of a cancel; whoever takes it over does, too.
+    pub fn cancel(&self) {
+        self.canceled.store(true, Ordering::Relaxed);
+        self.lease.hear_cancel();
+    }
 }
 
 impl TestTask {
@@ -46,19 +71,27 @@ impl TestTask {
         let execution: ExecutionId =
             ulid::Ulid::new().to_string().parse().expect("a ULID is an id");
         let stage = StageId::of(&execution, "1");
-        let task = TaskId { execution, stage, attempt: 1 };
-        let dispatch = dispatch(&task, pool, 1, call);
+        Self::of(store, pool, call, &TaskId { execution, stage, attempt: 1 }).await
+    }
+
+    /// The same for a task with this id, in a store that does not have its execution yet.
+    ///
+    /// # Panics
+    ///
+    /// When the store does not do what it should.
+    pub async fn of(store: SharedStore, pool: Pool, call: &str, task: &TaskId) -> Self {
+        let dispatch = dispatch(task, pool, 1, call);
         let create = Create {
             id: task.execution.clone(),
             application: "test".to_owned(),
             pipeline_id: "test".to_owned(),
             event_key: format!("test/{}", task.execution),
-            first: commit(&store, &task, 0, dispatch).await,
+            first: commit(&store, task, 0, dispatch).await,
             slot: store::SlotRequest { limit: None },
         };
         let created = store.execution_create(create).await.expect("the store answers");
         assert_eq!(created, Created::New, "a new execution");
-        Self::claim(store, pool, call.to_owned(), &task, 1).await
+        Self::claim(store, pool, call.to_owned(), task, 1).await
     }
 
     async fn claim(
@@ -95,7 +128,8 @@ impl TestTask {
             }
         });
         let context = TaskContext::new(Arc::clone(&lease));
-        Self { context, lease, tasks, store, pool, call, token }
+        let canceled = Arc::new(AtomicBool::new(cancel));
+        Self { context, lease, tasks, store, pool, call, token, canceled }
     }
 
     /// What the handler gets.
@@ -113,6 +147,21 @@ impl TestTask {
         operations.carry_out(&call, &self.context).await
     }
 
+    /// What may happen to it in the middle of a call.
+    pub fn fate(&self) -> Fate {
+        Fate { lease: Arc::clone(&self.lease), canceled: Arc::clone(&self.canceled) }
+    }
+
+    /// The lease is lost right after this many more saves.
+    pub fn lose_after_saves(&self, saves: u32) {
+        self.context.lose_after_saves(saves);
+    }
+
+    /// The text of the last checkpoint.
+    pub fn checkpoint(&self) -> Option<String> {
+        self.lease.checkpoint()
+    }
+
     /// The execution is told to stop; returns when the context knows.
     ///
     /// # Panics
@@ -120,6 +169,7 @@ impl TestTask {
     /// When the store does not do what it should.
     pub async fn cancel(&self) {
         let task = self.context.task().clone();
+        self.canceled.store(true, Ordering::Relaxed);
         self.commit(TaskChange::Cancel { task }).await;
         self.lease.beat().await.expect("the store answers");
         assert_eq!(self.lease.stop(Heed::Everything), Err(Stop::Canceled));
@@ -150,6 +200,10 @@ impl TestTask {
     /// When the store does not do what it should.
     pub async fn taken_over(&self) -> Self {
         let epoch = self.dispatch_again().await;
+        if self.canceled.load(Ordering::Relaxed) {
+            let task = self.context.task().clone();
+            self.commit(TaskChange::Cancel { task }).await;
+        }
         let store = Arc::clone(&self.store);
         Self::claim(store, self.pool, self.call.clone(), self.context.task(), epoch).await
     }

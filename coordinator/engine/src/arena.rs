@@ -66,11 +66,19 @@ impl Stages {
         StageIndex { at: self.list.len() - 1, generation: self.generation }
     }
 
-    /// Removes stages. All indexes from before are void.
-    pub(crate) fn remove(&mut self, goes: &PerStage<bool>) {
+    /// Removes stages. All indexes from before are void; the new one of `kept` is given back.
+    ///
+    /// # Panics
+    ///
+    /// When `kept` is removed itself.
+    pub(crate) fn remove(&mut self, goes: &PerStage<bool>, kept: StageIndex) -> StageIndex {
+        assert!(!goes[kept], "the stage that is asked for stays");
+        let before = self.indexes().take_while(|ix| *ix != kept);
+        let at = before.filter(|ix| !goes[*ix]).count();
         let mut places = self.indexes();
         self.list.retain(|_| !places.next().is_some_and(|ix| goes[ix]));
         self.generation = self.generation.wrapping_add(1);
+        StageIndex { at, generation: self.generation }
     }
 }
 
@@ -160,5 +168,40 @@ impl<T> IndexMut<StageIndex> for PerStage<T> {
     fn index_mut(&mut self, ix: StageIndex) -> &mut T {
         assert!(ix.generation == self.generation, "an index from before stages were removed");
         &mut self.list[ix.at]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> Stages {
+        let execution = "E".parse().unwrap();
+        ["1", "1<1", "2"].iter().map(|ref_id| Stage::blank(&execution, ref_id)).collect()
+    }
+
+    fn all(stages: &Stages) -> Vec<StageIndex> {
+        stages.indexes().collect()
+    }
+
+    #[test]
+    fn stage_that_is_kept_is_found_by_its_new_index() {
+        let mut stages = three();
+        let before = all(&stages);
+        let mut goes = PerStage::of(&stages);
+        goes[before[1]] = true;
+        let kept = stages.remove(&goes, before[2]);
+        assert_eq!((stages[kept].ref_id.as_str(), stages.len()), ("2", 2));
+    }
+
+    #[test]
+    #[should_panic(expected = "an index from before stages were removed")]
+    fn index_from_before_a_removal_is_refused() {
+        let mut stages = three();
+        let before = all(&stages);
+        let mut goes = PerStage::of(&stages);
+        goes[before[2]] = true;
+        stages.remove(&goes, before[0]);
+        assert_eq!(stages[before[0]].ref_id, "1");
     }
 }

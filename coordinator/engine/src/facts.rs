@@ -1,6 +1,6 @@
 //! What a step may know beside the document: everything the store says at this moment.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use definitions::Pipeline;
 use model::{ExecutionId, ExecutionStatus, TaskId};
@@ -110,6 +110,20 @@ impl Policy {
             (false, max) => Some(max),
         };
         Self { limit, keep_waiting: pipeline.keep_waiting_pipelines }
+    }
+}
+
+/// For people: `at most 2 at a time, all that wait run`.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.limit {
+            None => f.write_str("no limit"),
+            Some(limit) => {
+                let waiting =
+                    if self.keep_waiting { "all that wait run" } else { "the newest runs" };
+                write!(f, "at most {limit} at a time, {waiting}")
+            }
+        }
     }
 }
 

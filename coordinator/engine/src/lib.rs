@@ -46,7 +46,7 @@ pub use facts::{ChildFact, Facts, Lease, Place, Policy, SlotFact, SlotState};
 pub use input::{Input, step};
 pub use overgrown::end_overgrown;
 pub use rejection::Rejection;
-pub use run_plan::{Action, Outcome, Resolved, RunPlan, StagePlan, plan_run};
+pub use run_plan::plan_run;
 pub use stage::{Attempt, PartOf, PastRun, Run, RunLimits, Stage, Synthetic};
 pub use start::{Origin, fail_on_startup, start};
 pub use state::{Await, ChildRun, ChildStop, Operation, StageState, Work};

@@ -20,18 +20,15 @@ use crate::{
 pub(crate) fn apply(step: &mut Step<'_>, user: &str, ix: StageIndex) {
     let complete = step.document().is_complete();
     let stage = step.stage(ix);
-    let id = stage.id.clone();
     let previous = stage.run.failure.as_ref();
     let previous = previous.map_or(Value::Null, |failure| failure.message.as_str().into());
     let details = json!({ "restartedBy": user, "restartTime": step.now_ms,
         "previousException": previous });
     let again = again(step, ix, complete);
-    step.restart(&again);
+    let ix = step.restart(&again, ix);
     overrule(step);
-    if let Some(ix) = step.document().stages.find(&id) {
-        step.run(ix).tell("restartDetails", details);
-        step.note(ix, "stage_restarted", Some(format!("by {user}")));
-    }
+    step.run(ix).tell("restartDetails", details);
+    step.note(ix, "stage_restarted", Some(format!("by {user}")));
     if complete {
         reopen(step);
     }

@@ -4,16 +4,15 @@
 //! What a worker, a person or another pipeline would bring is not known; where a stage depends on it, the
 //! plan says so instead of guessing. What workers can see beforehand is asked of them: see `survey`.
 
-pub(crate) mod action;
+mod action;
 mod resolved;
 
 use definitions::Pipeline;
 use model::ExecutionStatus;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use stages::Condition;
+use wire::{PlannedAction, PlannedOutcome, ResolvedExpression, RunPlan, StagePlan};
 
-pub use self::{action::Action, resolved::Resolved};
 use crate::{
     arena::StageIndex,
     context,
@@ -25,67 +24,6 @@ use crate::{
     state::StageState,
     window,
 };
-
-/// What a start would do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RunPlan {
-    /// Owner of the pipeline.
-    pub application: String,
-    /// Its name.
-    pub name: String,
-    /// Its id.
-    pub pipeline_config_id: String,
-    /// Why it would not start; empty when it would.
-    pub obstacles: Vec<String>,
-    /// The parameters with their defaults.
-    pub parameters: Map<String, Value>,
-    /// Executions of the pipeline that may run at a time; `None` is no limit.
-    pub limit: Option<u32>,
-    /// Its stages, each after all it requires.
-    pub stages: Vec<StagePlan>,
-}
-
-/// What a stage would do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StagePlan {
-    /// Its name in the graph.
-    pub ref_id: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Its label.
-    pub name: String,
-    /// What it requires.
-    pub requisite_stage_ref_ids: Vec<String>,
-    /// Whether it runs.
-    pub outcome: Outcome,
-    /// Why it does not, or what that depends on.
-    pub reason: Option<String>,
-    /// When its time window opens, if that is later than now; milliseconds since 1970.
-    pub waits_until: Option<u64>,
-    /// What its expressions come to.
-    pub expressions: Vec<Resolved>,
-    /// What it does.
-    pub actions: Vec<Action>,
-}
-
-/// Whether a stage runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It does.
-    Runs,
-    /// Its condition is false.
-    Skipped,
-    /// It begins and fails at once.
-    Fails,
-    /// A stage before it fails, or it cannot start at all.
-    NotReached,
-    /// That depends on what stages before it bring.
-    Open,
-}
 
 /// Says what a start would do at `now_ms`. Pure: nothing is started, stored or asked for.
 pub fn plan_run(pipeline: &Pipeline, origin: Origin, now_ms: u64) -> RunPlan {
@@ -123,8 +61,8 @@ struct Planner {
 struct Found {
     reason: Option<String>,
     waits_until: Option<u64>,
-    expressions: Vec<Resolved>,
-    actions: Vec<Action>,
+    expressions: Vec<ResolvedExpression>,
+    actions: Vec<PlannedAction>,
     outputs: Map<String, Value>,
 }
 
@@ -136,10 +74,10 @@ impl Planner {
         let outcome = self.outcome(ix, &mut found);
         let stage = &mut self.document.stages[ix];
         let status = match outcome {
-            Outcome::Runs | Outcome::Open => Some(ExecutionStatus::Succeeded),
-            Outcome::Skipped => Some(ExecutionStatus::Skipped),
-            Outcome::Fails => Some(failure_status(stage.on_failure)),
-            Outcome::NotReached => None,
+            PlannedOutcome::Runs | PlannedOutcome::Open => Some(ExecutionStatus::Succeeded),
+            PlannedOutcome::Skipped => Some(ExecutionStatus::Skipped),
+            PlannedOutcome::Fails => Some(failure_status(stage.on_failure)),
+            PlannedOutcome::NotReached => None,
         };
         if let Some(status) = status {
             stage.run.state.go(StageState::Done(status));
@@ -159,25 +97,25 @@ impl Planner {
         })
     }
 
-    fn outcome(&mut self, ix: StageIndex, found: &mut Found) -> Outcome {
+    fn outcome(&mut self, ix: StageIndex, found: &mut Found) -> PlannedOutcome {
         let stage = &self.document.stages[ix];
         let reached = |ref_id: &String| {
             self.document.by_ref(ref_id).is_some_and(|before| before.status().lets_others_start())
         };
         if self.halted || !stage.requires.iter().all(reached) {
-            return Outcome::NotReached;
+            return PlannedOutcome::NotReached;
         }
-        let mut outcome = Outcome::Runs;
+        let mut outcome = PlannedOutcome::Runs;
         match evaluate::enabled(&self.document, stage) {
             Condition::True => {}
             Condition::False(text) => {
                 found.reason = Some(format!("its condition is false: {text}"));
-                return Outcome::Skipped;
+                return PlannedOutcome::Skipped;
             }
             Condition::Invalid(failure) => {
                 found.reason = Some(failure.message);
                 outcome = Self::doubt(stage);
-                if outcome == Outcome::Fails {
+                if outcome == PlannedOutcome::Fails {
                     return outcome;
                 }
             }
@@ -187,7 +125,7 @@ impl Planner {
             Ok(window::Opening::At(opens_ms)) => found.waits_until = Some(opens_ms),
             Err(failure) => {
                 found.reason = Some(failure.message);
-                return Outcome::Fails;
+                return PlannedOutcome::Fails;
             }
         }
         let evaluated = evaluate::evaluated_config(&self.document, stage);
@@ -216,7 +154,7 @@ impl Planner {
     }
 
     /// What does not work now may work with what stages before bring; without any, it never does.
-    fn doubt(stage: &Stage) -> Outcome {
-        if stage.requires.is_empty() { Outcome::Fails } else { Outcome::Open }
+    fn doubt(stage: &Stage) -> PlannedOutcome {
+        if stage.requires.is_empty() { PlannedOutcome::Fails } else { PlannedOutcome::Open }
     }
 }

@@ -36,6 +36,7 @@ impl Step<'_> {
         let current = self.facts.policy.filter(|policy| *policy != self.document().policy);
         if let Some(policy) = current {
             self.change().policy = policy;
+            self.effects.note("policy_changed", None, Some(policy.to_string()));
         }
     }
 

@@ -88,8 +88,8 @@ impl<'a> Step<'a> {
     }
 
     /// Puts new runs in the place of those of some stages of the definition; their parts go. Every index from
-    /// before is void.
-    pub(crate) fn restart(&mut self, again: &[StageIndex]) {
+    /// before is void; the new one of `kept`, a stage of the definition, is given back.
+    pub(crate) fn restart(&mut self, again: &[StageIndex], kept: StageIndex) -> StageIndex {
         let mut goes = crate::arena::PerStage::of(&self.document.stages);
         for ix in again {
             let family = [&[*ix][..], &self.graph.all_parts(*ix)].concat();
@@ -105,7 +105,8 @@ impl<'a> Step<'a> {
             highest = tries.iter().map(|attempt| attempt.number).fold(highest, u32::max);
             self.change().stages[*ix].restart(tries, highest);
         }
-        self.change().stages.remove(&goes);
+        let kept = self.change().stages.remove(&goes, kept);
         self.graph = Graph::of(&self.document.stages);
+        kept
     }
 }

@@ -10,14 +10,14 @@ use std::collections::BTreeSet;
 use model::{ExecutionId, ExecutionStatus, OnFailure, Pool, limits};
 use serde_json::{Value, json};
 use wire::{
-    BakeImage, BakeRequest, CreateGroup, DeployRequest, Operation as _, OperationCall, TaskFailure,
+    CallMode, OperationCall, PlannedAction, PlannedOutcome, RunPlan, StagePlan, TaskFailure,
+    operations,
 };
 
 use crate::{
     document::{Document, Purpose},
     effects::Effects,
     facts::{Facts, Policy},
-    run_plan::{Action, Outcome, RunPlan, StagePlan},
     stage::Stage,
     step::Step,
     wakes::millis,
@@ -34,7 +34,7 @@ const PLAN: &str = "plan";
 const ACTION: &str = "action";
 
 /// What a worker said about an action, or why nobody knows.
-type Told = Result<Value, String>;
+type Answer = Result<Value, String>;
 
 /// The one survey that is made for an event.
 pub fn survey_of(event_key: &str) -> ExecutionId {
@@ -47,7 +47,7 @@ pub fn survey(plan: &RunPlan, event_key: &str, now_ms: u64) -> Option<(Document,
     let (stages, asked): (Vec<Stage>, Vec<(Pool, String)>) = questions(plan)
         .into_iter()
         .zip(1..)
-        .map(|(question, number)| (question.stage(&id, number), (question.kind, question.request)))
+        .map(|(question, number)| (question.stage(&id, number), (question.pool, question.request)))
         .unzip();
     if stages.is_empty() {
         return None;
@@ -96,7 +96,7 @@ pub fn surveyed(document: &Document) -> Option<RunPlan> {
     for asked in document.top_level() {
         let (ref_id, at) = place_of(asked)?;
         let stage = plan.stages.iter_mut().find(|stage| stage.ref_id == ref_id)?;
-        learn(stage.actions.get_mut(at)?, |kind| told(asked, kind));
+        learn(stage.actions.get_mut(at)?, |pool| answer_of(asked, pool));
     }
     Some(plan)
 }
@@ -116,9 +116,9 @@ struct Question {
     place: (String, usize),
     /// Its label.
     name: String,
-    /// Who is asked.
-    kind: Pool,
-    /// What; JSON text.
+    /// The workers that are asked.
+    pool: Pool,
+    /// The text of the call.
     request: String,
 }
 
@@ -148,91 +148,84 @@ fn place_of(asked: &Stage) -> Option<(&str, usize)> {
 /// What does not run needs no look.
 const fn may_run(stage: &StagePlan) -> bool {
     match stage.outcome {
-        Outcome::Runs | Outcome::Open => true,
-        Outcome::Skipped | Outcome::Fails | Outcome::NotReached => false,
+        PlannedOutcome::Runs | PlannedOutcome::Open => true,
+        PlannedOutcome::Skipped | PlannedOutcome::Fails | PlannedOutcome::NotReached => false,
     }
 }
 
 fn questions(plan: &RunPlan) -> Vec<Question> {
-    let to_come = images_to_come(plan);
+    let to_come = stages::values_to_come(plan);
     let mut found = Vec::new();
     for stage in plan.stages.iter().filter(|stage| may_run(stage)) {
         for (at, action) in stage.actions.iter().enumerate() {
-            let Some((name, kind, request)) = question(action, &to_come) else { continue };
-            found.push(Question { place: (stage.ref_id.clone(), at), name, kind, request });
+            let Some(call) = question(action, &to_come) else { continue };
+            let name = operations::find(&call.operation)
+                .and_then(|operation| operation.describe(&call.request).ok())
+                .unwrap_or_else(|| call.operation.clone());
+            let place = (stage.ref_id.clone(), at);
+            found.push(Question { place, name, pool: call.pool, request: call.text() });
         }
     }
     found
 }
 
-fn question(action: &Action, to_come: &BTreeSet<String>) -> Option<(String, Pool, String)> {
+/// The question whether an operation would do what it is asked to. Values of its request that stand for what
+/// earlier stages have yet to make are named: nobody can look them up.
+fn question(action: &PlannedAction, to_come: &BTreeSet<String>) -> Option<OperationCall> {
     match action {
-        Action::Bake { region, request, .. } => {
-            let request: BakeRequest = serde_json::from_value(request.clone()).ok()?;
-            let call = OperationCall::preview::<BakeImage>(&request, Vec::new());
-            Some((format!("Image in {region}"), BakeImage::POOL, call.text()))
+        PlannedAction::Operation { operation, pool, request, .. } => {
+            operations::find(operation).filter(|operation| operation.has_preview)?;
+            let mut named = Vec::new();
+            collect(request, to_come, &mut named);
+            Some(OperationCall {
+                operation: operation.clone(),
+                pool: *pool,
+                mode: CallMode::Preview { to_come: named },
+                request: request.clone(),
+            })
         }
-        Action::Deploy { account, region, cluster, image, request, .. } => {
-            let request: DeployRequest = serde_json::from_value(request.clone()).ok()?;
-            let to_come = to_come.get(image).cloned().into_iter().collect();
-            let call = OperationCall::preview::<CreateGroup>(&request, to_come);
-            let name = format!("Server groups of {cluster} in {account}/{region}");
-            Some((name, CreateGroup::POOL, call.text()))
-        }
-        Action::Count { .. }
-        | Action::Wait { .. }
-        | Action::Judge { .. }
-        | Action::Pipeline { .. }
-        | Action::Check { .. }
-        | Action::Set { .. } => None,
+        PlannedAction::Wait { .. }
+        | PlannedAction::Judge { .. }
+        | PlannedAction::Pipeline { .. }
+        | PlannedAction::Check { .. }
+        | PlannedAction::Set { .. } => None,
     }
 }
 
-/// What stands for the images that bakes of the plan make.
-fn images_to_come(plan: &RunPlan) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for stage in &plan.stages {
-        for action in &stage.actions {
-            if let Action::Bake { region, .. } = action {
-                found.insert(stages::image_to_come(&stage.name, region));
-            }
-        }
-    }
-    found
-}
-
-/// Writes what was told into an action that somebody can be asked about.
-fn learn(action: &mut Action, told: impl FnOnce(Pool) -> Told) {
-    match action {
-        Action::Bake { preview, unknown, .. } => {
-            (*preview, *unknown) = read(Pool::Bake, told);
-        }
-        Action::Deploy { preview, unknown, .. } => {
-            (*preview, *unknown) = read(Pool::Deploy, told);
-        }
-        Action::Count { .. }
-        | Action::Wait { .. }
-        | Action::Judge { .. }
-        | Action::Pipeline { .. }
-        | Action::Check { .. }
-        | Action::Set { .. } => {}
+/// The texts of a value that stand for what is yet to come.
+fn collect(value: &Value, to_come: &BTreeSet<String>, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) if to_come.contains(text) => found.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, to_come, found)),
+        Value::Object(map) => map.values().for_each(|value| collect(value, to_come, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-fn read<T: for<'de> serde::Deserialize<'de>>(
-    kind: Pool,
-    told: impl FnOnce(Pool) -> Told,
-) -> (Option<T>, Option<String>) {
-    let unreadable = |cause| format!("the answer of the {kind} worker is unreadable: {cause}");
-    let read = |answer| serde_json::from_value(answer).map_err(unreadable);
-    match told(kind).and_then(read) {
-        Ok(preview) => (Some(preview), None),
-        Err(why) => (None, Some(why)),
+/// Writes an answer into an action that somebody can be asked about.
+fn learn(action: &mut PlannedAction, answer: impl FnOnce(Pool) -> Answer) {
+    let PlannedAction::Operation { operation, pool, preview, preview_lines, unknown, .. } = action
+    else {
+        return;
+    };
+    let Some(row) = operations::find(operation).filter(|operation| operation.has_preview) else {
+        return;
+    };
+    let unreadable = |cause| format!("the answer of the {pool} worker is unreadable: {cause}");
+    let read = |answer: Value| {
+        let lines = row.preview_lines(&answer).map_err(unreadable)?;
+        Ok((answer, lines))
+    };
+    match answer(*pool).and_then(read) {
+        Ok((answer, lines)) => {
+            (*preview, *preview_lines, *unknown) = (Some(answer), lines, None);
+        }
+        Err(why) => (*preview, *preview_lines, *unknown) = (None, Vec::new(), Some(why)),
     }
 }
 
 /// What came of a question.
-fn told(asked: &Stage, kind: Pool) -> Told {
+fn answer_of(asked: &Stage, kind: Pool) -> Answer {
     if asked.status() == ExecutionStatus::Succeeded {
         return Ok(Value::Object(asked.run.outputs.clone()));
     }

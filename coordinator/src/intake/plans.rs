@@ -4,9 +4,8 @@
 //! What only workers can see is asked of them by a survey, a short execution of its own. Until that is over
 //! the event of the dry run stays due; whichever coordinator takes it then writes down the whole plan.
 
-use engine::{Origin, RunPlan};
-use tracing::error;
-use wire::{EventOutcome, ManualStart};
+use engine::Origin;
+use wire::{EventOutcome, ManualStart, RunPlan};
 
 use super::{Intake, IntakeError, Outcome, PAUSE_MAX_MS, starts::Chosen};
 use crate::executions::ApplyError;
@@ -47,16 +46,16 @@ impl Intake {
         let mut plan = engine::plan_run(&pipeline, origin, now_ms);
         if age_ms > ASK_WITHIN_MS {
             engine::leave_unknown(&mut plan, "it was too late to ask a worker");
-            return Ok(planned(&plan));
+            return Ok(planned(plan));
         }
         let Some((survey, effects)) = engine::survey(&plan, key, now_ms) else {
-            return Ok(planned(&plan));
+            return Ok(planned(plan));
         };
         match self.executions.create(&survey, effects, now_ms).await {
             Ok(()) => Ok(asking()),
             Err(ApplyError::Refused { reason, .. }) => {
                 engine::leave_unknown(&mut plan, &format!("no worker could be asked: {reason}"));
-                Ok(planned(&plan))
+                Ok(planned(plan))
             }
             Err(error) => Err(error.into()),
         }
@@ -72,18 +71,12 @@ impl Intake {
             return Ok(Some(asking()));
         }
         let plan = engine::surveyed(&document);
-        Ok(Some(plan.map_or_else(lost, |plan| planned(&plan))))
+        Ok(Some(plan.map_or_else(lost, planned)))
     }
 }
 
-fn planned(plan: &RunPlan) -> Outcome {
-    match serde_json::to_value(plan) {
-        Ok(plan) => Outcome::settled(EventOutcome::Planned { plan }),
-        Err(cause) => {
-            error!(%cause, "could not write a plan as JSON");
-            lost()
-        }
-    }
+fn planned(plan: RunPlan) -> Outcome {
+    Outcome::settled(EventOutcome::Planned { plan: Box::new(plan) })
 }
 
 fn asking() -> Outcome {

@@ -333,9 +333,9 @@ impl Process {
     /// A deploy that is about to take old groups down, with every other group of the cluster among them.
     fn planned_again(&self, checkpoint: &str) -> Option<String> {
         let mut whole: Value = serde_json::from_str(checkpoint).ok()?;
-        whole.get("healthy_ms")?.as_u64()?;
-        let new = whole.pointer("/plan/group/name")?.as_str()?.to_owned();
-        let victims = whole.pointer_mut("/plan/victims")?.as_array_mut()?;
+        let replacing = whole.pointer_mut("/progress/replacing/plan")?;
+        let new = replacing.pointer("/group/name")?.as_str()?.to_owned();
+        let victims = replacing.pointer_mut("/victims")?.as_array_mut()?;
         let known: BTreeSet<String> =
             victims.iter().filter_map(|v| Some(v.get("name")?.as_str()?.to_owned())).collect();
         let like = victims.first()?.clone();

@@ -76,9 +76,9 @@ impl Run<'_> {
     async fn started_builder(&mut self, plan: &Plan) -> Result<String, End> {
         let mut backoff = self.backoff();
         loop {
-            let builder = match self.progress.builder.clone() {
+            let builder = match self.progress.builder().cloned() {
                 Some(builder) => builder,
-                None => self.next_builder(plan, 1).await?,
+                None => self.next_builder(plan, 1, 0).await?,
             };
             if let Some(id) = builder.id {
                 return Ok(id);
@@ -96,7 +96,8 @@ impl Run<'_> {
                 match found {
                     Some(found) => return self.adopt_builder(found.id).await,
                     None if builder.number < NUMBER_MAX => {
-                        self.next_builder(plan, builder.number + 1).await?;
+                        let lost = self.progress.builders_lost();
+                        self.next_builder(plan, builder.number + 1, lost).await?;
                     }
                     None => return Err(failure_of(&error).into()),
                 }
@@ -111,8 +112,7 @@ impl Run<'_> {
                 continue;
             }
             if !is_passing(&error) {
-                // Nothing was started: there is nothing to look for when cleaning up.
-                self.progress.builder = None;
+                self.progress.was_not_started();
             }
             return Err(failure_of(&error).into());
         }
@@ -153,7 +153,7 @@ impl Run<'_> {
     async fn adopt_builder(&mut self, id: String) -> Result<String, End> {
         tracing::info!(builder.id = %id, "builder started");
         let now_ms = self.task.now_ms();
-        if let Some(builder) = &mut self.progress.builder {
+        if let Some(builder) = self.progress.builder_mut() {
             builder.id = Some(id.clone());
             builder.since_ms = now_ms;
         }
@@ -162,7 +162,12 @@ impl Run<'_> {
     }
 
     /// Plans a builder and saves the plan.
-    async fn next_builder(&mut self, plan: &Plan, number: u32) -> Result<BuilderTry, End> {
+    async fn next_builder(
+        &mut self,
+        plan: &Plan,
+        number: u32,
+        lost: u32,
+    ) -> Result<BuilderTry, End> {
         let builder = BuilderTry {
             number,
             order: self.builder_order(plan, number)?,
@@ -170,7 +175,7 @@ impl Run<'_> {
             since_ms: self.task.now_ms(),
             terminated: false,
         };
-        self.progress.builder = Some(builder.clone());
+        self.progress.will_start(builder.clone(), lost);
         self.save().await?;
         Ok(builder)
     }
@@ -189,7 +194,7 @@ impl Run<'_> {
                 user_data.len()
             )));
         }
-        let of_base = self.progress.base.as_ref().and_then(|base| base.instance_type.as_ref());
+        let of_base = self.progress.base().and_then(|base| base.instance_type.as_ref());
         let instance_type =
             self.order.instance_type.as_ref().or(of_base).unwrap_or(&config.instance_type);
         Ok(BuilderOrder {
@@ -206,7 +211,7 @@ impl Run<'_> {
 
     /// Waits until the builder's script has ended in some way.
     async fn ended_builder(&self, id: &str) -> Result<Ended, End> {
-        let since_ms = self.progress.builder.as_ref().map_or(0, |builder| builder.since_ms);
+        let since_ms = self.progress.builder().map_or(0, |builder| builder.since_ms);
         let limit = Duration::from_secs(self.bake.config.builder_timeout_seconds);
         let mut watching = self.bake.watchers.builder(&self.order.place, id);
         loop {
@@ -267,11 +272,11 @@ impl Run<'_> {
         why: &str,
     ) -> Result<(), End> {
         tracing::warn!(builder.id = %id, why, "builder lost, another takes its place");
-        let number = self.progress.builder.as_ref().map_or(0, |builder| builder.number);
+        let number = self.progress.builder().map_or(0, |builder| builder.number);
         let detail = self.last_words(id).await;
         self.leave_no_builder().await?;
-        self.progress.builders_lost += 1;
-        if self.progress.builders_lost >= BUILDERS_LOST_MAX {
+        let lost = self.progress.builders_lost() + 1;
+        if lost >= BUILDERS_LOST_MAX {
             return Err(TaskFailure {
                 kind: FailureKind::Transient,
                 message: format!(
@@ -285,7 +290,7 @@ impl Run<'_> {
             }
             .into());
         }
-        self.next_builder(plan, number + 1).await?;
+        self.next_builder(plan, number + 1, lost).await?;
         Ok(())
     }
 

@@ -1,40 +1,31 @@
 //! How the answers of the cloud are borne.
 
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
-};
+use std::time::Duration;
 
 use wire::{FailureKind, TaskFailure};
-use worker::{End, TaskContext};
+use worker::{End, Pauses, TaskContext};
 
 use super::Run;
 use crate::ports::{Answer, CloudError};
 
-/// Longest pause between two calls.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// First pause.
+/// The first pause is at most twice this.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Unclear answers in a row before an attempt gives up and the engine decides about another.
 /// Throttled calls never count.
 pub(super) const UNCLEAR_MAX: u32 = 8;
 
-/// Pauses that grow, and differ between tasks so that a crowd does not return as one.
+/// The patience with a call whose answers are unclear.
 #[derive(Debug)]
 pub(super) struct Backoff {
-    seed: u64,
-    calls: u32,
+    pauses: Pauses,
     unclear: u32,
-    first: Duration,
 }
 
 impl Backoff {
-    /// The first pause is never longer than the interval at which the world is looked at: where
-    /// that is milliseconds, so are these.
+    /// The first pause is never much longer than the interval at which the world is looked at: where that is
+    /// milliseconds, so are these.
     pub(super) fn new(task: &TaskContext, interval: Duration) -> Self {
-        let mut hash = DefaultHasher::new();
-        task.task().hash(&mut hash);
-        Self { seed: hash.finish(), calls: 0, unclear: 0, first: interval.min(PAUSE_MIN) }
+        Self { pauses: Pauses::new(task.task(), interval.min(PAUSE_MIN) * 2), unclear: 0 }
     }
 
     /// The pause after a call that did not answer clearly; `None` when it is time to give up.
@@ -53,17 +44,7 @@ impl Backoff {
                 }
             }
         }
-        Some(self.pause())
-    }
-
-    fn pause(&mut self) -> Duration {
-        self.calls = self.calls.saturating_add(1);
-        let full = self.first.saturating_mul(1 << self.calls.min(10)).min(PAUSE_MAX);
-        let mut hash = DefaultHasher::new();
-        (self.seed, self.calls).hash(&mut hash);
-        // Between half and all of it.
-        let part = u32::try_from(hash.finish() % 512).unwrap_or(0) + 512;
-        full.saturating_mul(part) / 1024
+        Some(self.pauses.next_pause())
     }
 }
 

@@ -47,7 +47,7 @@ impl Run<'_> {
                 None => left,
             });
         }
-        self.unlock().await?;
+        self.free_lock().await?;
         Err(failure.into())
     }
 
@@ -65,12 +65,12 @@ impl Run<'_> {
         if let Some(id) = self.kept_image().await {
             left.push(format!("image `{id}` is kept, for later bakes of the same packages"));
         }
-        self.unlock().await?;
+        self.free_lock().await?;
         Err(End::Canceled(left.join("; ")))
     }
 
     async fn kept_image(&self) -> Option<String> {
-        let image = self.progress.image.as_ref()?;
+        let image = self.progress.image()?;
         if let Some(id) = &image.id {
             return Some(id.clone());
         }
@@ -82,7 +82,7 @@ impl Run<'_> {
     /// Tells the builder to go. It is one of ours: its id came with the answer to our own order, or
     /// its tags were read.
     async fn end_builder(&mut self) -> Result<Left, Stop> {
-        let Some(builder) = self.progress.builder.clone().filter(|builder| !builder.terminated)
+        let Some(builder) = self.progress.builder().cloned().filter(|builder| !builder.terminated)
         else {
             return Ok(Left::Nothing);
         };
@@ -114,7 +114,7 @@ impl Run<'_> {
             let pause = self.backoff().after(&error).unwrap_or_default();
             self.task.sleep_cleaning_up(pause.saturating_mul(tries)).await?;
         }
-        if let Some(builder) = &mut self.progress.builder {
+        if let Some(builder) = self.progress.builder_mut() {
             builder.terminated = true;
         }
         self.save().await?;
@@ -124,7 +124,7 @@ impl Run<'_> {
     /// A builder that may have been started although nobody said so: looked for until it would be
     /// visible.
     async fn builder_in_doubt(&self, builder: &BuilderTry) -> Result<Option<String>, Stop> {
-        let Some(plan) = &self.progress.plan else { return Ok(None) };
+        let Some(plan) = self.progress.plan() else { return Ok(None) };
         let (place, token) = (&self.order.place, &builder.order.client_token);
         let mut looks = 0;
         while looks < LOOKS_MISSED_MIN || self.since(builder.since_ms) <= VISIBLE_WITHIN {

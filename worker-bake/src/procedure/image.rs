@@ -29,7 +29,7 @@ impl Run<'_> {
     /// Makes the planned image and returns its id as soon as it is begun.
     pub(super) async fn make_image(&mut self, plan: &Plan) -> Result<String, End> {
         loop {
-            if self.progress.image.is_none() {
+            if self.progress.image().is_none() {
                 let builder = self.installed_builder(plan).await?;
                 self.prepare_builder(&builder).await?;
                 self.plan_image(plan, builder.id).await?;
@@ -37,8 +37,9 @@ impl Run<'_> {
             match self.begun_image(plan).await? {
                 Begun::Image(id) => return Ok(id),
                 Begun::NoBuilder => {
-                    let builder = self.progress.image.take().map(|image| image.order.builder_id);
-                    let id = builder.unwrap_or_default();
+                    let image = self.progress.image();
+                    let id = image.map(|image| image.order.builder_id.clone()).unwrap_or_default();
+                    self.progress.was_not_imaged();
                     self.lose_builder(plan, &id, "it was gone before its image was begun").await?;
                 }
             }
@@ -60,7 +61,7 @@ impl Run<'_> {
             .collect(),
             tags: identity::image_tags(&self.order, &plan.key, plan.generation, self.task.task()),
         };
-        self.progress.image = Some(ImageTry { order, id: None, since_ms: self.task.now_ms() });
+        self.progress.will_image(ImageTry { order, id: None, since_ms: self.task.now_ms() });
         Ok(self.save().await?)
     }
 
@@ -68,7 +69,7 @@ impl Run<'_> {
     async fn begun_image(&mut self, plan: &Plan) -> Result<Begun, End> {
         let mut backoff = self.backoff();
         loop {
-            let Some(image) = self.progress.image.clone() else { return Ok(Begun::NoBuilder) };
+            let Some(image) = self.progress.image().cloned() else { return Ok(Begun::NoBuilder) };
             if let Some(id) = image.id {
                 return Ok(Begun::Image(id));
             }
@@ -118,7 +119,7 @@ impl Run<'_> {
 
     async fn adopt_image(&mut self, id: String) -> Result<Begun, End> {
         tracing::info!(image.id = %id, "image begun");
-        if let Some(image) = &mut self.progress.image {
+        if let Some(image) = self.progress.image_mut() {
             image.id = Some(id.clone());
         }
         self.save().await?;
@@ -128,7 +129,7 @@ impl Run<'_> {
     /// Waits until the image is usable and carries our tags.
     pub(super) async fn available_image(&self, plan: &Plan, id: &str) -> Result<Image, End> {
         let begun_ms = self.task.now_ms();
-        let since_ms = self.progress.image.as_ref().map_or(begun_ms, |image| image.since_ms);
+        let since_ms = self.progress.image().map_or(begun_ms, |image| image.since_ms);
         let limit = Duration::from_secs(self.bake.config.image_timeout_seconds);
         let mut watching = self.bake.watchers.image(&self.order.place, id);
         loop {

@@ -16,11 +16,11 @@ use crate::{
 impl Run<'_> {
     /// The base image, looked up once.
     pub(super) async fn base(&mut self) -> Result<Base, End> {
-        if let Some(base) = &self.progress.base {
+        if let Some(base) = self.progress.base() {
             return Ok(base.clone());
         }
         let base = self.find_base().await?;
-        self.progress.base = Some(base.clone());
+        self.progress.found_base(base.clone());
         self.save().await?;
         Ok(base)
     }
@@ -93,11 +93,11 @@ impl Run<'_> {
 
     /// Which image is wanted: the newest there is, or the next. Asked under the lock.
     pub(super) async fn plan(&mut self, base: &Base, key: &str) -> Result<Plan, End> {
-        if let Some(plan) = &self.progress.plan {
+        if let Some(plan) = self.progress.plan() {
             return Ok(plan.clone());
         }
         let plan = self.draw_plan(base, key).await?;
-        self.progress.plan = Some(plan.clone());
+        self.progress.planned(plan.clone());
         self.save().await?;
         Ok(plan)
     }

@@ -1,21 +1,13 @@
-//! How this room calls the cloud: reads are repeated with patience, changes are made once, under
-//! every guard, and their outcome is told apart.
-
-use std::time::Duration;
+//! How the cloud is called: reads are repeated with patience, changes are made once, under every guard, and what
+//! came of them is told apart.
 
 use runtime::Chain;
 use tracing::{debug, warn};
 use wire::FailureKind;
-use worker::End;
+use worker::{End, Pauses};
 
-use super::{Stance, Work, errand::Errand};
-use crate::{
-    lease::Lease,
-    ports::{CloudError, Fault, Reply},
-};
-
-/// Longest wait between two tries.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
+use super::Work;
+use crate::ports::{CloudError, Fault, Reply};
 
 /// What came of a call that changes something.
 #[derive(Debug)]
@@ -28,7 +20,7 @@ pub(super) enum Changed<T> {
     Look,
 }
 
-impl<L: Lease, E: Errand> Work<'_, L, E> {
+impl Work<'_> {
     /// Reads until there is an answer. Being throttled is waited out; other failures too, for as
     /// long as a group may take to become healthy.
     pub(super) async fn read<'f, T>(
@@ -36,8 +28,8 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         doing: &str,
         call: impl Fn() -> Reply<'f, T>,
     ) -> Result<T, End> {
-        let began_ms = self.lease.now_ms();
-        let mut tries = 0;
+        let began_ms = self.task.now_ms();
+        let mut pauses = self.pauses();
         loop {
             let error = match call().await {
                 Ok(answer) => return Ok(answer),
@@ -47,14 +39,13 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                 Fault::Throttled | Fault::UnknownOutcome(_) | Fault::InUse(_) => true,
                 Fault::NotFound(_) | Fault::AlreadyExists(_) | Fault::Refused { .. } => false,
             };
-            let waited_ms = self.lease.now_ms().saturating_sub(began_ms);
-            if !passing || waited_ms >= self.room.config.healthy_timeout_ms() {
+            let waited_ms = self.task.now_ms().saturating_sub(began_ms);
+            if !passing || waited_ms >= self.deployer.config.healthy_timeout_ms() {
                 let kind = if passing { FailureKind::Transient } else { FailureKind::User };
                 return Err(End::failed(kind, format!("{doing} failed: {}", Chain(&error))));
             }
             debug!(error = %Chain(&error), "{doing} did not succeed, trying again");
-            self.pause(self.backoff(tries)).await?;
-            tries += 1;
+            self.pause(pauses.next_pause()).await?;
         }
     }
 
@@ -75,10 +66,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         call: impl FnOnce() -> Reply<'f, T>,
     ) -> Result<Changed<T>, End> {
         // The last thing before the call: everything else may have taken its time.
-        match self.stance {
-            Stance::Working => self.lease.may_mutate()?,
-            Stance::CleaningUp => self.lease.may_clean_up()?,
-        }
+        self.task.may_change(self.phase)?;
         let error = match call().await {
             Ok(answer) => return Ok(Changed::Done(answer)),
             Err(error) => error,
@@ -88,7 +76,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
             Fault::NotFound(_) => Ok(Changed::Look),
             Fault::Throttled | Fault::UnknownOutcome(_) | Fault::InUse(_) => {
                 warn!(error = %Chain(&error), "{doing} is unsettled, looking again");
-                self.pause(self.backoff(0)).await?;
+                self.pause(self.pauses().next_pause()).await?;
                 Ok(Changed::Look)
             }
             Fault::Refused { .. } => Err(refused(doing, &error)),
@@ -97,8 +85,8 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
 
     /// A worker that was overtaken finds here that the cluster is another's.
     pub(super) async fn guard_lock(&self, doing: &str) -> Result<(), End> {
-        let held = match self.held {
-            Some(fence) => self.lease.lock_held(&self.resource()?, fence).await?,
+        let held = match &self.lock {
+            Some(lock) => self.task.holds(lock).await?,
             None => false,
         };
         if held {
@@ -108,14 +96,8 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         Err(End::failed(FailureKind::Transient, message))
     }
 
-    /// Doubles from the interval of looks. The task's own share keeps deploys that began together
-    /// from calling together for ever.
-    fn backoff(&self, tries: u32) -> Duration {
-        let interval = self.room.config.poll_interval();
-        let longest = BACKOFF_MAX.max(interval);
-        let base = interval.saturating_mul(1 << tries.min(5)).min(longest);
-        let own: u32 = self.lease.task().to_string().bytes().map(u32::from).sum();
-        base.saturating_sub(base * (own % 32) / 64)
+    fn pauses(&self) -> Pauses {
+        Pauses::new(self.task.task(), self.deployer.config.poll_interval())
     }
 }
 

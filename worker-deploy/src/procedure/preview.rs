@@ -1,11 +1,10 @@
 //! What a deploy would make and destroy: its plan, drawn without a lock, a checkpoint or a change.
 
 use wire::{CreateGroupPreview, DeployRequest, GroupPreview};
-use worker::End;
+use worker::{End, TaskContext};
 
-use super::{Deployer, Stance, Work, create::RequestedImage};
+use super::{Deployer, Work, create::RequestedImage, job::Job};
 use crate::{
-    lease::Lease,
     plan::retire::{self, Victim},
     ports::{Place, ServerGroup},
 };
@@ -15,26 +14,30 @@ const NO_FENCE: u64 = 0;
 
 impl Deployer {
     /// What a request would make and destroy; what would keep it from that is a failure.
-    pub(crate) async fn preview<L: Lease>(
+    pub(crate) async fn preview(
         &self,
         request: &DeployRequest,
         to_come: &[String],
-        lease: &L,
+        task: &TaskContext,
     ) -> Result<CreateGroupPreview, End> {
         let place = Place { account: request.account.clone(), region: request.region.clone() };
-        let work = Work { room: self, request, lease, place, stance: Stance::Working, held: None };
+        let work = Work::new(self, Job::Create(request), place, task);
         let image = if to_come.contains(&request.image) {
             RequestedImage::ToCome
         } else {
             RequestedImage::Exists
         };
-        Box::pin(work.preview(image)).await
+        Box::pin(work.preview(request, image)).await
     }
 }
 
-impl<L: Lease> Work<'_, L> {
-    async fn preview(&self, image: RequestedImage) -> Result<CreateGroupPreview, End> {
-        let (survey, plan) = self.draw(&self.maker(NO_FENCE), image).await?;
+impl Work<'_> {
+    async fn preview(
+        &self,
+        request: &DeployRequest,
+        image: RequestedImage,
+    ) -> Result<CreateGroupPreview, End> {
+        let (survey, plan) = self.draw(request, &self.maker(NO_FENCE), image).await?;
         let seen = |victim: &Victim| {
             let group = survey.cluster.iter().find(|group| victim.identity.is(group))?;
             Some(group_preview(group))

@@ -3,29 +3,21 @@
 
 use std::time::Duration;
 
-use store::Fence;
 use tokio::time::Instant;
 use tracing::{debug, info};
-use wire::FailureKind;
-use worker::End;
+use wire::{DeployRequest, DeployStrategy, FailureKind};
+use worker::{End, Freshness};
 
-use super::{
-    Work,
-    calls::Changed,
-    errand::{Errand, Sight},
-    settle,
-};
+use super::{Work, calls::Changed, job::Sighting, settle};
 use crate::{
-    checkpoint::{Checkpoint, Record as _},
-    lease::Lease,
+    checkpoint::{Checkpoint, Progress},
     plan::{
         self,
         health::{Fitness, Streak},
-        retire::{Action, Next, Rules, Stays, Victim, VictimState, World},
+        retire::{Action, Next, Rules, Victim, VictimState, World},
     },
     ports::Reply,
     tags,
-    watch::Freshness,
 };
 
 /// What was seen longer ago is looked at again before anything is taken away because of it. A look is
@@ -39,19 +31,31 @@ pub(super) struct Trust {
     counted: Option<Instant>,
 }
 
-impl<L: Lease> Work<'_, L> {
+impl Work<'_> {
     /// Waits as asked, then takes the victims away, oldest first, one after the other.
-    pub(super) async fn retire_all(&self, checkpoint: &mut Checkpoint) -> Result<(), End> {
-        if !self.is_highlander() || checkpoint.plan.victims.is_empty() {
+    pub(super) async fn retire_all(
+        &self,
+        request: &DeployRequest,
+        checkpoint: &mut Checkpoint,
+    ) -> Result<(), End> {
+        match request.strategy {
+            DeployStrategy::None => return Ok(()),
+            DeployStrategy::Highlander => {}
+        }
+        // Nothing is taken away for a group that was never healthy.
+        let Progress::Replacing { plan, healthy_ms, .. } = &checkpoint.progress else {
+            return Ok(());
+        };
+        if plan.victims.is_empty() {
             return Ok(());
         }
-        let delay_ms = u64::from(self.request.delay_before_disable_seconds) * 1_000;
-        let due_ms = checkpoint.healthy_ms.unwrap_or_default().saturating_add(delay_ms);
-        let remaining_ms = due_ms.saturating_sub(self.lease.now_ms());
+        let delay_ms = u64::from(request.delay_before_disable_seconds) * 1_000;
+        let due_ms = healthy_ms.saturating_add(delay_ms);
+        let remaining_ms = due_ms.saturating_sub(self.task.now_ms());
         self.pause(Duration::from_millis(remaining_ms)).await?;
-        self.say_that_it_takes_over(checkpoint).await?;
+        self.say_that_it_takes_over(request, checkpoint).await?;
         let mut trust = Trust::default();
-        for index in 0..checkpoint.plan.victims.len() {
+        for index in 0..checkpoint.victims().len() {
             self.retire(checkpoint, index, &mut trust).await?;
         }
         Ok(())
@@ -59,15 +63,19 @@ impl<L: Lease> Work<'_, L> {
 
     /// Says on the new group that it takes over, before any older one is touched: from then on it is not
     /// destroyed because this deploy failed.
-    async fn say_that_it_takes_over(&self, checkpoint: &Checkpoint) -> Result<(), End> {
-        if !self.request.destroy_if_failed {
+    async fn say_that_it_takes_over(
+        &self,
+        request: &DeployRequest,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), End> {
+        if !request.destroy_if_failed {
             return Ok(());
         }
-        let name = &checkpoint.plan.group.name;
-        let cloud = &self.room.cloud;
+        let name = &checkpoint.plan()?.group.name;
+        let cloud = &self.deployer.cloud;
         loop {
             let new = self.find(name).await?;
-            let Some(new) = new.filter(|new| settle::is(checkpoint.created.as_ref(), new)) else {
+            let Some(new) = new.filter(|new| settle::is(checkpoint.new_group(), new)) else {
                 let message = format!("the new server group `{name}` is not there any more");
                 return Err(End::failed(FailureKind::User, message));
             };
@@ -81,27 +89,25 @@ impl<L: Lease> Work<'_, L> {
             }
         }
     }
-}
 
-impl<L: Lease, E: Errand> Work<'_, L, E> {
     /// Drives one victim until it is finished with, forward or back.
     pub(super) async fn retire(
         &self,
-        record: &mut E::Record,
+        checkpoint: &mut Checkpoint,
         index: usize,
         trust: &mut Trust,
     ) -> Result<(), End> {
-        let Some(rules) = E::rules(self, record) else { return Ok(()) };
-        let deadline_ms = self.deadline_ms(record, index, &rules);
+        let Some(rules) = self.rules(checkpoint) else { return Ok(()) };
+        let deadline_ms = self.deadline_ms(checkpoint, index, &rules);
         let mut freshness = Freshness::Now;
         let mut done: Option<Action> = None;
-        while let Some(victim) = record.victims().get(index).cloned() {
+        while let Some(victim) = checkpoint.victims().get(index).cloned() {
             let looked = Instant::now();
-            let world = self.world(record, &victim, trust, freshness).await?;
+            let world = self.world(checkpoint, &victim, trust, freshness).await?;
             match plan::retire::next(&victim, &rules, &world) {
                 Next::Finished => return Ok(()),
                 Next::Save(state) => {
-                    self.enter(record, index, state).await?;
+                    self.enter(checkpoint, index, state).await?;
                     freshness = Freshness::Now;
                 }
                 // An older look may say "wait"; only a look of now may say "do".
@@ -110,7 +116,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                     self.check_retire_time(&victim, "it takes too long", deadline_ms)?;
                     if done.take().as_ref() == Some(&action) {
                         // Done, and not to be seen yet: no use in doing it again at once.
-                        self.pause(self.room.config.poll_interval()).await?;
+                        self.pause(self.deployer.config.poll_interval()).await?;
                         continue;
                     }
                     debug!(server_group.name = %victim.name, ?action, "retiring");
@@ -119,7 +125,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                 }
                 Next::Wait(why) => {
                     self.check_retire_time(&victim, &why, deadline_ms)?;
-                    self.pause(self.room.config.poll_interval()).await?;
+                    self.pause(self.deployer.config.poll_interval()).await?;
                     freshness = Freshness::Shared;
                 }
                 Next::Retreat(why) => {
@@ -129,7 +135,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                 }
                 Next::Abort(why) => {
                     let left = VictimState::Spared { why: why.clone() };
-                    self.enter(record, index, left).await?;
+                    self.enter(checkpoint, index, left).await?;
                     let message = format!("stopped taking away `{}`: {why}", victim.name);
                     return Err(End::failed(FailureKind::User, message));
                 }
@@ -138,18 +144,9 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         Ok(())
     }
 
-    pub(super) fn rules_with(&self, stays: Stays, fence: Fence, asked_ms: u64) -> Rules {
-        let least_ms = self.room.config.disabled_seconds.saturating_mul(1_000);
-        Rules {
-            stays,
-            doomed: format!("{}/{fence}", self.lease.task().execution),
-            disabled_for_ms: asked_ms.max(least_ms),
-        }
-    }
-
     /// Until when a victim must be finished with; counted from its first touch, whoever did that.
-    fn deadline_ms(&self, record: &E::Record, index: usize, rules: &Rules) -> u64 {
-        let victim = record.victims().get(index);
+    fn deadline_ms(&self, checkpoint: &Checkpoint, index: usize, rules: &Rules) -> u64 {
+        let victim = checkpoint.victims().get(index);
         let since_ms = match victim.map(|victim| &victim.state) {
             Some(
                 VictimState::Disabling { before }
@@ -164,15 +161,15 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
                 | VictimState::Undoing { .. }
                 | VictimState::Restored,
             )
-            | None => self.lease.now_ms(),
+            | None => self.task.now_ms(),
         };
         since_ms
             .saturating_add(rules.disabled_for_ms)
-            .saturating_add(self.room.config.destroy_timeout_ms())
+            .saturating_add(self.deployer.config.destroy_timeout_ms())
     }
 
     fn check_retire_time(&self, victim: &Victim, why: &str, deadline_ms: u64) -> Result<(), End> {
-        if self.lease.now_ms() < deadline_ms {
+        if self.task.now_ms() < deadline_ms {
             return Ok(());
         }
         let message = format!("could not take away `{}` in time: {why}", victim.name);
@@ -185,13 +182,13 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
     /// Reads everything a step is decided on.
     async fn world(
         &self,
-        record: &E::Record,
+        checkpoint: &Checkpoint,
         victim: &Victim,
         trust: &mut Trust,
         freshness: Freshness,
     ) -> Result<World, End> {
-        let Sight { victim, needed, taken } = E::look(self, record, victim, freshness).await?;
-        let watch = &self.room.watch;
+        let Sighting { victim, needed, taken } = self.look(checkpoint, victim, freshness).await?;
+        let watch = &self.deployer.watch;
         let balancers = match &victim {
             Some(group) => {
                 let of = group.balancers();
@@ -201,32 +198,32 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
             }
             None => std::collections::BTreeMap::new(),
         };
-        let fitness = trust.judge(needed, taken, self.room.config.healthy_polls);
-        Ok(World { now_ms: self.lease.now_ms(), fitness, victim, balancers })
+        let fitness = trust.judge(needed, taken, self.deployer.config.healthy_polls);
+        Ok(World { now_ms: self.task.now_ms(), fitness, victim, balancers })
     }
 
     /// Commits a victim's next state; what belongs to one that is gone goes first.
     async fn enter(
         &self,
-        record: &mut E::Record,
+        checkpoint: &mut Checkpoint,
         index: usize,
         state: VictimState,
     ) -> Result<(), End> {
-        let Some(victim) = record.victims().get(index).cloned() else { return Ok(()) };
+        let Some(victim) = checkpoint.victims().get(index).cloned() else { return Ok(()) };
         if state == VictimState::Gone && victim.state == VictimState::Deleting {
             self.remove_template(&victim).await?;
             info!(server_group.name = %victim.name, "server group deleted");
         }
-        if let Some(victim) = record.victims_mut().get_mut(index) {
+        if let Some(victim) = checkpoint.victims_mut().get_mut(index) {
             victim.state = state;
         }
-        Ok(self.save(record).await?)
+        Ok(self.save(checkpoint).await?)
     }
 
     /// Deletes the launch template of a group that is gone, if it was made for that group alone.
     async fn remove_template(&self, victim: &Victim) -> Result<(), End> {
         let Some(template) = &victim.template else { return Ok(()) };
-        let cloud = &self.room.cloud;
+        let cloud = &self.deployer.cloud;
         let call = || cloud.launch_template(&self.place, &template.name);
         let found = self.read("looking at the group's launch template", call).await?;
         let Some(found) = found.filter(|found| found.id == template.id) else { return Ok(()) };
@@ -255,7 +252,7 @@ impl<L: Lease, E: Errand> Work<'_, L, E> {
         rules: &Rules,
         looked: Instant,
     ) -> Result<Changed<()>, End> {
-        let (cloud, place, name) = (&self.room.cloud, &self.place, victim.name.as_str());
+        let (cloud, place, name) = (&self.deployer.cloud, &self.place, victim.name.as_str());
         let zero = wire::Capacity { min: 0, desired: 0, max: 0 };
         let call = || -> Reply<'_, ()> {
             match action {

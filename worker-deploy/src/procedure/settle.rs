@@ -2,19 +2,17 @@
 
 use tokio::time::Instant;
 use tracing::{debug, info};
-use wire::FailureKind;
-use worker::End;
+use wire::{DeployRequest, FailureKind};
+use worker::{End, Freshness, Seen};
 
 use super::{Work, calls::Changed};
 use crate::{
-    checkpoint::Checkpoint,
-    lease::Lease,
+    checkpoint::{Checkpoint, Progress},
     plan::{
         Identity, Plan,
         health::{self, Streak, Verdict},
     },
     ports::ServerGroup,
-    watch::{Freshness, Seen},
 };
 
 /// One look at the new group.
@@ -37,30 +35,34 @@ impl Look {
     }
 }
 
-impl<L: Lease> Work<'_, L> {
+impl Work<'_> {
     /// Waits for health and applies what the request wants of the finished group.
-    pub(super) async fn settle(&self, checkpoint: &mut Checkpoint) -> Result<(), End> {
-        if checkpoint.healthy_ms.is_none() {
-            self.await_health(checkpoint).await?;
-            checkpoint.healthy_ms = Some(self.lease.now_ms());
-            info!(server_group.name = %checkpoint.plan.group.name, "server group is healthy");
+    pub(super) async fn settle(
+        &self,
+        request: &DeployRequest,
+        checkpoint: &mut Checkpoint,
+    ) -> Result<(), End> {
+        if let Progress::Starting { plan, began_ms, new } = &checkpoint.progress {
+            self.await_health(plan, *began_ms, new).await?;
+            info!(server_group.name = %plan.group.name, "server group is healthy");
+            checkpoint.is_healthy(self.task.now_ms());
             self.save(checkpoint).await?;
         }
-        self.suspend_as_asked(&checkpoint.plan).await
+        self.suspend_as_asked(request, checkpoint.plan()?).await
     }
 
-    async fn await_health(&self, checkpoint: &Checkpoint) -> Result<(), End> {
+    async fn await_health(&self, plan: &Plan, began_ms: u64, new: &Identity) -> Result<(), End> {
         let mut streak = Streak::default();
         let mut counted: Option<Instant> = None;
         loop {
-            let seen = self.look_at_new(checkpoint, Freshness::Shared).await?;
+            let seen = self.look_at_new(plan, new, Freshness::Shared).await?;
             let (first, last) = seen.taken;
             // A look that others took may be the one that was counted already.
             if counted.is_none_or(|before| first > before) {
                 counted = Some(last);
                 match &seen.what {
                     Look::There(verdict) if verdict.is_good() => {
-                        if streak.good() >= self.room.config.healthy_polls {
+                        if streak.good() >= self.deployer.config.healthy_polls {
                             return Ok(());
                         }
                     }
@@ -68,31 +70,31 @@ impl<L: Lease> Work<'_, L> {
                 }
             }
             debug!(look = ?seen.what, "waiting for health");
-            let waited_ms = self.lease.now_ms().saturating_sub(checkpoint.began_ms);
-            if waited_ms >= self.room.config.healthy_timeout_ms() {
-                return Err(not_healthy(&checkpoint.plan, &seen.what, waited_ms));
+            let waited_ms = self.task.now_ms().saturating_sub(began_ms);
+            if waited_ms >= self.deployer.config.healthy_timeout_ms() {
+                return Err(not_healthy(plan, &seen.what, waited_ms));
             }
-            self.pause(self.room.config.poll_interval()).await?;
+            self.pause(self.deployer.config.poll_interval()).await?;
         }
     }
 
     /// Judges the new group by a look of the wanted freshness.
-    pub(super) async fn look_at_new(
+    async fn look_at_new(
         &self,
-        checkpoint: &Checkpoint,
+        plan: &Plan,
+        new: &Identity,
         freshness: Freshness,
     ) -> Result<Seen<Look>, End> {
-        let plan = &checkpoint.plan;
         let name = plan.group.name.clone();
         let names = [name.clone()];
-        let watch = &self.room.watch;
+        let watch = &self.deployer.watch;
         let groups = self
             .read("looking at the new server group", || {
                 Box::pin(watch.groups(&self.place, &names, freshness))
             })
             .await?;
         let found = groups.what.get(&name).cloned();
-        let Some(group) = found.filter(|group| is(checkpoint.created.as_ref(), group)) else {
+        let Some(group) = found.filter(|group| new.is(group)) else {
             return Ok(Seen { what: Look::Missing, taken: groups.taken });
         };
         self.judge_new(plan, groups, &group, freshness).await
@@ -105,29 +107,29 @@ impl<L: Lease> Work<'_, L> {
         group: &ServerGroup,
         freshness: Freshness,
     ) -> Result<Seen<Look>, End> {
-        let watch = &self.room.watch;
+        let watch = &self.deployer.watch;
         let sources = self
             .read("looking at the new instances' health", || {
                 Box::pin(watch.sources(&self.place, &plan.judge, group, freshness))
             })
             .await?;
-        let percent = self.request.target_healthy_percent;
+        let percent = self.job.healthy_percent();
         let judged = |_, sources| Look::There(health::judge(group, &plan.judge, &sources, percent));
         Ok(seen.and(sources, judged))
     }
 
     /// Suspends the scaling processes which the request wants suspended once the group is up.
-    async fn suspend_as_asked(&self, plan: &Plan) -> Result<(), End> {
+    async fn suspend_as_asked(&self, request: &DeployRequest, plan: &Plan) -> Result<(), End> {
         let name = &plan.group.name;
         let names = [name.clone()];
-        let cloud = &self.room.cloud;
-        while !self.request.suspended_processes.is_empty() {
+        let cloud = &self.deployer.cloud;
+        while !request.suspended_processes.is_empty() {
             let groups =
                 self.read("looking at the new group", || cloud.groups(&self.place, &names)).await?;
             let suspended = groups.first().map(|group| &group.suspended);
             let is_running = |process: &&String| suspended.is_some_and(|s| !s.contains(*process));
             let running: Vec<String> =
-                self.request.suspended_processes.iter().filter(is_running).cloned().collect();
+                request.suspended_processes.iter().filter(is_running).cloned().collect();
             if running.is_empty() {
                 return Ok(());
             }

@@ -5,14 +5,12 @@ mod destroy;
 mod lease;
 mod preview;
 
-use std::sync::atomic::Ordering::SeqCst;
-
-use wire::{Capacity, TaskFailure};
+use wire::{Capacity, DeployStrategy, TaskFailure};
 use worker::End;
 
 use self::{
     cloud::{Cut, TestCloud},
-    lease::{Durable, TestLease},
+    lease::Durable,
 };
 use super::*;
 use crate::{
@@ -35,12 +33,12 @@ fn config() -> DeployConfig {
     }
 }
 
-fn world() -> (Arc<TestCloud>, Deployer, Arc<Durable>) {
+async fn world() -> (Arc<TestCloud>, Deployer, Durable) {
     let cloud = TestCloud::new();
     cloud.with_old(OLDER, 200_000);
     cloud.with_old(OLD, 100_000);
     let port: Arc<dyn ServerGroupCloud> = Arc::<TestCloud>::clone(&cloud);
-    (cloud, Deployer::new(config(), port), Durable::new())
+    (cloud, Deployer::new(config(), port), Durable::new().await)
 }
 
 fn succeeded<T>(ended: Result<T, End>) -> T {
@@ -76,28 +74,28 @@ fn assert_one_remains(cloud: &TestCloud, result: &DeployResult, story: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_group_replaces_the_older_ones() {
-    let (cloud, deployer, durable) = world();
-    let result = succeeded(deployer.deploy(&request(), &TestLease::new(&durable)).await);
+    let (cloud, deployer, durable) = world().await;
+    let result = succeeded(deployer.deploy(&request(), durable.lease().await.context()).await);
     assert_eq!(result.server_group, NEW);
     assert_eq!(result.capacity, Capacity { min: 1, desired: 2, max: 3 });
     assert_one_remains(&cloud, &result, "calm");
-    assert_eq!(*durable.lock.lock().unwrap(), None, "the lock is given back");
+    assert!(durable.lock_is_free().await, "the lock is given back");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_crash_after_any_save_is_continued() {
     let mut died = 0;
     for save in 1.. {
-        let (cloud, deployer, durable) = world();
-        let lease = TestLease { last_save: Some(save), ..TestLease::new(&durable) };
-        match deployer.deploy(&request(), &lease).await {
+        let (cloud, deployer, durable) = world().await;
+        let lease = durable.lease_until(save).await;
+        match deployer.deploy(&request(), lease.context()).await {
             Err(End::Stopped(Stop::Lost)) => died += 1,
             done => {
                 assert_one_remains(&cloud, &succeeded(done), "never cut");
                 break;
             }
         }
-        let result = succeeded(deployer.deploy(&request(), &TestLease::new(&durable)).await);
+        let result = succeeded(deployer.deploy(&request(), durable.lease().await.context()).await);
         assert_one_remains(&cloud, &result, &format!("cut after save {save}"));
     }
     assert!(died >= 10, "{died} saves");
@@ -107,18 +105,18 @@ async fn a_crash_after_any_save_is_continued() {
 async fn a_crash_right_after_any_call_took_effect_is_continued() {
     let mut died = 0;
     for call in 1.. {
-        let (cloud, deployer, durable) = world();
-        let lease = TestLease::new(&durable);
-        let dead = Arc::clone(&lease.dead);
-        cloud.state().cut = Some((call, Cut(Arc::new(move || dead.store(true, SeqCst)))));
-        match deployer.deploy(&request(), &lease).await {
+        let (cloud, deployer, durable) = world().await;
+        let lease = durable.lease().await;
+        let fate = lease.fate();
+        cloud.state().cut = Some((call, Cut(Arc::new(move || fate.lose()))));
+        match deployer.deploy(&request(), lease.context()).await {
             Err(End::Stopped(Stop::Lost)) => died += 1,
             done => {
                 assert_one_remains(&cloud, &succeeded(done), "never cut");
                 break;
             }
         }
-        let result = succeeded(deployer.deploy(&request(), &TestLease::new(&durable)).await);
+        let result = succeeded(deployer.deploy(&request(), durable.lease().await.context()).await);
         assert_one_remains(&cloud, &result, &format!("cut after call {call}"));
     }
     assert!(died >= 14, "{died} calls");
@@ -127,9 +125,9 @@ async fn a_crash_right_after_any_call_took_effect_is_continued() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_of_any_call_does_no_harm() {
     for call in 1..=16 {
-        let (cloud, deployer, durable) = world();
+        let (cloud, deployer, durable) = world().await;
         cloud.state().cut = Some((call, Cut(Arc::new(|| {}))));
-        let result = succeeded(deployer.deploy(&request(), &TestLease::new(&durable)).await);
+        let result = succeeded(deployer.deploy(&request(), durable.lease().await.context()).await);
         assert!(cloud.state().calls >= call, "the fault happened");
         assert_one_remains(&cloud, &result, &format!("answer {call} was lost"));
     }
@@ -137,33 +135,33 @@ async fn a_lost_answer_of_any_call_does_no_harm() {
 
 #[tokio::test(start_paused = true)]
 async fn throttling_and_busy_groups_are_waited_out() {
-    let (cloud, deployer, durable) = world();
+    let (cloud, deployer, durable) = world().await;
     for call in ["template", "create", "suspend", "deregister", "tag", "resume", "resize", "delete"]
     {
         cloud.state().refuse.push((call, Fault::Throttled));
         cloud.state().refuse.push((call, Fault::InUse("busy".to_owned())));
     }
-    let result = succeeded(deployer.deploy(&request(), &TestLease::new(&durable)).await);
+    let result = succeeded(deployer.deploy(&request(), durable.lease().await.context()).await);
     assert_eq!(cloud.state().refuse, []);
     assert_one_remains(&cloud, &result, "throttled");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_group_that_shows_up_late_is_made_once() {
-    let (cloud, deployer, durable) = world();
+    let (cloud, deployer, durable) = world().await;
     cloud.state().lag = Duration::from_secs(20);
     let lost = Arc::new(|| {});
     // The answer to the creation (the second call) is lost on top of it.
     cloud.state().cut = Some((2, Cut(lost)));
-    let result = succeeded(deployer.deploy(&request(), &TestLease::new(&durable)).await);
+    let result = succeeded(deployer.deploy(&request(), durable.lease().await.context()).await);
     assert_one_remains(&cloud, &result, "late");
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_health_nothing_old_is_touched() {
-    let (cloud, deployer, durable) = world();
+    let (cloud, deployer, durable) = world().await;
     cloud.state().sick.insert(NEW.to_owned());
-    let failure = failed(deployer.deploy(&request(), &TestLease::new(&durable)).await);
+    let failure = failed(deployer.deploy(&request(), durable.lease().await.context()).await);
     assert_eq!(failure.kind, FailureKind::Timeout);
     assert!(
         failure.message.contains(
@@ -181,11 +179,11 @@ async fn without_health_nothing_old_is_touched() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_group_that_fails_midway_gets_no_more_traffic_to_lose() {
-    let (cloud, deployer, durable) = world();
-    let lease = TestLease::new(&durable);
+    let (cloud, deployer, durable) = world().await;
+    let lease = durable.lease().await;
     let mut request = request();
     request.delay_before_scale_down_seconds = 30;
-    let work = deployer.deploy(&request, &lease);
+    let work = deployer.deploy(&request, lease.context());
     let watcher = async {
         loop {
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -212,11 +210,11 @@ async fn a_new_group_that_fails_midway_gets_no_more_traffic_to_lose() {
 async fn a_cancel_at_any_call_leaves_nothing_half_done_and_unsaid() {
     let mut canceled = 0;
     for call in 1.. {
-        let (cloud, deployer, durable) = world();
-        let told = Arc::clone(&durable);
-        let cancel = Cut(Arc::new(move || told.canceled.store(true, SeqCst)));
-        cloud.state().cut = Some((call, cancel));
-        let detail = match deployer.deploy(&request(), &TestLease::new(&durable)).await {
+        let (cloud, deployer, durable) = world().await;
+        let lease = durable.lease().await;
+        let fate = lease.fate();
+        cloud.state().cut = Some((call, Cut(Arc::new(move || fate.cancel()))));
+        let detail = match deployer.deploy(&request(), lease.context()).await {
             Err(End::Canceled(detail)) => detail,
             done => {
                 // The last call's answer is not waited for any more.
@@ -225,7 +223,7 @@ async fn a_cancel_at_any_call_leaves_nothing_half_done_and_unsaid() {
             }
         };
         canceled += 1;
-        assert_eq!(*durable.lock.lock().unwrap(), None, "the lock is given back");
+        assert!(durable.lock_is_free().await, "the lock is given back");
         tokio::time::sleep(Duration::from_secs(20)).await;
         let state = cloud.state();
         assert!(detail.contains(NEW), "{detail}");
@@ -253,15 +251,15 @@ async fn a_cancel_at_any_call_leaves_nothing_half_done_and_unsaid() {
 #[tokio::test(start_paused = true)]
 async fn a_canceled_undo_is_continued_by_the_next_worker() {
     for save in 1..60 {
-        let (cloud, deployer, durable) = world();
-        let told = Arc::clone(&durable);
+        let (cloud, deployer, durable) = world().await;
+        let lease = durable.lease_until(save).await;
         // The fourth call takes the first victim out of traffic.
-        cloud.state().cut = Some((4, Cut(Arc::new(move || told.canceled.store(true, SeqCst)))));
-        let lease = TestLease { last_save: Some(save), ..TestLease::new(&durable) };
-        let first = deployer.deploy(&request(), &lease).await;
+        cloud.state().cut = Some((4, Cut(Arc::new(durable.cancel()))));
+        let first = deployer.deploy(&request(), lease.context()).await;
+        let was_cut = matches!(first, Err(End::Stopped(Stop::Lost)));
         let done = match first {
             Err(End::Stopped(Stop::Lost)) => {
-                deployer.deploy(&request(), &TestLease::new(&durable)).await
+                deployer.deploy(&request(), durable.lease().await.context()).await
             }
             done => done,
         };
@@ -270,7 +268,7 @@ async fn a_canceled_undo_is_continued_by_the_next_worker() {
         let state = cloud.state();
         assert_eq!((state.serving(OLD), state.serving(OLDER)), (1, 1), "cut after save {save}");
         assert!(state.groups[OLDER].suspended.is_empty());
-        if lease.last_save > Some(durable.saves.load(SeqCst)) {
+        if !was_cut {
             return;
         }
     }
@@ -279,7 +277,7 @@ async fn a_canceled_undo_is_continued_by_the_next_worker() {
 
 #[tokio::test(start_paused = true)]
 async fn a_foreign_group_with_our_name_moves_us_to_the_next() {
-    let (cloud, deployer, durable) = world();
+    let (cloud, deployer, durable) = world().await;
     // Somebody takes the name while our launch template is being made.
     let other = Arc::clone(&cloud);
     let seize = async {
@@ -290,9 +288,9 @@ async fn a_foreign_group_with_our_name_moves_us_to_the_next() {
         foreign.capacity.desired = 0;
         other.state().groups.insert(NEW.to_owned(), foreign);
     };
-    let lease = TestLease::new(&durable);
+    let lease = durable.lease().await;
     let request = request();
-    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, &lease)), seize);
+    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, lease.context())), seize);
     let result = succeeded(outcome);
     assert_eq!(result.server_group, "shop-staging-web-v005");
     assert_eq!(result.destroyed, [OLDER, OLD]);
@@ -305,7 +303,7 @@ async fn a_foreign_group_with_our_name_moves_us_to_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_made_after_the_plan_survives() {
-    let (cloud, deployer, durable) = world();
+    let (cloud, deployer, durable) = world().await;
     let other = Arc::clone(&cloud);
     let newcomer = async {
         while !other.state().groups.contains_key(NEW) {
@@ -314,9 +312,10 @@ async fn a_group_made_after_the_plan_survives() {
         let foreign = group("shop-staging-web-v005", cloud::EPOCH_MS + 60_000);
         other.state().groups.insert(foreign.name.clone(), foreign);
     };
-    let lease = TestLease::new(&durable);
+    let lease = durable.lease().await;
     let request = request();
-    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, &lease)), newcomer);
+    let (outcome, ()) =
+        tokio::join!(Box::pin(deployer.deploy(&request, lease.context())), newcomer);
     succeeded(outcome);
     let state = cloud.state();
     let left: Vec<_> = state.groups.keys().collect();
@@ -325,22 +324,22 @@ async fn a_group_made_after_the_plan_survives() {
 
 #[tokio::test(start_paused = true)]
 async fn a_removed_mark_stops_the_destruction() {
-    let (cloud, deployer, durable) = world();
+    let (cloud, deployer, durable) = world().await;
     let other = Arc::clone(&cloud);
     let rescue = async {
         loop {
             tokio::time::sleep(Duration::from_millis(500)).await;
             let mut state = other.state();
-            let settled = durable.checkpoint.lock().unwrap().clone().unwrap_or_default();
+            let settled = durable.checkpoint().unwrap_or_default();
             if settled.contains("\"disabled\"") {
                 state.groups.get_mut(OLDER).unwrap().tags.remove(tags::DOOMED);
                 return;
             }
         }
     };
-    let lease = TestLease::new(&durable);
+    let lease = durable.lease().await;
     let request = request();
-    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, &lease)), rescue);
+    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, lease.context())), rescue);
     let failure = failed(outcome);
     assert!(failure.message.contains("somebody wants the group back"), "{}", failure.message);
     let state = cloud.state();
@@ -350,17 +349,17 @@ async fn a_removed_mark_stops_the_destruction() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_whose_lock_is_gone_destroys_nothing() {
-    let (cloud, deployer, durable) = world();
-    let other = Arc::clone(&durable);
+    let (cloud, deployer, durable) = world().await;
     let thief = async {
         while !cloud.state().groups.contains_key(NEW) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        *other.lock.lock().unwrap() = Some(("another/stage".to_owned(), 8));
+        durable.lock_is_stolen().await
     };
-    let lease = TestLease::new(&durable);
+    let lease = durable.lease().await;
     let request = request();
-    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, &lease)), thief);
+    let (outcome, _other) =
+        tokio::join!(Box::pin(deployer.deploy(&request, lease.context())), thief);
     assert!(failed(outcome).message.contains("lock is not ours"));
     let state = cloud.state();
     assert_eq!((state.serving(OLD), state.serving(OLDER)), (1, 1));
@@ -368,16 +367,16 @@ async fn a_worker_whose_lock_is_gone_destroys_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn deploys_of_one_cluster_wait_for_each_other() {
-    let (cloud, deployer, durable) = world();
-    *durable.lock.lock().unwrap() = Some(("another/stage".to_owned(), 3));
+    let (cloud, deployer, durable) = world().await;
+    let other = durable.other_locks().await.unwrap();
     let freed = async {
         tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(cloud.state().calls, 0, "nothing is done without the lock");
-        *durable.lock.lock().unwrap() = None;
+        other.free().await;
     };
-    let lease = TestLease::new(&durable);
+    let lease = durable.lease().await;
     let request = request();
-    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, &lease)), freed);
+    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, lease.context())), freed);
     succeeded(outcome);
 }
 
@@ -386,14 +385,14 @@ async fn without_a_strategy_and_without_older_groups_the_new_one_is_all() {
     let cloud = TestCloud::new();
     let port: Arc<dyn ServerGroupCloud> = Arc::<TestCloud>::clone(&cloud);
     let deployer = Deployer::new(config(), port);
-    let durable = Durable::new();
+    let durable = Durable::new().await;
     let first = DeployRequest {
         strategy: DeployStrategy::None,
         target_groups: Vec::new(),
         suspended_processes: vec!["AZRebalance".to_owned()],
         ..request()
     };
-    let result = succeeded(deployer.deploy(&first, &TestLease::new(&durable)).await);
+    let result = succeeded(deployer.deploy(&first, durable.lease().await.context()).await);
     assert_eq!(result.server_group, "shop-staging-web-v000");
     assert_eq!(result.notes.len(), 1, "judged by the platform");
     assert!(cloud.state().groups["shop-staging-web-v000"].suspended.contains("AZRebalance"));
@@ -401,7 +400,7 @@ async fn without_a_strategy_and_without_older_groups_the_new_one_is_all() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cluster_is_counted_and_left_as_it_is() {
-    let (cloud, _, _) = world();
+    let (cloud, _, _) = world().await;
     cloud.state().groups.get_mut(OLDER).unwrap().suspended.insert("AddToLoadBalancer".to_owned());
     let ask = |comparison: &str, expected: u32, only_enabled: bool| {
         let check = serde_json::json!({
@@ -439,13 +438,13 @@ async fn a_cluster_is_counted_and_left_as_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn what_aws_refuses_is_told_and_ends_it() {
-    let (cloud, deployer, durable) = world();
+    let (cloud, deployer, durable) = world().await;
     let refused = Fault::Refused {
         code: "ValidationError".to_owned(),
         message: "invalid instance type".to_owned(),
     };
     cloud.state().refuse.push(("template", refused));
-    let failure = failed(deployer.deploy(&request(), &TestLease::new(&durable)).await);
+    let failure = failed(deployer.deploy(&request(), durable.lease().await.context()).await);
     assert_eq!(failure.kind, FailureKind::User);
     assert_eq!(
         failure.message,

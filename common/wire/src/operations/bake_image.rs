@@ -18,6 +18,22 @@ impl Operation for BakeImage {
     type Result = BakeResult;
     type Preview = BakePreview;
 
+    fn describe(request: &BakeRequest) -> String {
+        let packages = request.packages.iter().map(|spec| match &spec.version {
+            Some(version) => format!("{}={version}", spec.name),
+            None => spec.name.clone(),
+        });
+        let packages = packages.collect::<Vec<_>>().join(", ");
+        // A package without a version is whatever its repository holds at that moment.
+        let known = request.packages.iter().all(|spec| spec.version.is_some());
+        let reuse = if known && !request.rebake {
+            ", or takes one that was baked from the same"
+        } else {
+            ""
+        };
+        format!("bakes an image with {packages} in {}{reuse}", request.region)
+    }
+
     fn preview_lines(preview: &BakePreview) -> Vec<String> {
         vec![match preview {
             BakePreview::Reused { image_id, image_name, .. } => {

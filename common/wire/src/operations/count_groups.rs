@@ -18,6 +18,14 @@ impl Operation for CountGroups {
     type Result = ClusterCount;
     type Preview = ClusterCount;
 
+    fn describe(request: &ClusterCheck) -> String {
+        let ClusterCheck { account, cluster, regions, comparison, expected, .. } = request;
+        let regions = regions.join(", ");
+        format!(
+            "counts the server groups of cluster {cluster} in {account}/{regions}: {comparison} {expected}"
+        )
+    }
+
     fn preview_lines(preview: &ClusterCount) -> Vec<String> {
         let ClusterCount { cluster, server_groups } = preview;
         let line = |(region, count): (&String, &u32)| {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use model::Pool;
+use model::{Pool, moniker::Moniker};
 use serde::{Deserialize, Serialize};
 
 use crate::Operation;
@@ -17,6 +17,29 @@ impl Operation for CreateGroup {
     type Request = DeployRequest;
     type Result = DeployResult;
     type Preview = CreateGroupPreview;
+
+    fn describe(request: &DeployRequest) -> String {
+        let DeployRequest { application, stack, detail, account, region, image, .. } = request;
+        let cluster = Moniker::new(application, stack, detail)
+            .map_or_else(|_| format!("{application}-{stack}-{detail}"), |name| name.cluster());
+        let (strategy, gone) = match request.strategy {
+            DeployStrategy::None => ("none", String::new()),
+            DeployStrategy::Highlander => (
+                "highlander",
+                format!(
+                    ", then destroys every other server group of cluster `{cluster}` in {account}/{region}"
+                ),
+            ),
+        };
+        let undone = if request.destroy_if_failed {
+            "; if that fails, the new server group is destroyed, unless it has begun to take over"
+        } else {
+            ""
+        };
+        format!(
+            "deploys {image} to cluster {cluster} in {account}/{region} ({strategy}){gone}{undone}"
+        )
+    }
 
     fn preview_lines(preview: &CreateGroupPreview) -> Vec<String> {
         let CreateGroupPreview { server_group, capacity, destroys, notes } = preview;

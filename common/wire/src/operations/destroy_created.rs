@@ -17,6 +17,10 @@ impl Operation for DestroyCreated {
     type Result = DestroyResult;
     type Preview = NoPreview;
 
+    fn describe(request: &DestroyRequest) -> String {
+        format!("destroys what the failed deploy made in {}/{}", request.account, request.region)
+    }
+
     fn preview_lines(preview: &NoPreview) -> Vec<String> {
         match *preview {}
     }

@@ -2,27 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-use stages::Evaluated as EvaluatedConfig;
-
-/// A text with expressions, and what it comes to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Resolved {
-    /// Where it stands in the stage.
-    pub pointer: String,
-    /// The text as written.
-    pub text: String,
-    /// What it comes to; `None` when it stays as it is.
-    pub value: Option<Value>,
-    /// Why it stays as it is.
-    pub problem: Option<String>,
-}
+use stages::Evaluated;
+use wire::ResolvedExpression;
 
 /// Every text with an expression in it, in the order of the configuration.
-pub(super) fn of(config: &Map<String, Value>, evaluated: &EvaluatedConfig) -> Vec<Resolved> {
+pub(super) fn of(config: &Map<String, Value>, evaluated: &Evaluated) -> Vec<ResolvedExpression> {
     let problems = problems(&evaluated.summary);
     let mut list = Vec::new();
     for (key, value) in config {
@@ -46,13 +31,18 @@ fn walk(
     old: &Value,
     new: Option<&Value>,
     problems: &BTreeMap<&str, &str>,
-    list: &mut Vec<Resolved>,
+    list: &mut Vec<ResolvedExpression>,
 ) {
     match old {
         Value::String(text) if text.contains("${") => {
             let value = new.filter(|new| *new != old).cloned();
             let problem = problems.get(at).map(|problem| (*problem).to_owned());
-            list.push(Resolved { pointer: at.to_owned(), text: text.clone(), value, problem });
+            list.push(ResolvedExpression {
+                pointer: at.to_owned(),
+                text: text.clone(),
+                value,
+                problem,
+            });
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {

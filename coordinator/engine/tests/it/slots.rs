@@ -201,7 +201,11 @@ fn new_policy_is_kept_once_and_nothing_else_changes() {
     world.policy = Some(Policy { limit: Some(1), keep_waiting: false });
     let before = world.document.clone();
     // The step's own world compares the document with the one before whenever an input is rejected.
-    assert_eq!(look(&mut world, &[1], &[5]).unwrap(), Effects::default());
+    let effects = look(&mut world, &[1], &[5]).unwrap();
+    let line = effects.timeline[0].clone();
+    assert_eq!(effects, Effects { timeline: vec![line.clone()], ..Effects::default() });
+    assert_eq!(line.event, "policy_changed");
+    assert_eq!(line.detail.unwrap(), "at most 1 at a time, the newest runs");
     assert_eq!(world.document, engine::Document { policy: world.policy.unwrap(), ..before });
     assert_eq!(look(&mut world, &[1], &[5]), Err(Rejection::NothingToDo));
 }

@@ -1,10 +1,11 @@
 //! The questions of a dry run: what is asked, and what of the answers stands in the plan.
 
-use engine::{Action, Document, Effects, Facts, Input, Lease, Outcome, RunPlan};
+use engine::{Document, Effects, Facts, Input, Lease};
 use model::{ExecutionStatus, Pool};
 use serde_json::{Value, json};
 use wire::{
-    BakePreview, Capacity, CreateGroupPreview, FailureKind, GroupPreview, TaskFailure, TaskOutcome,
+    BakePreview, Capacity, CreateGroupPreview, FailureKind, GroupPreview, PlannedAction,
+    PlannedOutcome, RunPlan, TaskFailure, TaskOutcome,
 };
 
 use crate::{
@@ -76,11 +77,8 @@ fn failure(kind: FailureKind, message: &str, hint: Option<&str>) -> TaskOutcome 
 fn known(plan: &RunPlan) -> Vec<(Option<Value>, Option<&str>)> {
     let mut known = Vec::new();
     for action in plan.stages.iter().flat_map(|stage| &stage.actions) {
-        if let Action::Bake { preview, unknown, .. } = action {
-            known.push((preview.as_ref().map(|preview| json!(preview)), unknown.as_deref()));
-        }
-        if let Action::Deploy { preview, unknown, .. } = action {
-            known.push((preview.as_ref().map(|preview| json!(preview)), unknown.as_deref()));
+        if let PlannedAction::Operation { preview, unknown, .. } = action {
+            known.push((preview.clone(), unknown.as_deref()));
         }
     }
     known
@@ -116,9 +114,17 @@ fn each_bake_and_each_deploy_is_a_question_to_its_worker() {
     assert_eq!(
         shown,
         [
-            ("preview", "Image in us-east-1"),
-            ("preview", "Server groups of shop-test in test/us-east-1"),
-            ("preview", "Server groups of shop-test in test/us-west-2"),
+            (
+                "preview",
+                "bakes an image with shop-web=1.2 in us-east-1, or takes one that was baked from the same"
+            ),
+            (
+                "preview",
+                "deploys (the image that stage `Bake` makes in us-east-1) to cluster shop-test in \
+                 test/us-east-1 (highlander), then destroys every other server group of cluster \
+                 `shop-test` in test/us-east-1"
+            ),
+            ("preview", "deploys shop-web-0.9 to cluster shop-test in test/us-west-2 (none)"),
         ]
     );
     assert_eq!(document.id, engine::survey_of(KEY));
@@ -156,7 +162,7 @@ fn what_nobody_can_say_anything_about_is_not_asked() {
 
 #[test]
 fn stages_that_do_not_run_are_not_asked_about() {
-    for outcome in [Outcome::Skipped, Outcome::Fails, Outcome::NotReached] {
+    for outcome in [PlannedOutcome::Skipped, PlannedOutcome::Fails, PlannedOutcome::NotReached] {
         let mut plan = ship();
         plan.stages[0].outcome = outcome;
         let (document, _) = engine::survey(&plan, KEY, NOW_MS).unwrap();
@@ -167,7 +173,7 @@ fn stages_that_do_not_run_are_not_asked_about() {
         assert_eq!(known(&plan), [(None, None), (None, None), (None, None)]);
     }
     let mut plan = ship();
-    plan.stages[0].outcome = Outcome::Open;
+    plan.stages[0].outcome = PlannedOutcome::Open;
     assert_eq!(engine::survey(&plan, KEY, NOW_MS).unwrap().0.stages.len(), 3);
 }
 
@@ -216,11 +222,9 @@ fn answers_stand_in_the_plan_beside_what_was_asked() {
     // The rest of the plan is what it was.
     let mut bare = plan;
     for action in bare.stages.iter_mut().flat_map(|stage| &mut stage.actions) {
-        if let Action::Bake { preview, .. } = action {
-            *preview = None;
-        }
-        if let Action::Deploy { preview, unknown, .. } = action {
+        if let PlannedAction::Operation { preview, preview_lines, unknown, .. } = action {
             (*preview, *unknown) = (None, None);
+            preview_lines.clear();
         }
     }
     assert_eq!(bare, ship());

@@ -1,5 +1,7 @@
 //! Destroying what a failed deploy made: each guard, a crash at every place, a repeat.
 
+use worker::testing::TestTask;
+
 use super::*;
 use crate::plan::tests::task;
 
@@ -21,23 +23,17 @@ fn destroy() -> DestroyRequest {
     }
 }
 
-/// A lease of the destruction: of the same execution, for a stage of its own.
-fn lease(durable: &Arc<Durable>) -> TestLease {
-    let task = format!("{}/after/1", task().execution).parse().unwrap();
-    TestLease { task, ..TestLease::new(durable) }
-}
-
 /// Two older groups that serve, and a new one that never became healthy.
-async fn failed_deploy() -> (Arc<TestCloud>, Deployer, Arc<Durable>) {
-    let (cloud, deployer, durable) = world();
+async fn failed_deploy() -> (Arc<TestCloud>, Deployer, Durable) {
+    let (cloud, deployer, durable) = world().await;
     cloud.state().sick.insert(NEW.to_owned());
-    failed(deployer.deploy(&undone(), &TestLease::new(&durable)).await);
+    failed(deployer.deploy(&undone(), durable.lease().await.context()).await);
     let mut state = cloud.state();
     assert_eq!(state.groups[NEW].tags[tags::TAKES_OVER], "not-yet");
     state.ledger.clear();
     state.calls = 0;
     drop(state);
-    (cloud, deployer, Durable::new())
+    (cloud, deployer, Durable::after().await)
 }
 
 fn destroyed(ended: Result<DestroyResult, End>) -> Vec<String> {
@@ -64,7 +60,7 @@ fn assert_undone(cloud: &TestCloud, story: &str) {
 #[tokio::test(start_paused = true)]
 async fn what_a_failed_deploy_made_goes_and_nothing_else() {
     let (cloud, deployer, durable) = failed_deploy().await;
-    let gone = destroyed(deployer.destroy(&destroy(), &lease(&durable)).await);
+    let gone = destroyed(deployer.destroy(&destroy(), durable.lease().await.context()).await);
     assert_eq!(gone, [NEW]);
     assert_undone(&cloud, "calm");
     let ledger = cloud.state().ledger.clone();
@@ -74,25 +70,30 @@ async fn what_a_failed_deploy_made_goes_and_nothing_else() {
         ledger[..ledger.len() - 1],
         ["suspend", "tag", "resume", "resize", "delete"].map(|call| format!("{call} {NEW}"))
     );
-    assert_eq!(*durable.lock.lock().unwrap(), None, "the lock is given back");
+    assert!(durable.lock_is_free().await, "the lock is given back");
     // Told again, by whoever: there is nothing to do.
-    let again = destroyed(deployer.destroy(&destroy(), &lease(&Durable::new())).await);
+    let again = destroyed(
+        deployer.destroy(&destroy(), Durable::after().await.lease().await.context()).await,
+    );
     assert_eq!((again.len(), cloud.state().ledger.len()), (0, ledger.len()));
 }
 
 /// How often the destruction was cut short when `cut` does it at its first, second … place; each time
 /// another worker continues it.
-async fn cut_everywhere(what: &str, cut: impl Fn(usize, &TestCloud, &mut TestLease)) -> usize {
+async fn cut_everywhere(what: &str, cut: impl Fn(usize, &TestCloud, &TestTask)) -> usize {
     for place in 1.. {
         let (cloud, deployer, durable) = failed_deploy().await;
-        let mut short = lease(&durable);
-        cut(place, &cloud, &mut short);
-        let first = deployer.destroy(&destroy(), &short).await;
+        let short = durable.lease().await;
+        cut(place, &cloud, &short);
+        let first = deployer.destroy(&destroy(), short.context()).await;
         let Err(End::Stopped(Stop::Lost)) = first else {
             assert_eq!(destroyed(first), [NEW]);
             return place - 1;
         };
-        assert_eq!(destroyed(deployer.destroy(&destroy(), &lease(&durable)).await), [NEW]);
+        assert_eq!(
+            destroyed(deployer.destroy(&destroy(), durable.lease().await.context()).await),
+            [NEW]
+        );
         assert_undone(&cloud, &format!("cut after {what} {place}"));
     }
     unreachable!("it ends")
@@ -100,11 +101,14 @@ async fn cut_everywhere(what: &str, cut: impl Fn(usize, &TestCloud, &mut TestLea
 
 #[tokio::test(start_paused = true)]
 async fn a_crash_after_any_save_or_call_is_continued() {
-    let saves = cut_everywhere("save", |save, _, lease| lease.last_save = Some(save)).await;
+    let saves = cut_everywhere("save", |save, _, lease| {
+        lease.lose_after_saves(u32::try_from(save).unwrap())
+    })
+    .await;
     assert!(saves >= 5, "{saves} saves");
     let calls = cut_everywhere("call", |call, cloud, lease| {
-        let dead = Arc::clone(&lease.dead);
-        cloud.state().cut = Some((call, Cut(Arc::new(move || dead.store(true, SeqCst)))));
+        let fate = lease.fate();
+        cloud.state().cut = Some((call, Cut(Arc::new(move || fate.lose()))));
     });
     let calls = calls.await;
     assert!(calls >= 6, "{calls} calls");
@@ -115,7 +119,10 @@ async fn a_lost_answer_of_any_call_does_no_harm_here_either() {
     for call in 1..=6 {
         let (cloud, deployer, durable) = failed_deploy().await;
         cloud.state().cut = Some((call, Cut(Arc::new(|| {}))));
-        assert_eq!(destroyed(deployer.destroy(&destroy(), &lease(&durable)).await), [NEW]);
+        assert_eq!(
+            destroyed(deployer.destroy(&destroy(), durable.lease().await.context()).await),
+            [NEW]
+        );
         assert!(cloud.state().calls >= call, "the fault happened");
         assert_undone(&cloud, &format!("answer {call} was lost"));
     }
@@ -126,7 +133,7 @@ async fn only_what_carries_the_tag_of_a_named_try_goes() {
     let (cloud, deployer, durable) = failed_deploy().await;
     let other = format!("{}/another/1", task().execution).parse().unwrap();
     let request = DestroyRequest { tries: vec![other], ..destroy() };
-    let gone = destroyed(deployer.destroy(&request, &lease(&durable)).await);
+    let gone = destroyed(deployer.destroy(&request, durable.lease().await.context()).await);
     let state = cloud.state();
     assert_eq!((gone.len(), state.ledger.len(), state.groups.len()), (0, 0, 3));
 }
@@ -134,7 +141,8 @@ async fn only_what_carries_the_tag_of_a_named_try_goes() {
 /// The message of a destruction that left the new group, which nothing was done to.
 async fn left(cloud: &TestCloud, deployer: &Deployer) -> String {
     let before = cloud.state().groups[NEW].clone();
-    let failure = failed(deployer.destroy(&destroy(), &lease(&Durable::new())).await);
+    let failure =
+        failed(deployer.destroy(&destroy(), Durable::after().await.lease().await.context()).await);
     let state = cloud.state();
     let after = &state.groups[NEW];
     assert_eq!((&after.suspended, &after.tags), (&before.suspended, &before.tags));
@@ -144,8 +152,8 @@ async fn left(cloud: &TestCloud, deployer: &Deployer) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_group_that_has_begun_to_take_over_is_left() {
-    let (cloud, deployer, durable) = world();
-    let lease = TestLease::new(&durable);
+    let (cloud, deployer, durable) = world().await;
+    let lease = durable.lease().await;
     let request = DeployRequest { delay_before_scale_down_seconds: 30, ..undone() };
     let watcher = async {
         while !cloud.state().ledger.contains(&format!("tag {OLDER}")) {
@@ -153,7 +161,7 @@ async fn a_group_that_has_begun_to_take_over_is_left() {
         }
         cloud.state().sicken(NEW);
     };
-    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, &lease)), watcher);
+    let (outcome, ()) = tokio::join!(Box::pin(deployer.deploy(&request, lease.context())), watcher);
     failed(outcome);
     let ledger = cloud.state().ledger.clone();
     let at = |entry: String| ledger.iter().position(|one| *one == entry).unwrap();
@@ -175,20 +183,22 @@ async fn a_healthy_group_goes_only_if_another_one_serves() {
         ..undone()
     };
     for alone in [false, true] {
-        let (cloud, deployer, durable) = world();
+        let (cloud, deployer, durable) = world().await;
         if alone {
             for old in [OLD, OLDER] {
                 cloud.state().sicken(old);
             }
         }
         cloud.state().refuse.push(("suspend", stuck.clone()));
-        failed(deployer.deploy(&request, &TestLease::new(&durable)).await);
+        failed(deployer.deploy(&request, durable.lease().await.context()).await);
         assert_eq!(cloud.state().serving(NEW), 2);
         if alone {
             let told = left(&cloud, &deployer).await;
             assert!(told.ends_with("no other server group of the cluster is"), "{told}");
         } else {
-            let gone = destroyed(deployer.destroy(&destroy(), &lease(&Durable::new())).await);
+            let gone = destroyed(
+                deployer.destroy(&destroy(), Durable::after().await.lease().await.context()).await,
+            );
             assert_eq!(gone, [NEW]);
             assert_undone(&cloud, "healthy, and not needed");
         }
@@ -197,7 +207,7 @@ async fn a_healthy_group_goes_only_if_another_one_serves() {
 
 #[tokio::test(start_paused = true)]
 async fn it_is_put_back_when_the_others_fail_meanwhile() {
-    let (cloud, deployer, durable) = world();
+    let (cloud, deployer, durable) = world().await;
     let stuck = Fault::Refused { code: "AccessDenied".to_owned(), message: "no".to_owned() };
     let request = DeployRequest {
         strategy: DeployStrategy::None,
@@ -206,7 +216,7 @@ async fn it_is_put_back_when_the_others_fail_meanwhile() {
         ..undone()
     };
     cloud.state().refuse.push(("suspend", stuck));
-    failed(deployer.deploy(&request, &TestLease::new(&durable)).await);
+    failed(deployer.deploy(&request, durable.lease().await.context()).await);
     let watcher = async {
         while !cloud.state().ledger.contains(&format!("tag {NEW}")) {
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -217,9 +227,10 @@ async fn it_is_put_back_when_the_others_fail_meanwhile() {
         }
     };
     let destroy = DestroyRequest { platform_health_only: true, ..destroy() };
-    let durable = Durable::new();
-    let lease = lease(&durable);
-    let (outcome, ()) = tokio::join!(Box::pin(deployer.destroy(&destroy, &lease)), watcher);
+    let durable = Durable::new().await;
+    let lease = durable.lease().await;
+    let (outcome, ()) =
+        tokio::join!(Box::pin(deployer.destroy(&destroy, lease.context())), watcher);
     let failure = failed(outcome);
     assert!(failure.message.contains("2 of its instances are healthy"), "{}", failure.message);
     assert_eq!(
@@ -238,10 +249,10 @@ async fn a_cancel_at_any_call_puts_it_back_or_says_how_far_it_came() {
     let mut canceled = 0;
     for call in 1.. {
         let (cloud, deployer, durable) = failed_deploy().await;
-        let told = Arc::clone(&durable);
-        let cancel = Cut(Arc::new(move || told.canceled.store(true, SeqCst)));
-        cloud.state().cut = Some((call, cancel));
-        let detail = match deployer.destroy(&destroy(), &lease(&durable)).await {
+        let lease = durable.lease().await;
+        let fate = lease.fate();
+        cloud.state().cut = Some((call, Cut(Arc::new(move || fate.cancel()))));
+        let detail = match deployer.destroy(&destroy(), lease.context()).await {
             Err(End::Canceled(detail)) => detail,
             done => {
                 // The last call's answer is not waited for any more.
@@ -250,7 +261,7 @@ async fn a_cancel_at_any_call_puts_it_back_or_says_how_far_it_came() {
             }
         };
         canceled += 1;
-        assert_eq!(*durable.lock.lock().unwrap(), None, "the lock is given back");
+        assert!(durable.lock_is_free().await, "the lock is given back");
         let state = cloud.state();
         assert_eq!((state.serving(OLDER), state.serving(OLD)), (1, 1));
         let whole = state
@@ -267,10 +278,13 @@ async fn a_cancel_at_any_call_puts_it_back_or_says_how_far_it_came() {
 #[tokio::test(start_paused = true)]
 async fn another_group_that_got_its_name_is_left() {
     let (cloud, deployer, durable) = failed_deploy().await;
-    let cut = TestLease { last_save: Some(1), ..lease(&durable) };
-    assert!(matches!(deployer.destroy(&destroy(), &cut).await, Err(End::Stopped(Stop::Lost))));
+    let cut = durable.lease_until(1).await;
+    assert!(matches!(
+        deployer.destroy(&destroy(), cut.context()).await,
+        Err(End::Stopped(Stop::Lost))
+    ));
     cloud.state().groups.get_mut(NEW).unwrap().arn.push('x');
-    let failure = failed(deployer.destroy(&destroy(), &lease(&durable)).await);
+    let failure = failed(deployer.destroy(&destroy(), durable.lease().await.context()).await);
     assert!(failure.message.contains("another group has its name now"), "{}", failure.message);
     assert_eq!(cloud.state().ledger.len(), 0);
 }
@@ -278,14 +292,14 @@ async fn another_group_that_got_its_name_is_left() {
 #[tokio::test(start_paused = true)]
 async fn it_waits_for_whoever_has_the_cluster() {
     let (cloud, deployer, durable) = failed_deploy().await;
-    *durable.lock.lock().unwrap() = Some(("another/stage".to_owned(), 3));
+    let other = durable.other_locks().await.unwrap();
     let freed = async {
         tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(cloud.state().calls, 0, "nothing is done without the lock");
-        *durable.lock.lock().unwrap() = None;
+        other.free().await;
     };
-    let (request, lease) = (destroy(), lease(&durable));
-    let (outcome, ()) = tokio::join!(Box::pin(deployer.destroy(&request, &lease)), freed);
+    let (request, lease) = (destroy(), durable.lease().await);
+    let (outcome, ()) = tokio::join!(Box::pin(deployer.destroy(&request, lease.context())), freed);
     assert_eq!(destroyed(outcome), [NEW]);
 }
 
@@ -293,17 +307,17 @@ async fn it_waits_for_whoever_has_the_cluster() {
 async fn a_deploy_that_would_be_undone_replaces_older_groups_as_any_other() {
     let mut died = 0;
     for call in 1.. {
-        let (cloud, deployer, durable) = world();
-        let lease = TestLease::new(&durable);
-        let dead = Arc::clone(&lease.dead);
-        cloud.state().cut = Some((call, Cut(Arc::new(move || dead.store(true, SeqCst)))));
-        let first = deployer.deploy(&undone(), &lease).await;
+        let (cloud, deployer, durable) = world().await;
+        let lease = durable.lease().await;
+        let fate = lease.fate();
+        cloud.state().cut = Some((call, Cut(Arc::new(move || fate.lose()))));
+        let first = deployer.deploy(&undone(), lease.context()).await;
         let Err(End::Stopped(Stop::Lost)) = first else {
             assert_one_remains(&cloud, &succeeded(first), "never cut");
             break;
         };
         died += 1;
-        let result = succeeded(deployer.deploy(&undone(), &TestLease::new(&durable)).await);
+        let result = succeeded(deployer.deploy(&undone(), durable.lease().await.context()).await);
         assert_one_remains(&cloud, &result, &format!("cut after call {call}"));
         assert_eq!(cloud.state().groups[NEW].tags[tags::TAKES_OVER], "yes");
     }

@@ -1,120 +1,110 @@
-//! A lease that can be cut off anywhere, canceled anywhere, and handed to another.
+//! Tasks that can be cut off anywhere, canceled anywhere, and handed to another worker.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
-use model::TaskId;
-use serde::{Serialize, de::DeserializeOwned};
-use store::{Fence, Locked};
-use tokio::time::Instant;
-use worker::Stop;
+use model::{Pool, TaskId};
+use store::{Fence, Locked, SharedStore};
+use worker::testing::TestTask;
 
-use super::cloud::EPOCH_MS;
-use crate::{lease::Lease, plan::tests::task};
+use crate::plan::tests::task;
 
-/// What outlives a worker.
+/// The lock of the cluster that these tests are about.
+const CLUSTER: &str = "cluster/staging/us-east-1/shop-staging-web";
+
+/// What outlives a worker: a store with one task.
 #[derive(Debug)]
 pub(super) struct Durable {
-    start: Instant,
-    pub(super) checkpoint: Mutex<Option<String>>,
-    pub(super) lock: Mutex<Option<(String, Fence)>>,
-    pub(super) saves: AtomicUsize,
-    pub(super) canceled: AtomicBool,
+    store: SharedStore,
+    task: TaskId,
+    last: Arc<Mutex<Option<Arc<TestTask>>>>,
 }
 
 impl Durable {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            start: Instant::now(),
-            checkpoint: Mutex::default(),
-            lock: Mutex::default(),
-            saves: AtomicUsize::new(0),
-            canceled: AtomicBool::new(false),
-        })
+    /// With the task that makes a group.
+    pub(super) async fn new() -> Self {
+        Self::of(task()).await
+    }
+
+    /// With the task that destroys what that one made: of the same execution, for a stage of its own.
+    pub(super) async fn after() -> Self {
+        Self::of(format!("{}/after/1", task().execution).parse().unwrap()).await
+    }
+
+    async fn of(task: TaskId) -> Self {
+        Self { store: store::open("memory:").await.unwrap(), task, last: Arc::default() }
+    }
+
+    /// The task, claimed by another worker each time.
+    pub(super) async fn lease(&self) -> Arc<TestTask> {
+        let last = self.last.lock().unwrap().take();
+        let next = match last {
+            Some(last) => last.taken_over().await,
+            None => TestTask::of(Arc::clone(&self.store), Pool::Deploy, "{}", &self.task).await,
+        };
+        let next = Arc::new(next);
+        *self.last.lock().unwrap() = Some(Arc::clone(&next));
+        next
+    }
+
+    /// The same; the worker is gone right after this many saves.
+    pub(super) async fn lease_until(&self, saves: usize) -> Arc<TestTask> {
+        let lease = self.lease().await;
+        lease.lose_after_saves(u32::try_from(saves).unwrap());
+        lease
+    }
+
+    /// Cancels the execution: whoever has the task then hears of it.
+    pub(super) fn cancel(&self) -> impl Fn() + Send + Sync + 'static {
+        let last = Arc::clone(&self.last);
+        move || last.lock().unwrap().as_ref().unwrap().fate().cancel()
+    }
+
+    /// The last checkpoint.
+    pub(super) fn checkpoint(&self) -> Option<String> {
+        self.last.lock().unwrap().as_ref()?.checkpoint()
+    }
+
+    /// Another execution takes the lock of the cluster, if it is free.
+    pub(super) async fn other_locks(&self) -> Option<OtherLock> {
+        let task = TestTask::new(Arc::clone(&self.store), Pool::Deploy, "{}").await;
+        match task.context().lock(CLUSTER).await.unwrap() {
+            Locked::Granted { fence } => Some(OtherLock { task, fence }),
+            Locked::Busy { .. } => None,
+            Locked::Gone => panic!("the execution is there"),
+        }
+    }
+
+    /// The lock is taken away from whoever of us has it, and given to another execution.
+    pub(super) async fn lock_is_stolen(&self) -> OtherLock {
+        let last = self.last.lock().unwrap().clone().unwrap();
+        let Ok(Locked::Granted { fence }) = last.context().lock(CLUSTER).await else {
+            panic!("it is ours")
+        };
+        last.context().unlock(CLUSTER, fence).await.unwrap();
+        self.other_locks().await.unwrap()
+    }
+
+    /// Whether nobody has the lock of the cluster.
+    pub(super) async fn lock_is_free(&self) -> bool {
+        match self.other_locks().await {
+            Some(lock) => {
+                lock.free().await;
+                true
+            }
+            None => false,
+        }
     }
 }
 
+/// The lock of the cluster in another execution.
 #[derive(Debug)]
-pub(super) struct TestLease {
-    pub(super) task: TaskId,
-    pub(super) durable: Arc<Durable>,
-    pub(super) dead: Arc<AtomicBool>,
-    /// Dies right after this save is stored.
-    pub(super) last_save: Option<usize>,
+pub(super) struct OtherLock {
+    task: TestTask,
+    fence: Fence,
 }
 
-impl TestLease {
-    pub(super) fn new(durable: &Arc<Durable>) -> Self {
-        Self { task: task(), durable: Arc::clone(durable), dead: Arc::default(), last_save: None }
-    }
-
-    fn alive(&self) -> Result<(), Stop> {
-        if self.dead.load(SeqCst) { Err(Stop::Lost) } else { Ok(()) }
-    }
-
-    fn told(&self) -> Result<(), Stop> {
-        self.alive()?;
-        if self.durable.canceled.load(SeqCst) { Err(Stop::Canceled) } else { Ok(()) }
-    }
-}
-
-impl Lease for TestLease {
-    fn task(&self) -> &TaskId {
-        &self.task
-    }
-    fn checkpoint<C: DeserializeOwned>(&self) -> Result<Option<C>, String> {
-        let text = self.durable.checkpoint.lock().unwrap().clone();
-        text.map(|text| serde_json::from_str(&text).map_err(|e| e.to_string())).transpose()
-    }
-    async fn save<C: Serialize + Sync>(&self, checkpoint: &C) -> Result<(), Stop> {
-        self.alive()?;
-        *self.durable.checkpoint.lock().unwrap() = Some(serde_json::to_string(checkpoint).unwrap());
-        let saves = self.durable.saves.fetch_add(1, SeqCst) + 1;
-        if self.last_save == Some(saves) {
-            self.dead.store(true, SeqCst);
-        }
-        self.alive()
-    }
-    fn may_mutate(&self) -> Result<(), Stop> {
-        self.told()
-    }
-    fn may_clean_up(&self) -> Result<(), Stop> {
-        self.alive()
-    }
-    async fn sleep(&self, time: Duration) -> Result<(), Stop> {
-        self.told()?;
-        tokio::time::sleep(time).await;
-        self.told()
-    }
-    async fn sleep_cleaning_up(&self, time: Duration) -> Result<(), Stop> {
-        self.alive()?;
-        tokio::time::sleep(time).await;
-        self.alive()
-    }
-    async fn lock(&self, _: &str) -> Result<Locked, Stop> {
-        self.alive()?;
-        let mut lock = self.durable.lock.lock().unwrap();
-        let owner = self.task.owner();
-        let (holder, fence) = lock.get_or_insert((owner.clone(), 7)).clone();
-        Ok(if holder == owner { Locked::Granted { fence } } else { Locked::Busy { owner: holder } })
-    }
-    async fn unlock(&self, _: &str, fence: Fence) -> Result<(), Stop> {
-        let mut lock = self.durable.lock.lock().unwrap();
-        if *lock == Some((self.task.owner(), fence)) {
-            *lock = None;
-        }
-        Ok(())
-    }
-    async fn lock_held(&self, _: &str, fence: Fence) -> Result<bool, Stop> {
-        self.alive()?;
-        Ok(*self.durable.lock.lock().unwrap() == Some((self.task.owner(), fence)))
-    }
-    fn now_ms(&self) -> u64 {
-        EPOCH_MS + u64::try_from(self.durable.start.elapsed().as_millis()).unwrap()
+impl OtherLock {
+    pub(super) async fn free(self) {
+        self.task.context().unlock(CLUSTER, self.fence).await.unwrap();
     }
 }

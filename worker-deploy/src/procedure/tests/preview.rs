@@ -1,32 +1,27 @@
 //! What a deploy would come to, looked at without deploying.
 
-use wire::{Capacity, GroupPreview, TaskFailure};
+use wire::{Capacity, DeployStrategy, GroupPreview, TaskFailure};
 
 use super::{
-    super::*,
-    NEW, OLD, OLDER,
-    cloud::TestCloud,
-    config, failed,
-    lease::{Durable, TestLease},
-    succeeded, world,
+    super::*, NEW, OLD, OLDER, cloud::TestCloud, config, failed, lease::Durable, succeeded, world,
 };
 use crate::{plan::tests::request, ports::Fault};
 
 /// Asks, and makes sure that nothing was changed, locked or saved.
 async fn asked(
-    (cloud, deployer, durable): &(Arc<TestCloud>, Deployer, Arc<Durable>),
+    (cloud, deployer, durable): &(Arc<TestCloud>, Deployer, Durable),
     request: &DeployRequest,
     to_come: &[String],
 ) -> Result<CreateGroupPreview, TaskFailure> {
-    let ended = deployer.preview(request, to_come, &TestLease::new(durable)).await;
+    let ended = deployer.preview(request, to_come, durable.lease().await.context()).await;
     assert_eq!(cloud.state().calls, 0, "no call that could change something");
-    assert_eq!(*durable.lock.lock().unwrap(), None);
-    assert_eq!(*durable.checkpoint.lock().unwrap(), None);
+    assert!(durable.lock_is_free().await);
+    assert_eq!(durable.checkpoint(), None);
     ended.map_err(|end| failed::<()>(Err(end)))
 }
 
 /// A world with these groups: name, age, instances, and whether it is enabled.
-fn with(groups: &[(&str, u64, u32, bool)]) -> (Arc<TestCloud>, Deployer, Arc<Durable>) {
+async fn with(groups: &[(&str, u64, u32, bool)]) -> (Arc<TestCloud>, Deployer, Durable) {
     let cloud = TestCloud::new();
     for (name, age_ms, size, enabled) in groups {
         cloud.with_old(name, *age_ms);
@@ -41,7 +36,7 @@ fn with(groups: &[(&str, u64, u32, bool)]) -> (Arc<TestCloud>, Deployer, Arc<Dur
         }
     }
     let port: Arc<dyn ServerGroupCloud> = Arc::<TestCloud>::clone(&cloud);
-    (cloud, Deployer::new(config(), port), Durable::new())
+    (cloud, Deployer::new(config(), port), Durable::new().await)
 }
 
 fn group(name: &str, instances: usize, enabled: bool) -> GroupPreview {
@@ -57,7 +52,7 @@ async fn highlander_names_every_older_group_with_its_size_and_whether_it_takes_t
         (&three[2..], NEW, vec![group(OLD, 2, true)]),
         (&three, NEW, vec![group(oldest, 0, false), group(OLDER, 1, false), group(OLD, 2, true)]),
     ] {
-        let preview = asked(&with(groups), &request(), &[]).await.unwrap();
+        let preview = asked(&with(groups).await, &request(), &[]).await.unwrap();
         assert_eq!(preview.server_group, name);
         assert_eq!(preview.capacity, Capacity { min: 1, desired: 2, max: 3 });
         assert_eq!(preview.destroys, destroys);
@@ -70,17 +65,17 @@ async fn without_a_strategy_nothing_is_destroyed_and_the_size_may_be_the_newest_
     let mut request = request();
     request.strategy = DeployStrategy::None;
     request.use_source_capacity = true;
-    let preview = asked(&with(&[(OLD, 100_000, 3, true)]), &request, &[]).await.unwrap();
+    let preview = asked(&with(&[(OLD, 100_000, 3, true)]).await, &request, &[]).await.unwrap();
     assert_eq!((preview.server_group.as_str(), preview.destroys), (NEW, vec![]));
     assert_eq!(preview.capacity, Capacity { min: 0, desired: 3, max: 4 });
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_deploy_does_what_was_told_of_it() {
-    let world = world();
+    let world = world().await;
     let preview = asked(&world, &request(), &[]).await.unwrap();
     let (_, deployer, durable) = world;
-    let result = succeeded(deployer.deploy(&request(), &TestLease::new(&durable)).await);
+    let result = succeeded(deployer.deploy(&request(), durable.lease().await.context()).await);
     assert_eq!(result.server_group, preview.server_group);
     assert_eq!(result.capacity, preview.capacity);
     let told: Vec<String> = preview.destroys.into_iter().map(|group| group.name).collect();
@@ -91,7 +86,7 @@ async fn the_deploy_does_what_was_told_of_it() {
 async fn an_image_that_is_yet_to_be_made_is_not_looked_for() {
     let mut request = request();
     request.image = "(the image that stage `Bake` makes in us-east-1)".to_owned();
-    let missing = asked(&world(), &request, &[]).await.unwrap_err();
+    let missing = asked(&world().await, &request, &[]).await.unwrap_err();
     assert_eq!(
         (missing.kind, missing.message.as_str()),
         (
@@ -101,13 +96,13 @@ async fn an_image_that_is_yet_to_be_made_is_not_looked_for() {
         )
     );
     let to_come = [request.image.clone()];
-    let preview = asked(&world(), &request, &to_come).await.unwrap();
+    let preview = asked(&world().await, &request, &to_come).await.unwrap();
     assert_eq!(preview.destroys, [group(OLDER, 1, true), group(OLD, 1, true)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_the_cloud_refuses_is_told_with_its_words() {
-    let world = world();
+    let world = world().await;
     let (code, message) = ("AccessDenied".to_owned(), "not for you".to_owned());
     world.0.state().refuse.push(("cluster", Fault::Refused { code, message }));
     let failure = asked(&world, &request(), &[]).await.unwrap_err();
@@ -119,9 +114,10 @@ async fn what_the_cloud_refuses_is_told_with_its_words() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cancel_ends_the_waiting_for_a_slow_cloud() {
-    let (cloud, deployer, durable) = world();
+    let (cloud, deployer, durable) = world().await;
     cloud.state().refuse.push(("cluster", Fault::Throttled));
-    durable.canceled.store(true, std::sync::atomic::Ordering::SeqCst);
-    let ended = deployer.preview(&request(), &[], &TestLease::new(&durable)).await;
+    let lease = durable.lease().await;
+    lease.fate().cancel();
+    let ended = deployer.preview(&request(), &[], lease.context()).await;
     assert!(matches!(ended, Err(End::Stopped(Stop::Canceled))), "{ended:?}");
 }

@@ -6,6 +6,7 @@ mod document;
 use definitions::Pipeline;
 use engine::Policy;
 use store::audit::{Body, ExecutionFields, Fact, Finding, MessageFields, PipelineFields, Rule};
+use triggers::{INDEX_VERSION, index_keys};
 use wire::{CancelHint, Event, Route, TaskMessage};
 
 /// Executions that were created so soon after a change of their definition may have been admitted by
@@ -30,6 +31,9 @@ pub fn findings(fact: &Fact) -> Vec<Finding> {
             }
         }
         Body::Pipeline(row, _, holders) => {
+            if let Some(what) = indexed_wrongly(row) {
+                say(Rule::DocumentDisagrees, what);
+            }
             if let Some(what) = too_many(row, holders) {
                 say(Rule::TooManyRunning, what);
             }
@@ -78,6 +82,25 @@ fn message(row: &MessageFields) -> Option<(Rule, String)> {
             unreadable(format!("a coordinator sends nothing to `{route}`"))
         }
     }
+}
+
+/// The keys of a definition are those that its triggers make. One that was indexed by other rules is indexed anew
+/// by the next coordinator.
+fn indexed_wrongly(row: &PipelineFields) -> Option<String> {
+    if row.index.version != INDEX_VERSION {
+        return None;
+    }
+    let pipeline = Pipeline::parse(&row.body).pipeline?;
+    let wanted = index_keys(&pipeline.triggers);
+    (row.index.keys != wanted).then(|| {
+        let shown =
+            |keys: &[String]| if keys.is_empty() { "none".to_owned() } else { keys.join(", ") };
+        format!(
+            "it is found under the keys {}, its triggers make {}: save it again",
+            shown(&row.index.keys),
+            shown(&wanted)
+        )
+    })
 }
 
 /// I13: the limit of a definition, for those that were admitted under it. A limit that was lowered

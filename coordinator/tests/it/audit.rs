@@ -10,7 +10,7 @@ use store::audit::{Audit as _, Body, ExecutionFact, Fact, Rule, Subject, survey}
 use crate::{
     crew::{self, Crew, Manners},
     trap::Trap,
-    world::{START_MS, World, ship, stop},
+    world::{START_MS, World, ship, ship_on, stop},
 };
 
 /// A coordinator, and an execution whose bake is claimed and has a lock.
@@ -239,6 +239,23 @@ async fn more_holders_than_a_definition_allows_are_found() {
     let [finding] = &findings(&fact)[..] else { panic!("{fact:?}") };
     assert_eq!(finding.rule, Rule::TooManyRunning);
     assert!(finding.what.starts_with("2 executions hold a slot, 1 may: "), "{}", finding.what);
+}
+
+#[tokio::test]
+async fn a_definition_with_keys_that_its_triggers_do_not_make_is_found() {
+    let world = World::by_hand();
+    world.define("p1", &ship_on("ship", "shop/package")).await;
+    let mut fact = fact(&world, Subject::Pipeline("p1".to_owned())).await;
+    assert_eq!(findings(&fact), []);
+    let Body::Pipeline(row, ..) = &mut fact.body else { panic!("{fact:?}") };
+    row.index.keys = vec!["jenkins/ci-main/shop/other".to_owned()];
+    let mut other_rules = fact.clone();
+    let [finding] = &findings(&fact)[..] else { panic!("{fact:?}") };
+    assert_eq!(finding.rule, Rule::DocumentDisagrees);
+    assert!(finding.what.contains("jenkins/ci-main/shop/package"), "{}", finding.what);
+    let Body::Pipeline(row, ..) = &mut other_rules.body else { panic!("{other_rules:?}") };
+    row.index.version += 1;
+    assert_eq!(findings(&other_rules), [], "it is indexed anew by the next coordinator");
 }
 
 #[tokio::test]

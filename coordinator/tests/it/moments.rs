@@ -104,6 +104,7 @@ async fn a_trigger_that_was_changed_or_switched_off_starts_nothing_at_its_old_mo
     let coordinator = world.coordinate(JenkinsConfig::default()).await;
     let planned = next_moment(&world, "").await;
     world.store.pipeline_delete("p1").await.unwrap();
+    world.pass(Duration::from_millis(1));
     world.define("p1", &every_minute(&json!({ "enabled": false }))).await;
     world.pass(Duration::from_mins(1));
     let outcome = world.outcome(&planned).await;

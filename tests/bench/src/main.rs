@@ -5,6 +5,7 @@ mod bakes;
 mod expressions;
 mod figures;
 mod live;
+mod matching;
 mod pipelines;
 mod processes;
 mod raw;
@@ -76,6 +77,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
         figures::rate("store: bare commits, 64 in flight", commits, None);
         figures::rate("bus: publish, confirm, consume, ack, 128 in flight", messages, None);
         pipelines::measure(&mode, args.pipelines, commits).await?;
+        matching::measure(&mode.store).await?;
     }
     bakes::measure(args.bakes).await?;
     live::measure(args).await?;

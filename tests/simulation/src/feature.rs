@@ -42,6 +42,10 @@ pub enum Feature {
     FanIn,
     /// A deploy that fails destroys the group it made.
     RollsBack,
+    /// The end of its execution starts another pipeline, whatever it came to.
+    Followed,
+    /// Beside it another pipeline starts at moments.
+    Moments,
 }
 
 /// What a person decides.
@@ -134,6 +138,12 @@ impl Feature {
         if seed % UNDONE_EVERY == 3 {
             return Self::RollsBack;
         }
+        if seed % UNDONE_EVERY == 15 {
+            return Self::Followed;
+        }
+        if seed % UNDONE_EVERY == 21 {
+            return Self::Moments;
+        }
         if seed % EVERY != 1 || rolls_back(seed) {
             return Self::Plain;
         }
@@ -176,6 +186,8 @@ impl Feature {
             | Self::Child { .. }
             | Self::Fails(_)
             | Self::FanIn
+            | Self::Followed
+            | Self::Moments
             | Self::RollsBack => Vec::new(),
         }
     }
@@ -199,7 +211,11 @@ impl Feature {
     /// Puts it into a definition of two stages, `1` and `2`.
     pub(crate) fn enter(self, definition: &mut Value, child: &str) {
         match self {
-            Self::Plain | Self::Paused { .. } | Self::Restarted => {}
+            Self::Plain
+            | Self::Paused { .. }
+            | Self::Restarted
+            | Self::Followed
+            | Self::Moments => {}
             Self::FanIn => {
                 for (name, seconds) in SIDES.into_iter().chain([FREE]) {
                     add(
@@ -265,11 +281,33 @@ impl Feature {
         matches!(self, Self::Child { waits: true, .. } | Self::ChildStopped { .. })
     }
 
-    /// Stages of the pipeline that another one starts.
+    /// Triggers of the other pipeline; none when a stage starts it.
+    pub(crate) fn other_triggers(self, first: &str) -> Value {
+        match self {
+            Self::Followed => json!([{ "type": "pipeline", "enabled": true, "application": "shop",
+                "pipeline": first, "status": ["successful", "failed", "canceled"] }]),
+            Self::Moments => json!([{ "type": "cron", "enabled": true,
+                "cronExpression": "0 0/2 * * * ?", "timezone": "UTC" }]),
+            Self::Plain
+            | Self::Judged(_)
+            | Self::Waits(_)
+            | Self::Paused { .. }
+            | Self::Restarted
+            | Self::Turns(_)
+            | Self::Child { .. }
+            | Self::ChildStopped { .. }
+            | Self::Fails(_)
+            | Self::FanIn
+            | Self::RollsBack => json!([]),
+        }
+    }
+
+    /// Stages of the pipeline that another one, or a moment, starts.
     pub(crate) fn child_stages(self) -> Option<Value> {
         let (fails, seconds) = match self {
             Self::Child { fails, .. } => (fails, CHILD_SECONDS),
             Self::ChildStopped { .. } => (false, LONG_SECONDS),
+            Self::Followed | Self::Moments => (false, 1),
             Self::Plain
             | Self::Judged(_)
             | Self::Waits(_)

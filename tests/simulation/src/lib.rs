@@ -12,6 +12,7 @@ mod history;
 mod image_port;
 mod jenkins_port;
 mod label;
+mod moments;
 mod oracle;
 mod outcome;
 mod person;

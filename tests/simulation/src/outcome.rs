@@ -143,6 +143,8 @@ fn expected(feature: Feature, end: &End<'_>, order: &[ExecutionId]) -> bool {
         | Feature::Paused { .. }
         | Feature::Restarted
         | Feature::RollsBack
+        | Feature::Followed
+        | Feature::Moments
         | Feature::Turns(Waiting::Kept)
         | Feature::Child { waits: false, .. }
         | Feature::Child { fails: false, .. }
@@ -167,6 +169,8 @@ fn unlike(feature: Feature, end: &End<'_>) -> Option<String> {
     let wanted: &[(&str, &str)] = match feature {
         Feature::Plain
         | Feature::Paused { .. }
+        | Feature::Followed
+        | Feature::Moments
         | Feature::Turns(Waiting::Superseded)
         | Feature::ChildStopped { .. } => &[],
         Feature::RollsBack => &[("2", "SUCCEEDED"), ("2>1", "")],
@@ -196,7 +200,7 @@ fn unlike(feature: Feature, end: &End<'_>) -> Option<String> {
 
 /// One child for each stage that started one, and none that outlives a parent which waited for it.
 fn children(setting: &Setting, ends: &[End<'_>], wrong: &mut Vec<String>) {
-    if setting.feature.child_stages().is_none() {
+    if setting.feature.child_stages().is_none() || setting.feature == Feature::Moments {
         return;
     }
     let waits = setting.feature.waits_for_child();
@@ -215,7 +219,9 @@ fn children(setting: &Setting, ends: &[End<'_>], wrong: &mut Vec<String>) {
             children.iter().filter(|child| child.parent() == parent.row.id.as_str()).collect();
         let id = &parent.row.id;
         let reached = parent.status("child");
-        if mine.len() > 1 || (reached == "SUCCEEDED" && mine.is_empty()) {
+        let followed = setting.feature == Feature::Followed && parent.row.status.is_complete();
+        let wanted = followed || reached == "SUCCEEDED";
+        if mine.len() > 1 || (wanted && mine.is_empty()) {
             wrong.push(format!("I2: {id} started {} children", mine.len()));
         }
         let outlives = |child: &&&End<'_>| child.ended_ms() > parent.ended_ms();

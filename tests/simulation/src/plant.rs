@@ -92,6 +92,9 @@ bugs! {
     VictimByName "victim-by-name": "An old group is known by its name alone.";
     PassesRunning "passes-running": "A build in a list counts as dealt with while it is still going on.";
     BuildByNumber "build-by-number": "A build is known by its number alone.";
+    EndOutside "end-outside": "A transition that ends an execution is stored without the signal of its end.";
+    MomentTwice "moment-twice": "A moment is known by who planned it, so that it comes once for each.";
+    MomentOutside "moment-outside": "A moment is settled without the next one, which is only in memory.";
 }
 
 /// What a bug has to remember.
@@ -190,6 +193,9 @@ impl Process {
         if self.has(Bug::ChildOutside) {
             events.retain(|event| !starts(event));
         }
+        if self.has(Bug::EndOutside) {
+            events.retain(|event| !event.key.starts_with("pipeline/"));
+        }
         if self.has(Bug::ChildSurvives) {
             events.retain(|event| !event.key.starts_with("cancel-child/"));
         }
@@ -204,6 +210,24 @@ impl Process {
             let again: Vec<EventRow> = again.collect();
             events.extend(again);
         }
+    }
+
+    /// What a faulty coordinator writes down as what follows from an event.
+    pub(crate) fn planted_then(&self, then: Vec<EventRow>) -> Vec<EventRow> {
+        let moment = |event: &EventRow| event.key.starts_with("cron/");
+        if self.has(Bug::MomentOutside) {
+            return then.into_iter().filter(|event| !moment(event)).collect();
+        }
+        if !self.has(Bug::MomentTwice) {
+            return then;
+        }
+        let again = then.iter().filter(|event| moment(event)).map(|event| {
+            let key = event.key.replacen("cron/", "cron/again-", 1);
+            let body = event.body.replace(&event.key, &key);
+            EventRow { key, body, ..event.clone() }
+        });
+        let again: Vec<EventRow> = again.collect();
+        then.into_iter().chain(again).collect()
     }
 
     /// An execution as a faulty coordinator reads it.

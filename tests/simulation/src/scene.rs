@@ -172,7 +172,9 @@ pub(crate) fn pipelines(setting: &Setting) -> Vec<PipelinePut> {
         .map(|number| pipeline(number, if number == 0 { setting.feature } else { Feature::Plain }))
         .collect();
     all.extend(setting.feature.child_stages().map(|stages| {
-        let definition = json!({ "application": "shop", "name": "afterwards", "stages": stages });
+        let triggers = setting.feature.other_triggers(&pipeline_id(0));
+        let definition = json!({ "application": "shop", "name": "afterwards", "stages": stages,
+            "triggers": triggers });
         put(CHILD.to_owned(), &definition)
     }));
     all

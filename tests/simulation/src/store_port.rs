@@ -115,6 +115,7 @@ impl Store for StorePort {
         outcome: &'a str,
         then: Vec<EventRow>,
     ) -> Answer<'a, ()> {
+        let then = self.0.planted_then(then);
         passed!(self, Intake, event_settle(key, outcome, then))
     }
 

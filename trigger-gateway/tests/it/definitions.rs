@@ -183,5 +183,7 @@ async fn a_definition_with_moments_is_saved_with_the_event_that_plans_them() {
     assert_eq!(marks[0].id, id);
     nightly["triggers"][0]["cronExpression"] = "0 0 3 31 2 ?".into();
     let (status, refused) = answer(world.post("/pipelines", nightly.to_string())).await;
-    assert_eq!((status, &refused["errors"][0]["code"]), (400, &json!("cron-never")));
+    let told = refused["errors"].as_array().unwrap().iter();
+    let told = told.map(|error| error["code"].as_str().unwrap()).any(|code| code == "cron-never");
+    assert!(status == 400 && told, "{refused}");
 }

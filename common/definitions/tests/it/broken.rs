@@ -296,7 +296,7 @@ fn errors_of_stages_are_told() {
 const KEPT: &str = r#"
 /stages/2/type = "webhook"                     | unknown-stage-type
 /stages/2/type = "deploy_gce"                  | unknown-stage-type
-/triggers/0 = {"type": "cron", "enabled": true} | unknown-trigger-type | /triggers/0/type
+/triggers/0 = {"type": "git", "enabled": true} | unknown-trigger-type | /triggers/0/type
 /triggers/0/enabled -                          | trigger-off
 /triggers/0/job = "shop/${ parameters.job }"   | expression
 /limitConcurrent = "${ parameters.one }"       | expression

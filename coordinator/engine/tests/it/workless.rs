@@ -253,10 +253,14 @@ fn child_of(pipeline: &Pipeline, trigger: &Value) -> (Document, Option<wire::Sta
         time_zone: None,
     };
     let (document, effects) = engine::start(pipeline, origin, 1_000);
-    let child = effects.events.into_iter().next().map(|(key, event)| {
-        let Event::StartChild(start) = event else { panic!("{event:?}") };
-        assert_eq!(key, start.key());
-        start
+    // One that ends at once tells of its end, too.
+    let child = effects.events.into_iter().find_map(|(key, event)| match event {
+        Event::StartChild(start) => {
+            assert_eq!(key, start.key());
+            Some(start)
+        }
+        Event::Signal(_) => None,
+        other => panic!("{other:?}"),
     });
     (document, child)
 }
@@ -345,4 +349,29 @@ fn expected_artifacts_are_bound_to_what_the_build_archived() {
     assert_eq!(document.trigger["artifacts"].as_array().unwrap().len(), 2);
     let refused = started(&pipeline, &json!({"expectedArtifactIds": ["web"]}));
     assert!(refused.startup_failure.unwrap().contains("expected artifact `web` was not found"));
+}
+
+#[test]
+fn the_end_of_an_execution_is_told_in_the_write_that_ends_it() {
+    let pipeline =
+        definition(&json!({ "stages": [{ "refId": "1", "type": "wait", "waitTime": 5 }] }));
+    let trigger = json!({ "user": "ada", "parentExecution": { "id": "E0" } });
+    let origin = Origin {
+        event_key: "manual/1".to_owned(),
+        pipeline_id: "p1".to_owned(),
+        trigger: trigger.as_object().unwrap().clone(),
+        time_zone: None,
+    };
+    let (mut document, effects) = engine::start(&pipeline, origin.clone(), 1_000);
+    assert_eq!(effects.events, []);
+    let effects =
+        engine::step(&mut document, &Input::Look, &engine::Facts::default(), 6_000)
+            .unwrap();
+    let [(key, Event::Signal(signal))] = &effects.events[..] else { panic!("{effects:?}") };
+    assert_eq!(*key, format!("pipeline/{}/6000", document.id));
+    assert_eq!((key, &signal.keys[..]), (&signal.dedupe, &["pipeline/p1".to_owned()][..]));
+    assert_eq!(signal.body["status"], "SUCCEEDED");
+    assert_eq!(signal.body["trigger"], json!({ "user": "ada" }), "small");
+    let (_, effects) = engine::fail_on_startup(&pipeline, origin, "of a reason", 7);
+    assert!(matches!(&effects.events[..], [(_, Event::Signal(_))]), "{effects:?}");
 }

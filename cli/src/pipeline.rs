@@ -93,8 +93,30 @@ async fn known(server: &Server, application: &str, name: &str) -> Result<Definit
 }
 
 async fn save(server: &Server, file: &Path, format: Format) -> Result<(), CommandError> {
-    let text = source::read(file)?;
-    let pipeline = validate::checked(file, &text)?;
+    for text in each_definition(&source::read(file)?) {
+        save_one(server, file, &text, format).await?;
+    }
+    Ok(())
+}
+
+/// The definitions of a file: one, or a list as `pipeline list -o json` prints it.
+fn each_definition(text: &str) -> Vec<String> {
+    match serde_json::from_str(text) {
+        Ok(Value::Array(definitions)) => {
+            definitions.iter().map(|definition| format!("{definition:#}")).collect()
+        }
+        // What is no definition is told as that, with its place.
+        Ok(_) | Err(_) => vec![text.to_owned()],
+    }
+}
+
+async fn save_one(
+    server: &Server,
+    file: &Path,
+    text: &str,
+    format: Format,
+) -> Result<(), CommandError> {
+    let pipeline = validate::checked(file, text)?;
     let (application, name) = (pipeline.application, pipeline.name);
     let mut definition = pipeline.body;
     if pipeline.id.is_none()

@@ -23,7 +23,7 @@ pub(crate) enum Pipeline {
     },
     /// Creates or replaces pipelines; a definition without id replaces the one of its name
     Save {
-        /// Definitions; `-` is standard input.
+        /// Definitions, or a list of them as `list -o json` prints it; `-` is standard input.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },

@@ -81,6 +81,34 @@ async fn what_was_saved_is_there_after_the_server_was_killed() {
     run(&[&["pipeline", "get", "shop", "bake only"][..], &at].concat()).await.with_code(1);
 }
 
+/// What `pipeline list -o json` of an earlier form of the store printed (commit f6c9cb8) is how definitions are
+/// carried over: one file, saved as it is.
+#[tokio::test]
+async fn definitions_written_out_by_an_earlier_version_are_saved_and_stay_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("data")).await;
+    let at = ["--server", &server.address];
+    let file = "tests/fixtures/definitions-f6c9cb8.json";
+    let saved = run(&[&["pipeline", "save", file][..], &at].concat()).await.with_code(0);
+    assert_eq!(saved.stdout.lines().count(), 16, "{}", saved.stdout);
+    let before: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let after =
+        run(&[&["pipeline", "list", "-o", "json"][..], &at].concat()).await.with_code(0).json();
+    let by_id = |list: &Value| -> std::collections::BTreeMap<String, Value> {
+        let named = list.as_array().unwrap().iter().map(|definition| {
+            let mut definition = definition.clone();
+            let map = definition.as_object_mut().unwrap();
+            // The server's own notes about when it was saved, and by whom.
+            for note in ["updateTs", "lastModifiedBy", "index"] {
+                map.remove(note);
+            }
+            (definition["id"].as_str().unwrap().to_owned(), definition)
+        });
+        named.collect()
+    };
+    assert_eq!(by_id(&after), by_id(&before));
+}
+
 /// Bake and deploy over the group that the pretended cloud has from the start.
 fn ship() -> Value {
     json!({ "application": "shop", "name": "ship", "stages": [

@@ -31,6 +31,11 @@ pub trait StageType: 'static {
     /// Whether a person may leave a stage of this type out while it runs. Source: Orca's `canManuallySkip`.
     const SKIPPABLE: bool = false;
 
+    /// Whether stages of this type may need an image that a stage before them makes. Only then
+    /// [`StageType::image_regions`] is asked: that takes reading the whole configuration, and a bake asks all
+    /// stages behind it.
+    const NEEDS_IMAGES: bool = false;
+
     /// Whether stages of this type make or change something in AWS.
     const WORKS_IN_AWS: bool = false;
 
@@ -154,7 +159,8 @@ impl Entry {
             expected_outputs: T::expected_outputs,
             after_failure: T::after_failure,
             image_regions: |config| {
-                inspect::<T>(config).0.map(|read| T::image_regions(&read)).unwrap_or_default()
+                let read = if T::NEEDS_IMAGES { inspect::<T>(config).0 } else { None };
+                read.map(|read| T::image_regions(&read)).unwrap_or_default()
             },
             check: T::check,
         }

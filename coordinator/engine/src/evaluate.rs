@@ -127,9 +127,6 @@ fn finished(stage: &Stage, evaluated: Evaluated) -> EvaluatedConfig {
             Map::new()
         }
     };
-    // What a type evaluates by itself is a part of the stage's configuration.
-    let strict =
-        [&config, &stage.config].map(|config| StageRules::of(config).fail_on_failed_expressions);
     let told: Vec<&str> = evaluated
         .summary
         .values()
@@ -137,7 +134,13 @@ fn finished(stage: &Stage, evaluated: Evaluated) -> EvaluatedConfig {
         .take(FAILURES_TOLD_MAX)
         .map(|entry| entry.description.as_str())
         .collect();
-    let failed = (strict.contains(&true) && !told.is_empty()).then(|| TaskFailure {
+    // What a type evaluates by itself is a part of the stage's configuration.
+    let strict = || {
+        [&config, &stage.config]
+            .into_iter()
+            .any(|config| StageRules::of(config).fail_on_failed_expressions)
+    };
+    let failed = (!told.is_empty() && strict()).then(|| TaskFailure {
         kind: FailureKind::User,
         message: format!("Failed Expression Evaluation: {}", told.join("; ")),
         detail: None,

@@ -38,8 +38,8 @@ pub struct Stage {
     pub on_failure: OnFailure,
     /// Its configuration as written; for a part, what makes it this one.
     pub config: Map<String, Value>,
-    /// How it runs. A restart puts a new run here.
-    pub run: Run,
+    /// How it runs. A restart puts a new run here. Boxed: the list of stages moves whenever a part is added.
+    pub run: Box<Run>,
     /// The runs before, oldest first.
     #[serde(default, skip_serializing_if = "is_default")]
     pub history: Vec<PastRun>,
@@ -201,23 +201,23 @@ impl Stage {
             part: None,
             on_failure: OnFailure::HaltPipeline,
             config: Map::new(),
-            run: Run::after(0),
+            run: Box::new(Run::after(0)),
             history: Vec::new(),
         }
     }
 
     /// Where it stands.
-    pub const fn state(&self) -> &StageState {
+    pub fn state(&self) -> &StageState {
         self.run.state.get()
     }
 
     /// How it is shown and judged.
-    pub const fn status(&self) -> ExecutionStatus {
+    pub fn status(&self) -> ExecutionStatus {
         self.run.state.status()
     }
 
     /// Whether it has begun and is not over.
-    pub const fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         matches!(self.state(), StageState::Running(_))
     }
 
@@ -245,7 +245,7 @@ impl Stage {
     /// Puts a new run in the place of the current one. What has run to its end is kept, with the tries of
     /// the stage and of its parts.
     pub(crate) fn restart(&mut self, mut tries: Vec<Attempt>, tries_before: u32) {
-        let over = std::mem::replace(&mut self.run, Run::after(tries_before));
+        let over = std::mem::replace(&mut *self.run, Run::after(tries_before));
         if !over.state.status().is_complete() {
             return;
         }

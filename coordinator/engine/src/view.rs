@@ -1,15 +1,13 @@
 //! The document as others see it: Gate's shape.
 
-use std::collections::BTreeMap;
-
-use model::{ExecutionStatus, StageId};
+use model::ExecutionStatus;
 use serde_json::{Map, Value, json};
 use wire::{
-    Awaits, ExecutionOrder, ExecutionView, PauseView, QueueView, StageOrder, StageView,
-    TaskFailure, TaskView,
+    Awaits, ExecutionOrder, ExecutionView, PauseView, QueueView, StageView, TaskFailure, TaskView,
 };
 
 use crate::{
+    arena::StageIndex,
     document::{Document, Pause, Queue},
     graph::Graph,
     orders::{self, StageOrders},
@@ -19,13 +17,11 @@ use crate::{
 
 /// Shows a document, with the orders that the execution and its stages take now.
 pub fn view(document: &Document) -> ExecutionView {
-    let mut view = without_orders(document);
     let graph = Graph::of(&document.stages);
+    let mut view = shown(document, &graph);
     let orders = StageOrders::of(document, &graph);
-    let mut taken: BTreeMap<&StageId, Vec<StageOrder>> =
-        document.stages.indexes().map(|ix| (&document.stages[ix].id, orders.all(ix))).collect();
-    for stage in &mut view.stages {
-        stage.orders = taken.remove(&stage.id).unwrap_or_default();
+    for (stage, ix) in view.stages.iter_mut().zip(in_order(document, &graph)) {
+        stage.orders = orders.all(ix);
     }
     let fits = |order: &ExecutionOrder| orders::of_execution(document, *order).is_ok();
     view.orders = ExecutionOrder::ALL.into_iter().filter(fits).collect();
@@ -34,6 +30,10 @@ pub fn view(document: &Document) -> ExecutionView {
 
 /// Shows a document to the expressions of its stages, which give no orders.
 pub(crate) fn without_orders(document: &Document) -> ExecutionView {
+    shown(document, &Graph::of(&document.stages))
+}
+
+fn shown(document: &Document, graph: &Graph) -> ExecutionView {
     let canceled = document.canceled.as_ref();
     let started = document.startup_failure.is_none();
     let why = canceled.and_then(|canceled| canceled.reason.clone());
@@ -62,7 +62,9 @@ pub(crate) fn without_orders(document: &Document) -> ExecutionView {
         start_time_expiry: document.start_expiry_ms,
         trigger: document.trigger.clone(),
         orders: Vec::new(),
-        stages: in_order(document).map(|stage| stage_view(document, stage)).collect(),
+        stages: in_order(document, graph)
+            .map(|ix| stage_view(document, &document.stages[ix]))
+            .collect(),
     }
 }
 
@@ -81,19 +83,13 @@ fn queue_view(queue: &Queue) -> QueueView {
 }
 
 /// Parents before their synthetic children, in the order of the definition.
-fn in_order(document: &Document) -> impl Iterator<Item = &Stage> {
-    let mut parts: BTreeMap<&StageId, Vec<&Stage>> = BTreeMap::new();
-    for stage in &document.stages {
-        if let Some(parent) = stage.parent() {
-            parts.entry(parent).or_default().push(stage);
-        }
-    }
+fn in_order(document: &Document, graph: &Graph) -> impl Iterator<Item = StageIndex> {
     let mut ordered = Vec::with_capacity(document.stages.len());
-    let mut open: Vec<&Stage> = document.top_level().collect();
-    open.reverse();
-    while let Some(stage) = open.pop() {
-        ordered.push(stage);
-        open.extend(parts.remove(&stage.id).into_iter().flatten().rev());
+    let tops = document.stages.indexes().filter(|ix| document.stages[*ix].part.is_none());
+    let mut open: Vec<StageIndex> = tops.rev().collect();
+    while let Some(ix) = open.pop() {
+        ordered.push(ix);
+        open.extend(graph.parts(ix).iter().rev());
     }
     ordered.into_iter()
 }

@@ -42,6 +42,7 @@ impl StageType for Deploy {
     const LABEL: &'static str = "Deploy";
     const SUMMARY: &'static str = "Makes a server group from an image in each cluster and region, and treats the older groups as its strategy says.";
     const FIELDS: &'static [Field] = fields::STAGE;
+    const NEEDS_IMAGES: bool = true;
     const WORKS_IN_AWS: bool = true;
 
     type Config = Config;

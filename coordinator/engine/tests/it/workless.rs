@@ -365,8 +365,7 @@ fn the_end_of_an_execution_is_told_in_the_write_that_ends_it() {
     let (mut document, effects) = engine::start(&pipeline, origin.clone(), 1_000);
     assert_eq!(effects.events, []);
     let effects =
-        engine::step(&mut document, &Input::Look, &engine::Facts::default(), 6_000)
-            .unwrap();
+        engine::step(&mut document, &Input::Look, &engine::Facts::default(), 6_000).unwrap();
     let [(key, Event::Signal(signal))] = &effects.events[..] else { panic!("{effects:?}") };
     assert_eq!(*key, format!("pipeline/{}/6000", document.id));
     assert_eq!((key, &signal.keys[..]), (&signal.dedupe, &["pipeline/p1".to_owned()][..]));

@@ -57,7 +57,7 @@ async fn policy(
 ) -> Result<Option<Policy>, StoreError> {
     let definition = definitions.one(pipeline_id).await?;
     let content = definition.as_ref().and_then(|definition| definition.content.as_ref());
-    Ok(content.map(|content| content.policy.clone()))
+    Ok(content.map(|content| content.policy))
 }
 
 /// Executions a stage has started and looks at, with the keys of the events that start them.

@@ -19,7 +19,7 @@ use crate::{
 /// Definitions indexed in one go.
 const PAGE: u32 = 100;
 /// Between two looks for definitions that are indexed by other rules: each is one small read.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// Indexes what must be, until told to stop: at once, so that an upgrade or a restored backup misses nothing for
 /// long, and again every minute, for what older programs save meanwhile.

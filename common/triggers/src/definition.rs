@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::{Trigger, read};
 
-/// Version of the function that makes index keys. A definition that was saved with another version is indexed
+/// Version of the function that makes index keys.
+///
+/// A definition that was saved with another version is indexed
 /// anew when a coordinator starts. Raise it whenever a kind makes other keys of the same definition.
 pub const INDEX_VERSION: u32 = 1;
 

@@ -54,6 +54,9 @@ pub enum Confirm {
     JenkinsBuild,
 }
 
+/// The body of a signal, read by the kind that understands it.
+pub(crate) type AnyEvent = Box<dyn Any + Send + Sync>;
+
 /// A row of the table: a kind with its types erased.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
@@ -62,7 +65,7 @@ pub struct Row {
     /// What must be asked elsewhere before a signal of this source is believed.
     pub confirm: Confirm,
     pub(crate) read: fn(&mut Fields<'_, '_>) -> Option<Arc<dyn Watch>>,
-    pub(crate) open: fn(&Map<String, Value>) -> Result<Box<dyn Any + Send + Sync>, String>,
+    pub(crate) open: fn(&Map<String, Value>) -> Result<AnyEvent, String>,
 }
 
 impl Row {
@@ -77,7 +80,7 @@ fn read<T: TriggerKind>(fields: &mut Fields<'_, '_>) -> Option<Arc<dyn Watch>> {
     Some(Arc::new(Configured::<T>(config)))
 }
 
-fn open<T: TriggerKind>(body: &Map<String, Value>) -> Result<Box<dyn Any + Send + Sync>, String> {
+fn open<T: TriggerKind>(body: &Map<String, Value>) -> Result<AnyEvent, String> {
     let event = T::Event::deserialize_from(body)?;
     Ok(Box::new(event))
 }

@@ -126,8 +126,8 @@ fn days(of_month: &str, of_week: &str) -> Result<Days, Unfit> {
             "write `*` for the day of month to fire every day",
         )),
         (true, true) => Ok(Days::Every),
-        (false, true) => split(of_month, |part| day_of_month(part)).map(Days::OfMonth),
-        (true, false) => split(of_week, |part| day_of_week(part)).map(Days::OfWeek),
+        (false, true) => split(of_month, day_of_month).map(Days::OfMonth),
+        (true, false) => split(of_week, day_of_week).map(Days::OfWeek),
         (false, false) => Err(Unfit::new(
             "it says both a day of month and a day of week",
             "write `?` for one of them; two triggers can say one each",

@@ -53,12 +53,11 @@ pub fn read(at: String, map: &Map<String, Value>, found: &mut Findings) -> Optio
         fields.missing(Weight::Error, "type", "write the trigger's type: `jenkins`");
     }
     let kind = kind?;
-    let watch = match TABLE.iter().find(|row| row.name == kind) {
-        Some(row) => (row.read)(&mut fields),
-        None => {
-            tell_unknown(&mut fields, &kind);
-            None
-        }
+    let watch = if let Some(row) = TABLE.iter().find(|row| row.name == kind) {
+        (row.read)(&mut fields)
+    } else {
+        tell_unknown(&mut fields, &kind);
+        None
     };
     let identity = identity(&kind, map);
     Some(Trigger { enabled: enabled.unwrap_or(false), place, kind, identity, watch })
@@ -74,13 +73,14 @@ fn identity(kind: &str, map: &Map<String, Value>) -> String {
 }
 
 fn tell_unknown(fields: &mut Fields<'_, '_>, kind: &str) {
-    let hint = match nearest(kind, TABLE.iter().map(|row| row.name)) {
-        Some(known) => format!("did you mean `{known}`?"),
-        None => {
+    let near = nearest(kind, TABLE.iter().map(|row| row.name));
+    let hint = near.map_or_else(
+        || {
             let known: Vec<String> = TABLE.iter().map(|row| format!("`{}`", row.name)).collect();
             format!("{} triggers and starts by hand work today", known.join(", "))
-        }
-    };
+        },
+        |known| format!("did you mean `{known}`?"),
+    );
     let message = format!("nothing watches for triggers of type `{}` yet", shortened(kind));
     fields.hinted(Weight::Blocks, "unknown-trigger-type", "type", (message, hint));
 }

@@ -72,7 +72,7 @@ impl Intake {
         let (mut files, mut later) = (Files::new(), None);
         // One that cannot be judged yet keeps the event, and does not hold the others up.
         for definition in &candidates {
-            match self.judge(&confirmed, definition, &mut files, seen, &mut judgement).await? {
+            match self.judge(&confirmed, definition, (&mut files, &mut judgement), seen).await? {
                 Judged::Decided => {}
                 Judged::Later(why) => later = Some(why),
             }
@@ -138,9 +138,8 @@ impl Intake {
         &self,
         confirmed: &Confirmed,
         definition: &Definition,
-        files: &mut Files,
+        (files, judgement): (&mut Files, &mut Judgement),
         seen: Seen,
-        judgement: &mut Judgement,
     ) -> Result<Judged, IntakeError> {
         let content = match usable(confirmed, definition) {
             Ok(content) => content,

@@ -53,7 +53,7 @@ pub(super) fn pipeline_put(
     };
     let written = PipelineWritten::Saved { version: row.version, updated_ms: row.updated_ms };
     tables.pipeline_names.insert(name, put.id.as_str())?;
-    write_index(tables, PipelineRecord { row, index: put.index.clone() })?;
+    write_index(tables, &PipelineRecord { row, index: put.index.clone() })?;
     slots::wake_waiters(tables, &put.id)?;
     tables.rings = true;
     plan(tables, put)?;
@@ -68,13 +68,13 @@ fn plan(tables: &mut Tables<'_>, put: &PipelinePut) -> Result<(), Fault> {
 }
 
 /// Writes a definition with the entries of its index.
-fn write_index(tables: &mut Tables<'_>, record: PipelineRecord) -> Result<(), Fault> {
+fn write_index(tables: &mut Tables<'_>, record: &PipelineRecord) -> Result<(), Fault> {
     let id = record.row.id.as_str();
     for key in &record.index.keys {
         tables.pipeline_keys.insert((key.as_str(), id), ())?;
     }
     tables.pipeline_indexed.insert((u64::from(record.index.version), id), ())?;
-    tables::put(&mut tables.pipelines, id, &record)
+    tables::put(&mut tables.pipelines, id, record)
 }
 
 fn forget_index(tables: &mut Tables<'_>, id: &str, index: &DefinitionIndex) -> Result<(), Fault> {
@@ -96,7 +96,7 @@ pub(super) fn index(
     };
     if stored.index != *index {
         forget_index(tables, &mark.id, &stored.index)?;
-        write_index(tables, PipelineRecord { index: index.clone(), ..stored })?;
+        write_index(tables, &PipelineRecord { index: index.clone(), ..stored })?;
     }
     Ok(true)
 }

@@ -125,11 +125,12 @@ pub(super) async fn compare_format(line: &Line, prefix: &str) -> Result<(), Stor
         let reply = line.ask(cmd(command).arg(format!("{prefix}{key}"))).await;
         reply.map_err(|fault| fault.while_it(FORM))
     };
-    match ask("GET", "format").await? {
-        Value::Nil if ask("EXISTS", "history").await? == Value::Int(1) => same_format("?"),
-        Value::Nil => Ok(()),
-        found => same_format(&decode::text(found).unwrap_or_default()),
+    let found = ask("GET", "format").await?;
+    if found == Value::Nil {
+        let written = ask("EXISTS", "history").await? == Value::Int(1);
+        return same_format(if written { "?" } else { "" });
     }
+    same_format(&decode::text(found).unwrap_or_default())
 }
 
 fn same_format(found: &str) -> Result<(), StoreError> {

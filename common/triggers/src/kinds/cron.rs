@@ -78,8 +78,8 @@ impl TriggerKind for Cron {
     }
 
     fn matches(config: &Config, fired: &Fired, known: &Known<'_>) -> Match {
-        let fires = Self::next_fire(config, fired.at_ms.saturating_sub(1), known.moment.zone);
-        if fires != Some(fired.at_ms) {
+        let expected = Self::next_fire(config, fired.at_ms.saturating_sub(1), known.moment.zone);
+        if expected != Some(fired.at_ms) {
             let reason = "it does not fire at this moment any more";
             return Match::Unmet(Unmet::new("cronExpression", reason));
         }

@@ -120,15 +120,12 @@ fn words(statuses: &BTreeSet<End>) -> String {
 fn statuses(fields: &mut Fields<'_, '_>) -> BTreeSet<End> {
     let mut statuses = BTreeSet::new();
     for word in fields.texts("status") {
-        match End::ALL.into_iter().find(|end| end.as_str() == word) {
-            Some(end) => {
-                statuses.insert(end);
-            }
-            None => {
-                let message = format!("`status` names `{}`", shortened(&word));
-                let hint = "write `successful`, `failed` or `canceled`".to_owned();
-                fields.hinted(Weight::Error, "unknown-value", "status", (message, hint));
-            }
+        if let Some(end) = End::ALL.into_iter().find(|end| end.as_str() == word) {
+            statuses.insert(end);
+        } else {
+            let message = format!("`status` names `{}`", shortened(&word));
+            let hint = "write `successful`, `failed` or `canceled`".to_owned();
+            fields.hinted(Weight::Error, "unknown-value", "status", (message, hint));
         }
     }
     if statuses.is_empty() {

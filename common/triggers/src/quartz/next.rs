@@ -76,7 +76,7 @@ impl Expression {
             for minute in &self.minutes {
                 let time = Time::new(*hour, *minute, 0, 0).ok()?;
                 let ambiguous = zone.to_ambiguous_timestamp(date.to_datetime(time));
-                let again = (self.hours.len() == 24).then(|| ambiguous.clone().later().ok());
+                let again = (self.hours.len() == 24).then(|| ambiguous.later().ok());
                 let minutes = [ambiguous.compatible().ok(), again.flatten()];
                 for at in minutes.into_iter().flatten() {
                     let found = self.second_from(at, start);

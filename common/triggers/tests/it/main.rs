@@ -1,10 +1,5 @@
 //! Triggers as definitions write them, judged against what happens.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that fails panics"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails panics")]
 
 mod cron;
 mod jenkins;

@@ -61,7 +61,7 @@ pub(crate) fn run(validate: &Validate, format: Format) -> Result<Exit, CommandEr
 /// A definition that can be saved; its problems are told on standard error either way.
 pub(crate) fn checked(file: &Path, text: &str) -> Result<Pipeline, CommandError> {
     let mut parsed = Pipeline::parse(text);
-    parsed.check_expressions(&text);
+    parsed.check_expressions(text);
     for problem in &parsed.problems {
         output::note(&self::text(file, problem));
     }

@@ -215,32 +215,33 @@ pub struct Jitter {
 impl StageRules {
     /// What can be read of the common fields; for a stage whose definition was checked before.
     pub fn of(config: &Map<String, Value>) -> Self {
-        Self::look(config).0
+        let mut found = Findings::default();
+        Self::read(&mut Reader::new(FIELDS, String::new(), config, &mut found))
     }
 
     /// Everything that is odd about the common fields.
     pub fn inspect(config: &Map<String, Value>) -> Vec<FieldProblem> {
-        Self::look(config).1
-    }
-
-    fn look(config: &Map<String, Value>) -> (Self, Vec<FieldProblem>) {
         let mut found = Findings::default();
         let mut reader = Reader::new(FIELDS, String::new(), config, &mut found);
-        let rules = Self {
-            condition: condition(&mut reader),
+        drop(Self::read(&mut reader));
+        for key in READ_BEFORE {
+            let _: Option<&Value> = reader.value(key);
+        }
+        reader.finish_declared();
+        found.into_list()
+    }
+
+    fn read(reader: &mut Reader<'_, '_>) -> Self {
+        Self {
+            condition: condition(reader),
             // Source: Orca; a timeout of zero is none.
             timeout_ms: reader.number("stageTimeoutMs").filter(|timeout| *timeout > 0),
             mark_successful_on_timeout: reader.flag("markSuccessfulOnTimeout"),
             backoff_period_ms: reader.number("backoffPeriodMs").filter(|period| *period > 0),
             start_time_expiry: reader.number("startTimeExpiry"),
             fail_on_failed_expressions: reader.flag("failOnFailedExpressions"),
-            window: window(&mut reader),
-        };
-        for key in READ_BEFORE {
-            let _: Option<&Value> = reader.value(key);
+            window: window(reader),
         }
-        reader.finish_declared();
-        (rules, found.into_list())
     }
 }
 

@@ -229,13 +229,23 @@ pub(crate) fn inspect<T: StageType>(
     (read, found.into_list())
 }
 
+/// Reads a configuration, and tells what may be in the way: fields without effect are nothing to tell when a stage
+/// begins.
+fn look<T: StageType>(config: &Map<String, Value>) -> (Option<T::Config>, Vec<FieldProblem>) {
+    let mut found = Findings::default();
+    let mut reader = Reader::new(T::FIELDS, String::new(), config, &mut found);
+    let read = T::read(&mut reader);
+    reader.finish_declared();
+    (read, found.into_list())
+}
+
 /// Reads a configuration that is to run.
 ///
 /// # Errors
 ///
 /// Everything that is in the way, in words.
 pub(crate) fn read<T: StageType>(config: &Map<String, Value>) -> Result<T::Config, TaskFailure> {
-    runnable(inspect::<T>(config)).map_err(|problems| unreadable(&problems))
+    runnable(look::<T>(config)).map_err(|problems| unreadable(&problems))
 }
 
 /// What can be run, or everything that is in the way.

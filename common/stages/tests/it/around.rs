@@ -4,10 +4,18 @@ use model::{ExecutionId, ExecutionStatus, StageId};
 use serde_json::{Map, Value};
 use stages::{Condition, Context, Evaluated, StageFacts};
 
+/// One stage of the execution.
+struct Stage {
+    id: StageId,
+    config: Map<String, Value>,
+    outputs: Map<String, Value>,
+    status: ExecutionStatus,
+}
+
 /// An execution with a bake that is over, the stage that is looked at, and whatever builds on it.
 pub(crate) struct Around {
     trigger: Map<String, Value>,
-    stages: Vec<(StageId, Map<String, Value>, Map<String, Value>, ExecutionStatus)>,
+    stages: Vec<Stage>,
     /// The stage that is looked at.
     at: usize,
 }
@@ -25,7 +33,8 @@ impl Around {
         let mut stages = Vec::new();
         let mut add = |config: &Value, outputs: &Value, status| {
             let id = StageId::of(&execution, &format!("{}", stages.len() + 1));
-            stages.push((id, object(config), object(outputs), status));
+            let (config, outputs) = (object(config), object(outputs));
+            stages.push(Stage { id, config, outputs, status });
         };
         let nothing = Value::Object(Map::new());
         for (config, outputs) in before {
@@ -39,7 +48,7 @@ impl Around {
     }
 
     fn facts(&self, at: usize) -> StageFacts<'_> {
-        let (id, config, outputs, status) = &self.stages[at];
+        let Stage { id, config, outputs, status } = &self.stages[at];
         let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or("a stage");
         StageFacts {
             id,

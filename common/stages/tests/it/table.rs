@@ -79,7 +79,8 @@ fn shown(plan: &Plan) -> String {
         Plan::Parts(parts) => parts
             .iter()
             .map(|part| format!("part {}, `{}`: {}", part.key, part.name, shown(&part.plan)))
-            .collect(),
+            .collect::<Vec<_>>()
+            .concat(),
         Plan::Operation(call) => format!("operation of {} workers\n", call.pool),
         Plan::Child(child) => {
             let given = json!(child.parameters);

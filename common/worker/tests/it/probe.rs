@@ -23,6 +23,10 @@ impl Operation for Act {
     type Result = Map<String, Value>;
     type Preview = NoPreview;
 
+    fn describe(order: &Order) -> String {
+        format!("does {order:?}")
+    }
+
     fn preview_lines(preview: &NoPreview) -> Vec<String> {
         match *preview {}
     }

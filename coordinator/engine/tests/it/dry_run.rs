@@ -27,10 +27,9 @@ fn outcomes(plan: &RunPlan) -> Vec<(&str, PlannedOutcome)> {
 
 /// The name of the operation of a stage, and what it does.
 fn operation(plan: &RunPlan, stage: usize) -> String {
-    match &plan.stages[stage].actions[0] {
-        PlannedAction::Operation { operation, summary, .. } => format!("{operation}: {summary}"),
-        other => panic!("{other:?}"),
-    }
+    let action = &plan.stages[stage].actions[0];
+    let PlannedAction::Operation { operation, summary, .. } = action else { panic!("{action:?}") };
+    format!("{operation}: {summary}")
 }
 
 #[test]

@@ -254,13 +254,13 @@ fn child_of(pipeline: &Pipeline, trigger: &Value) -> (Document, Option<wire::Sta
     };
     let (document, effects) = engine::start(pipeline, origin, 1_000);
     // One that ends at once tells of its end, too.
-    let child = effects.events.into_iter().find_map(|(key, event)| match event {
-        Event::StartChild(start) => {
+    let child = effects.events.into_iter().find_map(|(key, event)| {
+        if let Event::StartChild(start) = event {
             assert_eq!(key, start.key());
-            Some(start)
+            return Some(start);
         }
-        Event::Signal(_) => None,
-        other => panic!("{other:?}"),
+        assert!(matches!(event, Event::Signal(_)), "{event:?}");
+        None
     });
     (document, child)
 }

@@ -17,7 +17,7 @@ pub(super) fn pipeline(data: &[u8]) {
     assert!(parsed.problems.len() <= limits::PROBLEMS_MAX.saturating_add(1), "a flood of problems");
     let lines = u32::try_from(text.split('\n').count()).unwrap_or(u32::MAX);
     let mut checked = parsed.clone();
-    checked.check_expressions(&text);
+    checked.check_expressions(text);
     assert_eq!(checked.pipeline.is_some(), parsed.pipeline.is_some(), "expressions only warn");
     for problem in &checked.problems {
         assert!((1..=lines).contains(&problem.line), "{problem:?} of {lines} lines");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wire::Event;
 
-use crate::world::{World, answer, events, problem};
+use crate::world::{World, answer, events, plan_of, problem};
 
 pub(crate) async fn with_pipeline() -> World {
     let world = World::open().await;
@@ -204,8 +204,8 @@ async fn a_dry_run_answers_with_the_plan_and_starts_nothing() {
     let world = with_pipeline().await;
     let body = json!({ "dryRun": true, "parameters": { "a": "b" } }).to_string();
     let (status, plan) = answer(world.post("/pipelines/shop/ship-it", body.clone())).await;
-    let trigger = json!({ "type": "manual", "parameters": { "a": "b" } });
-    assert_eq!((status, plan), (200, json!({ "trigger": trigger })));
+    let wanted = plan_of("ship-it", Some(&json!({ "a": "b" })));
+    assert_eq!((status, plan), (200, wanted));
     let (status, _) = answer(world.post("/pipelines/v2/shop/off", body)).await;
     assert_eq!(status, 200, "what a disabled pipeline would do can be asked");
     let refused = world.post("/pipelines/shop/ship-it", r#"{"dryRun":true,"refuse":true}"#);

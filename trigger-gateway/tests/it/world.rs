@@ -93,6 +93,12 @@ impl World {
     }
 }
 
+/// A plan of no stages.
+pub(crate) fn plan_of(pipeline_id: &str, parameters: Option<&Value>) -> Value {
+    json!({ "application": "shop", "name": "planned", "pipelineConfigId": pipeline_id, "obstacles": [],
+        "parameters": parameters, "limit": null, "stages": [] })
+}
+
 async fn carry_out(store: &SharedStore, key: &str, body: &str) -> String {
     let start = match serde_json::from_str(body).unwrap() {
         Event::ManualStart(start) => start,
@@ -100,7 +106,7 @@ async fn carry_out(store: &SharedStore, key: &str, body: &str) -> String {
             return json!({ "result": "rejected", "reason": "a reason" }).to_string();
         }
         Event::Plan(start) => {
-            return json!({ "result": "planned", "plan": { "trigger": start.trigger } })
+            return json!({ "result": "planned", "plan": plan_of(&start.pipeline_id, start.trigger.get("parameters")) })
                 .to_string();
         }
         Event::Control { user, execution, .. } if user == "late" => {

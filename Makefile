@@ -8,7 +8,7 @@ CARGO ?= cargo
 # nextest where it is installed: a process per test, and slow tests are named.
 TEST := $(CARGO) $(if $(shell command -v cargo-nextest 2>/dev/null),nextest run,test)
 # Crates without I/O: their tests need nothing and take seconds.
-PURE := -p model -p wire -p engine
+PURE := -p model -p wire -p expression -p stages -p triggers -p definitions -p engine
 
 # `AWS=sdk`: the demo goes through the AWS SDK and the wire; `run` uses real AWS. Without it nothing
 # of AWS is compiled, which saves many minutes.

@@ -266,6 +266,7 @@ impl Unmet {
     }
 
     /// Adds what would meet it, and what there is instead.
+    #[must_use]
     pub fn because(mut self, wanted: impl Into<String>, found: impl Into<String>) -> Self {
         self.wanted = Some(wanted.into());
         self.found = Some(found.into());

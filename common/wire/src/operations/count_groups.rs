@@ -31,10 +31,10 @@ impl Operation for CountGroups {
         let line = |(region, count): (&String, &u32)| {
             format!("finds {count} server group{} in {region}", if *count == 1 { "" } else { "s" })
         };
-        match server_groups.is_empty() {
-            true => vec![format!("looks at cluster {cluster} in no region")],
-            false => server_groups.iter().map(line).collect(),
+        if server_groups.is_empty() {
+            return vec![format!("looks at cluster {cluster} in no region")];
         }
+        server_groups.iter().map(line).collect()
     }
 }
 

@@ -7,6 +7,7 @@ mod bake_image;
 mod count_groups;
 mod create_group;
 mod destroy_created;
+mod find_image;
 
 use model::Pool;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -22,15 +23,17 @@ pub use self::{
         GroupPreview,
     },
     destroy_created::{DestroyCreated, DestroyRequest, DestroyResult},
+    find_image::{FindImage, FindImageRequest, FoundImage, GroupSelection},
 };
 use crate::Operation;
 
 /// Every operation.
-pub const TABLE: [OperationRow; 4] = [
+pub const TABLE: [OperationRow; 5] = [
     OperationRow::of::<BakeImage>(),
     OperationRow::of::<CreateGroup>(),
     OperationRow::of::<CountGroups>(),
     OperationRow::of::<DestroyCreated>(),
+    OperationRow::of::<FindImage>(),
 ];
 
 /// One operation, without its types.

@@ -2,6 +2,7 @@
 
 mod cloud;
 mod destroy;
+mod find_image;
 mod lease;
 mod preview;
 

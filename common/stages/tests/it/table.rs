@@ -24,6 +24,12 @@ fn fixtures() -> Vec<(Value, &'static str)> {
                 "availabilityZones": { "us-east-1": [] } }] }),
             "part shop-blue in staging/us-east-1, `Deploy in us-east-1`: operation of deploy workers\n",
         ),
+        (
+            json!({ "type": "findImage", "credentials": "staging", "cluster": "shop-blue",
+                "selectionStrategy": "LARGEST", "regions": ["us-east-1"] }),
+            "part shop-blue in staging/us-east-1, `Find image in us-east-1`: operation of deploy workers\n\
+             part shop-blue in staging/eu-west-1, `Find image in eu-west-1`: operation of deploy workers\n",
+        ),
         (json!({ "type": "wait", "waitTime": 90 }), "wait 90000 ms\n"),
         (
             json!({ "type": "manualJudgment", "instructions": "Look at the canary.",

@@ -23,7 +23,8 @@ pub(crate) struct Named<'a> {
 impl Named<'_> {
     /// The stage's regions, and those in which later stages need its image, unless it says not to look.
     pub(crate) fn with_later(self, context: &dyn Context) -> Vec<String> {
-        let mut regions = self.regions.to_vec();
+        let mut regions = Vec::new();
+        add_once(&mut regions, self.regions.iter().cloned());
         if self.only_these || regions.iter().any(|region| region == "global") {
             return regions;
         }

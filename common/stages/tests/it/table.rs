@@ -185,3 +185,13 @@ fn a_schema_takes_an_expression_where_a_value_is_wanted() {
         "string"
     );
 }
+
+#[test]
+fn a_region_that_is_named_twice_has_one_part() {
+    for only_these in [true, false] {
+        let stage = json!({ "type": "findImage", "credentials": "staging", "cluster": "shop",
+            "regions": ["eu-west-1", "us-east-1", "eu-west-1"], "skipRegionDetection": only_these });
+        let plan = (stages::of("findImage").unwrap().plan)(&around(&stage)).unwrap();
+        assert_eq!(shown(&plan).lines().count(), 2);
+    }
+}

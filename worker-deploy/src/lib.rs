@@ -6,6 +6,7 @@ mod check;
 mod checkpoint;
 mod config;
 mod find_image;
+mod find_image_by_tags;
 mod plan;
 pub mod ports;
 mod procedure;
@@ -19,7 +20,7 @@ use bus::SharedBus;
 use model::Pool;
 use runtime::{Chain, Tasks};
 use store::SharedStore;
-use wire::{CountGroups, CreateGroup, DestroyCreated, FindImage};
+use wire::{CountGroups, CreateGroup, DestroyCreated, FindImage, FindImageByTags};
 use worker::{Operations, WorkerConfig};
 
 use crate::ports::ServerGroupCloud;
@@ -46,6 +47,7 @@ pub fn operations(deployer: &Arc<Deployer>) -> Operations {
         .with::<CountGroups>(deployer)
         .with::<DestroyCreated>(deployer)
         .with::<FindImage>(deployer)
+        .with::<FindImageByTags>(deployer)
 }
 
 /// Starts to serve deploy tasks in the background, until `tasks` is told to stop. If serving ends

@@ -8,6 +8,7 @@ mod count_groups;
 mod create_group;
 mod destroy_created;
 mod find_image;
+mod find_image_by_tags;
 
 use model::Pool;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -24,16 +25,18 @@ pub use self::{
     },
     destroy_created::{DestroyCreated, DestroyRequest, DestroyResult},
     find_image::{FindImage, FindImageRequest, FoundImage, GroupSelection},
+    find_image_by_tags::{FindImageByTags, FindImageByTagsRequest, TaggedImageFound},
 };
 use crate::Operation;
 
 /// Every operation.
-pub const TABLE: [OperationRow; 5] = [
+pub const TABLE: [OperationRow; 6] = [
     OperationRow::of::<BakeImage>(),
     OperationRow::of::<CreateGroup>(),
     OperationRow::of::<CountGroups>(),
     OperationRow::of::<DestroyCreated>(),
     OperationRow::of::<FindImage>(),
+    OperationRow::of::<FindImageByTags>(),
 ];
 
 /// One operation, without its types.

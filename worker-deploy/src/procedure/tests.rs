@@ -3,6 +3,7 @@
 mod cloud;
 mod destroy;
 mod find_image;
+mod find_image_by_tags;
 mod lease;
 mod preview;
 

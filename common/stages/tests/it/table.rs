@@ -30,6 +30,11 @@ fn fixtures() -> Vec<(Value, &'static str)> {
             "part shop-blue in staging/us-east-1, `Find image in us-east-1`: operation of deploy workers\n\
              part shop-blue in staging/eu-west-1, `Find image in eu-west-1`: operation of deploy workers\n",
         ),
+        (
+            json!({ "type": "findImageFromTags", "packageName": "shop-web", "regions": ["us-east-1"],
+                "tags": { "stage": "released" } }),
+            "part us-east-1, `Find image in us-east-1`: operation of deploy workers\n",
+        ),
         (json!({ "type": "wait", "waitTime": 90 }), "wait 90000 ms\n"),
         (
             json!({ "type": "manualJudgment", "instructions": "Look at the canary.",

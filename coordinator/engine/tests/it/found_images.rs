@@ -2,7 +2,10 @@
 
 use engine::Input;
 use serde_json::json;
-use wire::{CreateGroup, FailureKind, FindImage, GroupSelection, OperationCall, PlannedAction};
+use wire::{
+    CreateGroup, FailureKind, FindImage, FindImageByTags, GroupSelection, OperationCall,
+    PlannedAction,
+};
 
 use crate::{
     dry_run::planned,
@@ -53,4 +56,27 @@ fn a_dry_run_tells_the_look_and_lets_the_deploy_wait_for_its_image() {
     };
     let image = request["image"].as_str().unwrap();
     assert!(stages::values_to_come(&plan).contains(image), "{image}");
+}
+
+#[test]
+fn a_deploy_takes_the_image_with_the_tags() {
+    let stage = r#"1:findImageFromTags@{"packageName":"shop-web","regions":["us-east-1"],"tags":{"stage":"released"}} 2:deploy<1"#;
+    let mut world = World::start(&pipeline(stage));
+    let find = world.task("1");
+    let call = OperationCall::parse(&world.requests[&find].call).unwrap();
+    let asked = call.request::<FindImageByTags>().unwrap();
+    assert_eq!((asked.account, asked.package.as_str()), (None, "shop-web"));
+    assert_eq!(asked.tags["stage"], "released");
+
+    let found = outcome_of(&world.requests[&find], true, FailureKind::User);
+    world.finish(&find, found);
+    world.step(&Input::Look).unwrap();
+    let details = &world.stage("1").run.outputs["deploymentDetails"];
+    assert_eq!(
+        (&details[0]["olderImages"], &details[0]["olderImageNames"]),
+        (&json!(1), &json!(["shop-web-0"]))
+    );
+    let deploy = world.task("2");
+    let call = OperationCall::parse(&world.requests[&deploy].call).unwrap();
+    assert_eq!(call.request::<CreateGroup>().unwrap().image, "ami-with-tags-us-east-1");
 }

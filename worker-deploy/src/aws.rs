@@ -6,14 +6,15 @@ mod balancing;
 mod compute;
 mod faults;
 mod groups;
+mod images;
 
 use wire::Capacity;
 use worker::aws::{Accounts, AwsConfig, Sdk};
 
 use crate::ports::{
-    BalancedInstance, Balancer, CloudError, Fault, Image, InstanceState, LaunchTemplate,
-    NewLaunchTemplate, NewServerGroup, Place, Reply, SecurityGroup, ServerGroup, ServerGroupCloud,
-    Subnet, TargetGroup,
+    BalancedInstance, Balancer, CloudError, Fault, Image, ImageQuery, InstanceState,
+    LaunchTemplate, NewLaunchTemplate, NewServerGroup, Place, Reply, SecurityGroup, ServerGroup,
+    ServerGroupCloud, Subnet, TaggedImage, TargetGroup, TemplateRef,
 };
 
 /// AWS, in every configured account.
@@ -29,7 +30,11 @@ impl AwsCloud {
     }
 
     async fn sdk(&self, place: &Place) -> Result<Sdk, CloudError> {
-        self.accounts.sdk(Some(&place.account), &place.region).await.map_err(|error| {
+        self.sdk_in(Some(&place.account), &place.region).await
+    }
+
+    async fn sdk_in(&self, account: Option<&str>, region: &str) -> Result<Sdk, CloudError> {
+        self.accounts.sdk(account, region).await.map_err(|error| {
             let (code, message) = ("UnknownAccount".to_owned(), error.to_string());
             CloudError::new("choosing an account", Fault::Refused { code, message })
         })
@@ -66,7 +71,17 @@ impl ServerGroupCloud for AwsCloud {
         Box::pin(groups::named(self, place, names))
     }
     fn image<'a>(&'a self, place: &'a Place, id_or_name: &'a str) -> Reply<'a, Option<Image>> {
-        Box::pin(compute::image(self, place, id_or_name))
+        Box::pin(images::image(self, place, id_or_name))
+    }
+    fn template_image<'a>(
+        &'a self,
+        place: &'a Place,
+        template: &'a TemplateRef,
+    ) -> Reply<'a, Option<String>> {
+        Box::pin(images::of_template(self, place, template))
+    }
+    fn tagged_images<'a>(&'a self, query: &'a ImageQuery) -> Reply<'a, Vec<TaggedImage>> {
+        Box::pin(images::tagged(self, query))
     }
     fn subnets<'a>(&'a self, place: &'a Place) -> Reply<'a, Vec<Subnet>> {
         Box::pin(compute::subnets(self, place))

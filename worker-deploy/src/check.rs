@@ -78,7 +78,7 @@ fn counts(group: &ServerGroup, check: &ClusterCheck) -> bool {
     there && !(check.only_enabled && retire::is_disabled(group))
 }
 
-const fn kind_of(fault: &Fault) -> FailureKind {
+pub(crate) const fn kind_of(fault: &Fault) -> FailureKind {
     match fault {
         Fault::Throttled | Fault::UnknownOutcome(_) | Fault::InUse(_) => FailureKind::Transient,
         Fault::NotFound(_) | Fault::AlreadyExists(_) | Fault::Refused { .. } => FailureKind::User,

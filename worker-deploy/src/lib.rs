@@ -5,6 +5,8 @@ pub mod aws;
 mod check;
 mod checkpoint;
 mod config;
+mod find_image;
+mod find_image_by_tags;
 mod plan;
 pub mod ports;
 mod procedure;
@@ -18,7 +20,7 @@ use bus::SharedBus;
 use model::Pool;
 use runtime::{Chain, Tasks};
 use store::SharedStore;
-use wire::{CountGroups, CreateGroup, DestroyCreated};
+use wire::{CountGroups, CreateGroup, DestroyCreated, FindImage, FindImageByTags};
 use worker::{Operations, WorkerConfig};
 
 use crate::ports::ServerGroupCloud;
@@ -44,6 +46,8 @@ pub fn operations(deployer: &Arc<Deployer>) -> Operations {
         .with::<CreateGroup>(deployer)
         .with::<CountGroups>(deployer)
         .with::<DestroyCreated>(deployer)
+        .with::<FindImage>(deployer)
+        .with::<FindImageByTags>(deployer)
 }
 
 /// Starts to serve deploy tasks in the background, until `tasks` is told to stop. If serving ends

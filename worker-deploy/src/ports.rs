@@ -4,6 +4,8 @@
 //! the tests. The port is the safety fence too: it has no forced deletion, no termination of
 //! instances, no deregistration of images, so no code path of this room can reach one.
 
+mod images;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -12,6 +14,8 @@ use std::{
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use wire::Capacity;
+
+pub use self::images::{Image, ImageQuery, ImageState, TaggedImage};
 
 /// A pending reply of the cloud.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, CloudError>>;
@@ -32,6 +36,16 @@ pub trait ServerGroupCloud: fmt::Debug + Send + Sync + 'static {
     /// An image by its id (`ami-…`) or by its name; the newest available one if the name is not
     /// unique over owners.
     fn image<'a>(&'a self, place: &'a Place, id_or_name: &'a str) -> Reply<'a, Option<Image>>;
+    /// The image that a version of a launch template names, as it is written there: `ami-…`, as a rule.
+    /// `None` when there is no such template or version, or when it names no image.
+    fn template_image<'a>(
+        &'a self,
+        place: &'a Place,
+        template: &'a TemplateRef,
+    ) -> Reply<'a, Option<String>>;
+    /// The account's own images that fit, in no particular order. More than [`ImageQuery::MAX`] are
+    /// refused: a part of them would not tell which is the newest.
+    fn tagged_images<'a>(&'a self, query: &'a ImageQuery) -> Reply<'a, Vec<TaggedImage>>;
     /// Every subnet of the region.
     fn subnets<'a>(&'a self, place: &'a Place) -> Reply<'a, Vec<Subnet>>;
     /// The security groups of a VPC which have one of these ids or names; unknown ones are left out.
@@ -239,6 +253,14 @@ pub struct TemplateRef {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// The version: a number, `$Latest` or `$Default`.
+    #[serde(default = "default_version")]
+    pub version: String,
+}
+
+/// The version of a template that AWS takes when none is named.
+pub(crate) fn default_version() -> String {
+    "$Default".to_owned()
 }
 
 /// A launch template as it is.
@@ -306,26 +328,6 @@ pub struct NewServerGroup {
     pub termination_policies: Vec<String>,
     /// Tags of the group; its instances get them too.
     pub tags: BTreeMap<String, String>,
-}
-
-/// An image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// `ami-…`.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Whether it can be launched.
-    pub state: ImageState,
-}
-
-/// Whether an image can be launched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageState {
-    /// Now.
-    Available,
-    /// Not (yet, or any more): the cloud's own word.
-    Other(String),
 }
 
 /// A subnet.

@@ -34,7 +34,7 @@ use crate::{
 /// Carries out the operations of deploy workers.
 #[derive(Debug)]
 pub struct Deployer {
-    cloud: Arc<dyn ServerGroupCloud>,
+    pub(crate) cloud: Arc<dyn ServerGroupCloud>,
     watch: Watch,
     config: DeployConfig,
 }

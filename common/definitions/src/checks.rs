@@ -16,12 +16,10 @@ use stages::Surroundings;
 use crate::{Form, Graph, Pipeline, StageDefinition, nodes, reading};
 
 /// Everything Spinnaker calls a stage, so that a slip of the keyboard is not taken for one of them.
-const OTHER_STAGE_TYPES: [&str; 25] = [
+const OTHER_STAGE_TYPES: [&str; 23] = [
     "jenkins",
     "webhook",
-    "findImage",
     "findAmi",
-    "findImageFromTags",
     "destroyServerGroup",
     "disableServerGroup",
     "enableServerGroup",

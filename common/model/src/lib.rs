@@ -12,6 +12,7 @@ mod on_failure;
 pub mod package;
 pub mod parameters;
 mod part;
+pub mod pattern;
 mod pool;
 pub mod problem;
 mod sections;

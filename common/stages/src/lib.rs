@@ -4,6 +4,7 @@ mod build;
 mod coming;
 mod context;
 pub mod documentation;
+mod images;
 mod nesting;
 mod plan;
 mod rules;

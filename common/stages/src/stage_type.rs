@@ -197,6 +197,8 @@ impl Entry {
 pub static TABLE: &[Entry] = &[
     Entry::of::<types::bake::Bake>(),
     Entry::of::<types::deploy::Deploy>(),
+    Entry::of::<types::find_image::FindImage>(),
+    Entry::of::<types::find_image_from_tags::FindImageFromTags>(),
     Entry::of::<types::wait::Wait>(),
     Entry::of::<types::manual_judgment::ManualJudgment>(),
     Entry::of::<types::check_preconditions::CheckPreconditions>(),

@@ -18,8 +18,9 @@ pub use operation::{CallMode, NoPreview, Operation, OperationCall};
 pub use operations::{
     BakeImage, BakePreview, BakeRequest, BakeResult, BaseImage, BuildLink, Capacity, ClusterCheck,
     ClusterCount, CountGroups, CreateGroup, CreateGroupPreview, DeployRequest, DeployResult,
-    DeployStrategy, DestroyCreated, DestroyRequest, DestroyResult, GroupPreview, OperationRow,
-    PackageSpec,
+    DeployStrategy, DestroyCreated, DestroyRequest, DestroyResult, FindImage, FindImageByTags,
+    FindImageByTagsRequest, FindImageRequest, FoundImage, GroupPreview, GroupSelection,
+    OperationRow, PackageSpec, TaggedImageFound,
 };
 pub use outcome::{
     DECISIONS_MAX, EventOutcome, Judgement, NextRuns, StartedExecution, TriggerDecision, Unmet,

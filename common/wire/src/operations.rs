@@ -7,6 +7,8 @@ mod bake_image;
 mod count_groups;
 mod create_group;
 mod destroy_created;
+mod find_image;
+mod find_image_by_tags;
 
 use model::Pool;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -22,15 +24,19 @@ pub use self::{
         GroupPreview,
     },
     destroy_created::{DestroyCreated, DestroyRequest, DestroyResult},
+    find_image::{FindImage, FindImageRequest, FoundImage, GroupSelection},
+    find_image_by_tags::{FindImageByTags, FindImageByTagsRequest, TaggedImageFound},
 };
 use crate::Operation;
 
 /// Every operation.
-pub const TABLE: [OperationRow; 4] = [
+pub const TABLE: [OperationRow; 6] = [
     OperationRow::of::<BakeImage>(),
     OperationRow::of::<CreateGroup>(),
     OperationRow::of::<CountGroups>(),
     OperationRow::of::<DestroyCreated>(),
+    OperationRow::of::<FindImage>(),
+    OperationRow::of::<FindImageByTags>(),
 ];
 
 /// One operation, without its types.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use wire::Capacity;
 use worker_deploy::ports::{
-    BalancedInstance, Balancer, CloudError, Fault, Image, InstanceState, LaunchTemplate,
-    NewLaunchTemplate, NewServerGroup, Place, Reply, SecurityGroup, ServerGroup, ServerGroupCloud,
-    Subnet, TargetGroup,
+    BalancedInstance, Balancer, CloudError, Fault, Image, ImageQuery, InstanceState,
+    LaunchTemplate, NewLaunchTemplate, NewServerGroup, Place, Reply, SecurityGroup, ServerGroup,
+    ServerGroupCloud, Subnet, TaggedImage, TargetGroup, TemplateRef,
 };
 
 use crate::{
@@ -85,6 +85,20 @@ impl ServerGroupCloud for GroupPort {
 
     fn image<'a>(&'a self, place: &'a Place, id_or_name: &'a str) -> Reply<'a, Option<Image>> {
         self.read("DescribeImages", move || self.cloud().image(place, id_or_name))
+    }
+
+    fn template_image<'a>(
+        &'a self,
+        place: &'a Place,
+        template: &'a TemplateRef,
+    ) -> Reply<'a, Option<String>> {
+        self.read("DescribeLaunchTemplateVersions", move || {
+            self.cloud().template_image(place, template)
+        })
+    }
+
+    fn tagged_images<'a>(&'a self, query: &'a ImageQuery) -> Reply<'a, Vec<TaggedImage>> {
+        self.read("DescribeImages", move || self.cloud().tagged_images(query))
     }
 
     fn subnets<'a>(&'a self, place: &'a Place) -> Reply<'a, Vec<Subnet>> {

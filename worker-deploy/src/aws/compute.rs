@@ -1,4 +1,4 @@
-//! Images, networks, instances and launch templates over EC2.
+//! Networks, instances and launch templates over EC2.
 
 use std::collections::BTreeMap;
 
@@ -10,64 +10,20 @@ use aws_sdk_ec2::types::{
 
 use super::{AwsCloud, faults};
 use crate::ports::{
-    CloudError, Fault, Image, ImageState, InstanceState, LaunchTemplate, NewLaunchTemplate, Place,
-    Power, SecurityGroup, Subnet,
+    CloudError, Fault, InstanceState, LaunchTemplate, NewLaunchTemplate, Place, Power,
+    SecurityGroup, Subnet,
 };
 
 /// EC2 takes so many values in one filter.
 const VALUES_PER_FILTER: usize = 200;
 
-fn filter(name: &str, values: &[String]) -> Filter {
+pub(super) fn filter(name: &str, values: &[String]) -> Filter {
     Filter::builder().name(name).set_values(Some(values.to_vec())).build()
 }
 
-fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
+pub(super) fn tags(tags: Option<Vec<Tag>>) -> BTreeMap<String, String> {
     let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
     tags.unwrap_or_default().into_iter().filter_map(pair).collect()
-}
-
-/// By name only among images that are ours or were shared with us: anybody may publish an image
-/// under any name.
-pub(super) async fn image(
-    aws: &AwsCloud,
-    place: &Place,
-    id_or_name: &str,
-) -> Result<Option<Image>, CloudError> {
-    let client = aws.ec2_reads(place).await?;
-    let read = faults::read("DescribeImages");
-    if id_or_name.starts_with("ami-") {
-        let answer = client.describe_images().image_ids(id_or_name).send().await.map_err(read);
-        return match answer {
-            Ok(answer) => Ok(newest(answer.images.unwrap_or_default())),
-            Err(CloudError { fault: Fault::NotFound(_), .. }) => Ok(None),
-            Err(error) => Err(error),
-        };
-    }
-    let named = || client.describe_images().filters(filter("name", &[id_or_name.to_owned()]));
-    let own = named().owners("self").send().await.map_err(&read)?;
-    if let Some(image) = newest(own.images.unwrap_or_default()) {
-        return Ok(Some(image));
-    }
-    let shared = named().executable_users("self").send().await.map_err(&read)?;
-    Ok(newest(shared.images.unwrap_or_default()))
-}
-
-/// The newest that can be launched, or else the newest.
-fn newest(images: Vec<aws_sdk_ec2::types::Image>) -> Option<Image> {
-    let is_available = |image: &aws_sdk_ec2::types::Image| {
-        image.state.as_ref().is_some_and(|state| state.as_str() == "available")
-    };
-    // ISO 8601 in UTC sorts as text.
-    let image = images
-        .into_iter()
-        .max_by_key(|image| (is_available(image), image.creation_date.clone()))?;
-    let state = if is_available(&image) {
-        ImageState::Available
-    } else {
-        let word = image.state.as_ref().map_or("unknown", |state| state.as_str());
-        ImageState::Other(word.to_owned())
-    };
-    Some(Image { id: image.image_id?, name: image.name.unwrap_or_default(), state })
 }
 
 pub(super) async fn subnets(aws: &AwsCloud, place: &Place) -> Result<Vec<Subnet>, CloudError> {

@@ -23,12 +23,13 @@ const IN_USE: [&str; 6] = [
 ];
 
 /// What they call something that is not there.
-const NOT_FOUND: [&str; 9] = [
+const NOT_FOUND: [&str; 10] = [
     "InvalidAMIID.NotFound",
     "InvalidAMIID.Unavailable",
     "InvalidInstanceID.NotFound",
     "InvalidLaunchTemplateId.NotFound",
     "InvalidLaunchTemplateId.NotFoundException",
+    "InvalidLaunchTemplateId.VersionNotFound",
     "InvalidLaunchTemplateName.NotFoundException",
     "LoadBalancerNotFound",
     "AccessPointNotFound",

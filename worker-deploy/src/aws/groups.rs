@@ -11,7 +11,7 @@ use wire::Capacity;
 use super::{AwsCloud, count, faults, size};
 use crate::ports::{
     CloudError, GroupHealth, GroupInstance, GroupLifecycle, InstanceLifecycle, NewServerGroup,
-    Place, ServerGroup, TemplateRef,
+    Place, ServerGroup, TemplateRef, default_version,
 };
 
 /// Auto Scaling takes so many names in one call.
@@ -114,6 +114,7 @@ fn launch_template(group: &AutoScalingGroup) -> Option<TemplateRef> {
     Some(TemplateRef {
         id: template.launch_template_id.clone()?,
         name: template.launch_template_name.clone()?,
+        version: template.version.clone().unwrap_or_else(default_version),
     })
 }
 

@@ -2,6 +2,8 @@
 
 mod cloud;
 mod destroy;
+mod find_image;
+mod find_image_by_tags;
 mod lease;
 mod preview;
 

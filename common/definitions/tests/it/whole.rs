@@ -141,7 +141,7 @@ fn all_problems_come_at_once_in_the_order_of_the_text_with_a_way_out() {
                 48,
                 "unknown-stage-type",
                 "/stages/2/type",
-                "stages of type `bake`, `deploy`, `wait`, `manualJudgment`, `checkPreconditions`, `evaluateVariables`, `pipeline` run today"
+                "stages of type `bake`, `deploy`, `findImage`, `findImageFromTags`, `wait`, `manualJudgment`, `checkPreconditions`, `evaluateVariables`, `pipeline` run today"
             ),
             (8, 83, "unknown-requisite", "/stages/2/requisiteStageRefIds/0", "did you mean `3`?"),
         ]

@@ -1,6 +1,6 @@
 //! `bake`: packages become an image, in one part for each region; packages are pinned to what the build archived.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use model::{
     OnFailure, PartKey,
@@ -20,9 +20,10 @@ use crate::{
     build::artifact_names,
     coming::images_to_come,
     context::{Context, EndedPart},
+    images::{Named, deployment_details, image_outputs},
     other_cloud,
     plan::{Part, Plan},
-    stage_type::{StageType, Surroundings, inspect, of, read, user_failure},
+    stage_type::{StageType, Surroundings, inspect, read, user_failure},
 };
 
 pub(crate) struct Bake;
@@ -189,7 +190,7 @@ impl StageType for Bake {
     fn plan(context: &dyn Context) -> Result<Plan, TaskFailure> {
         let config = read::<Self>(context.stage().config)?;
         let packages = pinned_packages(context, &config)?;
-        let regions = regions(context, &config);
+        let regions = config.regions().with_later(context);
         let parts = regions.iter().map(|region| part(context, &config, &packages, region));
         Ok(Plan::Parts(parts.collect()))
     }
@@ -202,18 +203,11 @@ impl StageType for Bake {
         let Ok(bake) = serde_json::from_value::<BakeResult>(Value::Object(result.clone())) else {
             return result;
         };
-        let mut outputs = Map::new();
+        let mut outputs = image_outputs(&bake.region, &bake.image_id, &bake.image_name);
         let mut put = |key: &str, value: Value| {
             outputs.insert(key.to_owned(), value);
         };
-        put("ami", bake.image_id.as_str().into());
-        put("imageId", bake.image_id.into());
-        put("amiName", bake.image_name.as_str().into());
-        put("imageName", bake.image_name.into());
         put("baseAmiId", bake.base_image_id.into());
-        put("region", bake.region.into());
-        put("cloudProvider", "aws".into());
-        put("cloudProviderType", "aws".into());
         put("previouslyBaked", bake.reused.into());
         put("bakeKey", bake.bake_key.into());
         put("generation", bake.generation.into());
@@ -223,13 +217,8 @@ impl StageType for Bake {
         outputs
     }
 
-    /// One entry for each region.
     fn outputs(parts: &[EndedPart<'_>]) -> Map<String, Value> {
-        let baked = parts.iter().filter(|part| part.outputs.contains_key("ami"));
-        let details: Vec<Value> = baked.map(|part| Value::Object(part.outputs.clone())).collect();
-        let mut outputs = Map::new();
-        outputs.insert("deploymentDetails".to_owned(), Value::Array(details));
-        outputs
+        deployment_details(parts)
     }
 
     fn expected_outputs(stage: &str, parts: &[Part]) -> Map<String, Value> {
@@ -239,22 +228,15 @@ impl StageType for Bake {
     /// A bake must know where: from its own field, or from a stage behind it.
     fn check(stage: &Map<String, Value>, pipeline: &mut Surroundings<'_>) -> Vec<FieldProblem> {
         let (read, problems) = inspect::<Self>(stage);
-        let names_regions = |problem: &FieldProblem| problem.pointer.starts_with("/region");
-        let Some(config) = read.filter(|config| config.regions.is_empty()) else {
-            return Vec::new();
-        };
-        let detected = pipeline.image_is_needed_later && !config.skip_region_detection;
-        if detected || problems.iter().any(names_regions) {
-            return Vec::new();
-        }
-        let problem = FieldProblem::new(
-            Weight::Error,
-            "missing-field",
-            "/regions".to_owned(),
-            "`regions` is missing, and no deploy that builds on this stage says a region"
-                .to_owned(),
-        );
-        vec![problem.hint("write \"regions\": [\"us-east-1\"]")]
+        let named = read.as_ref().map(Config::regions);
+        let missing = named.and_then(|named| named.missing(Weight::Error, &problems, pipeline));
+        missing.into_iter().collect()
+    }
+}
+
+impl Config {
+    fn regions(&self) -> Named<'_> {
+        Named { regions: &self.regions, only_these: self.skip_region_detection }
     }
 }
 
@@ -373,22 +355,6 @@ fn pinned(packages: &[PackageSpec]) -> String {
         None => spec.name.clone(),
     };
     packages.iter().map(pin).collect::<Vec<_>>().join(" ")
-}
-
-/// The stage's regions, and those in which later stages need its image, unless it says not to look.
-fn regions(context: &dyn Context, bake: &Config) -> Vec<String> {
-    let mut regions = bake.regions.clone();
-    if bake.skip_region_detection || regions.iter().any(|region| region == "global") {
-        return regions;
-    }
-    for later in context.descendants() {
-        let Some(entry) = of(later.kind) else { continue };
-        let wanted: BTreeSet<String> = (entry.image_regions)(later.written).into_iter().collect();
-        regions.extend(wanted.into_iter().filter(|region| !bake.regions.contains(region)));
-    }
-    let mut seen = BTreeSet::new();
-    regions.retain(|region| seen.insert(region.clone()));
-    regions
 }
 
 fn pinned_packages(context: &dyn Context, bake: &Config) -> Result<Vec<PackageSpec>, TaskFailure> {

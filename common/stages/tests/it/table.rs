@@ -24,6 +24,17 @@ fn fixtures() -> Vec<(Value, &'static str)> {
                 "availabilityZones": { "us-east-1": [] } }] }),
             "part shop-blue in staging/us-east-1, `Deploy in us-east-1`: operation of deploy workers\n",
         ),
+        (
+            json!({ "type": "findImage", "credentials": "staging", "cluster": "shop-blue",
+                "selectionStrategy": "LARGEST", "regions": ["us-east-1"] }),
+            "part shop-blue in staging/us-east-1, `Find image in us-east-1`: operation of deploy workers\n\
+             part shop-blue in staging/eu-west-1, `Find image in eu-west-1`: operation of deploy workers\n",
+        ),
+        (
+            json!({ "type": "findImageFromTags", "packageName": "shop-web", "regions": ["us-east-1"],
+                "tags": { "stage": "released" } }),
+            "part us-east-1, `Find image in us-east-1`: operation of deploy workers\n",
+        ),
         (json!({ "type": "wait", "waitTime": 90 }), "wait 90000 ms\n"),
         (
             json!({ "type": "manualJudgment", "instructions": "Look at the canary.",
@@ -179,4 +190,14 @@ fn a_schema_takes_an_expression_where_a_value_is_wanted() {
         schema["properties"]["stageEnabled"]["anyOf"][0]["properties"]["type"]["type"],
         "string"
     );
+}
+
+#[test]
+fn a_region_that_is_named_twice_has_one_part() {
+    for only_these in [true, false] {
+        let stage = json!({ "type": "findImage", "credentials": "staging", "cluster": "shop",
+            "regions": ["eu-west-1", "us-east-1", "eu-west-1"], "skipRegionDetection": only_these });
+        let plan = (stages::of("findImage").unwrap().plan)(&around(&stage)).unwrap();
+        assert_eq!(shown(&plan).lines().count(), 2);
+    }
 }

@@ -65,6 +65,10 @@ fn previews_have_one_form_and_words_for_people() {
             "capacity": { "min": 1, "desired": instances, "max": 3 },
             "destroys": destroys, "notes": ["it has no load balancer"] })
     };
+    let tagged = |others| {
+        json!({ "region": "us-east-1", "imageId": "ami-1", "imageName": "web-1",
+            "created": "2026-11-03T10:00:00.000Z", "others": others, "otherNames": [] })
+    };
     let old = json!([{ "name": "shop-v003", "instances": 2, "enabled": true },
         { "name": "shop-v002", "instances": 0, "enabled": false }]);
     for (operation, preview, words) in [
@@ -99,8 +103,42 @@ fn previews_have_one_form_and_words_for_people() {
             json!({ "cluster": "shop", "serverGroups": { "us-east-1": 1, "us-west-2": 2 } }),
             &["finds 1 server group in us-east-1", "finds 2 server groups in us-west-2"],
         ),
+        (
+            FindImage::NAME,
+            json!({ "region": "us-east-1", "imageId": "ami-1", "imageName": "web-1", "serverGroup": "shop-v003" }),
+            &["finds ami-1 (web-1) in us-east-1, the image of shop-v003"],
+        ),
+        (FindImageByTags::NAME, tagged(0), &["finds ami-1 (web-1) in us-east-1"]),
+        (FindImageByTags::NAME, tagged(1), &["finds ami-1 (web-1) in us-east-1, the newest of 2"]),
     ] {
         let lines = find(operation).unwrap().preview_lines(&preview);
         assert_eq!(lines.unwrap(), words, "{operation}");
     }
+}
+
+#[test]
+fn the_look_for_an_image_is_said_in_a_sentence() {
+    for (selection, only_enabled, which) in [
+        ("largest", true, "largest enabled server group"),
+        ("newest", false, "newest server group"),
+        ("oldest", true, "oldest enabled server group"),
+        ("fail", true, "one enabled server group"),
+    ] {
+        let request = json!({ "account": "staging", "cluster": "shop-web", "region": "us-east-1",
+            "selection": selection, "only_enabled": only_enabled });
+        let said = find(FindImage::NAME).unwrap().describe(&request).unwrap();
+        let wanted =
+            format!("finds the image of the {which} of cluster shop-web in staging/us-east-1");
+        assert_eq!(said, wanted);
+    }
+}
+
+#[test]
+fn the_look_for_tags_is_said_in_a_sentence() {
+    let request = json!({ "region": "us-east-1", "package": "shop-web",
+        "tags": { "stage": "released", "arch": "arm64" } });
+    assert_eq!(
+        find(FindImageByTags::NAME).unwrap().describe(&request).unwrap(),
+        "finds the newest image of shop-web with arch=arm64, stage=released in us-east-1"
+    );
 }

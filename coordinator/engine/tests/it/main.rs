@@ -11,6 +11,8 @@ mod expressions;
 #[cfg(test)]
 mod failures;
 #[cfg(test)]
+mod found_images;
+#[cfg(test)]
 mod on_failure;
 #[cfg(test)]
 mod orders;

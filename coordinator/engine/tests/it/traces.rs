@@ -377,7 +377,7 @@ fn unknown_stage_type_fails_before_anything_runs() {
     let world = World::start(&pipeline("1:bake 2:teleport<1"));
     assert_eq!(world.statuses(), "TERMINAL [1=NOT_STARTED 2=NOT_STARTED]");
     let reason = world.document.startup_failure.as_ref().unwrap();
-    let told = "stage `2`: stage type `teleport` is not known here; bake, deploy, wait, manualJudgment, checkPreconditions, evaluateVariables and pipeline are";
+    let told = "stage `2`: stage type `teleport` is not known here; bake, deploy, findImage, findImageFromTags, wait, manualJudgment, checkPreconditions, evaluateVariables and pipeline are";
     assert_eq!(*reason, format!("failed on startup: {told}"));
     assert!(world.requests.is_empty());
 }

@@ -102,7 +102,23 @@ pub(crate) fn outcome_of(dispatch: &Dispatch, good: bool, kind: FailureKind) -> 
         let result = json!({ "region": region, "destroyedServerGroups": ["shop-web-v001"] });
         return TaskOutcome::Succeeded { result: result.as_object().unwrap().clone() };
     }
-    let result = if call.is::<wire::BakeImage>() {
+    let result = if call.is::<wire::FindImage>() {
+        serde_json::to_value(wire::FoundImage {
+            image_id: format!("ami-of-{region}"),
+            region,
+            image_name: "shop-web-1".to_owned(),
+            server_group: "shop-v007".to_owned(),
+        })
+    } else if call.is::<wire::FindImageByTags>() {
+        serde_json::to_value(wire::TaggedImageFound {
+            image_id: format!("ami-with-tags-{region}"),
+            region,
+            image_name: "shop-web-1".to_owned(),
+            created: "2026-11-03T10:00:00.000Z".to_owned(),
+            others: 1,
+            other_names: vec!["shop-web-0".to_owned()],
+        })
+    } else if call.is::<wire::BakeImage>() {
         serde_json::to_value(BakeResult {
             image_id: format!("ami-{region}"),
             region,

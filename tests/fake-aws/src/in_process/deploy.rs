@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use wire::Capacity;
 use worker_deploy::ports::{
     BalancedInstance, Balancer, BalancerHealth, CloudError, Fault, GroupHealth, GroupInstance,
-    GroupLifecycle, Image, ImageState, InstanceLifecycle, InstanceState as PortInstance,
-    LaunchTemplate, NewLaunchTemplate, NewServerGroup, Place, Power, Reply, SecurityGroup,
-    ServerGroup, ServerGroupCloud, Subnet, TargetGroup, TemplateRef as PortTemplateRef,
+    GroupLifecycle, Image, ImageQuery as PortImageQuery, ImageState, InstanceLifecycle,
+    InstanceState as PortInstance, LaunchTemplate, NewLaunchTemplate, NewServerGroup, Place, Power,
+    Reply, SecurityGroup, ServerGroup, ServerGroupCloud, Subnet, TaggedImage, TargetGroup,
+    TemplateRef as PortTemplateRef,
 };
 
-use super::{InProcess, Said, said};
+use super::{InProcess, Said, rfc3339, said};
 use crate::world::{
     Caller, World,
     balancer::{BalancerRef, Verdict},
@@ -65,13 +66,48 @@ impl ServerGroupCloud for InProcess {
             Ok(found.pop().map(|image| Image {
                 id: image.id,
                 name: image.name,
-                state: match image.state {
-                    image::ImageState::Available => ImageState::Available,
-                    image::ImageState::Pending | image::ImageState::Failed => {
-                        ImageState::Other(image.state.as_str().to_owned())
-                    }
-                },
+                state: image_state(image.state),
             }))
+        })
+    }
+
+    fn template_image<'a>(
+        &'a self,
+        place: &'a Place,
+        template: &'a PortTemplateRef,
+    ) -> Reply<'a, Option<String>> {
+        let named = TemplateRef::Id(template.id.clone());
+        let found = self.deploy(place, "DescribeLaunchTemplateVersions", move |world, caller| {
+            world.describe_templates(caller, &[named], &[])
+        });
+        Box::pin(async move {
+            match found.await {
+                Ok(found) => Ok(found.into_iter().map(|template| template.data.image_id).next()),
+                Err(CloudError { fault: Fault::NotFound(_), .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn tagged_images<'a>(&'a self, query: &'a PortImageQuery) -> Reply<'a, Vec<TaggedImage>> {
+        let tagged = query.tags.iter().map(|(k, v)| Filter::new(&format!("tag:{k}"), v));
+        let named = Filter::new("name", &format!("{}*", query.name_begin));
+        let asked = ImageQuery {
+            ids: Vec::new(),
+            owners: vec!["self".to_owned()],
+            filters: tagged.chain([named]).collect(),
+        };
+        Box::pin(async move {
+            let describe =
+                |world: &mut World, caller: &Caller| world.describe_images(caller, &asked);
+            let found = self
+                .call(query.account.as_deref(), &query.region, describe)
+                .map_err(|error| CloudError::new(PortImageQuery::CALL, fault(error)))?;
+            if found.len() > PortImageQuery::MAX {
+                return Err(query.too_many());
+            }
+            let fits = |image: &image::Image| query.fits(&image.name, &image.tags);
+            Ok(found.into_iter().filter(fits).map(tagged_of).collect())
         })
     }
 
@@ -301,6 +337,24 @@ impl ServerGroupCloud for InProcess {
     }
 }
 
+fn image_state(state: image::ImageState) -> ImageState {
+    match state {
+        image::ImageState::Available => ImageState::Available,
+        image::ImageState::Pending | image::ImageState::Failed => {
+            ImageState::Other(state.as_str().to_owned())
+        }
+    }
+}
+
+fn tagged_of(image: image::Image) -> TaggedImage {
+    TaggedImage {
+        id: image.id,
+        name: image.name,
+        created: rfc3339(image.created_ms),
+        state: image_state(image.state),
+    }
+}
+
 fn reference(balancer: &Balancer) -> BalancerRef {
     match balancer {
         Balancer::Classic(name) => BalancerRef::Classic(name.clone()),
@@ -326,7 +380,11 @@ fn group_of(group: Group) -> ServerGroup {
         instances: instances.collect(),
         created_ms: group.created_ms,
         capacity: Capacity { min, desired, max },
-        launch_template: Some(PortTemplateRef { id: group.template_id, name: group.spec.template }),
+        launch_template: Some(PortTemplateRef {
+            id: group.template_id,
+            name: group.spec.template,
+            version: "1".to_owned(),
+        }),
         suspended: group.suspended,
         lifecycle: if group.deleting { GroupLifecycle::Deleting } else { GroupLifecycle::Active },
         name: group.spec.name,

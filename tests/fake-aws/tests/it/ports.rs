@@ -12,8 +12,8 @@ use worker_bake::{
     user_data::{Pin, Spec, Upgrade, render},
 };
 use worker_deploy::ports::{
-    Balancer, BalancerHealth, Fault, GroupLifecycle, NewLaunchTemplate, NewServerGroup,
-    Place as DeployPlace, ServerGroupCloud,
+    Balancer, BalancerHealth, Fault, GroupLifecycle, ImageQuery as OwnImages, NewLaunchTemplate,
+    NewServerGroup, Place as DeployPlace, ServerGroupCloud,
 };
 
 use crate::world::{BASE, REGION, site, texts};
@@ -174,4 +174,49 @@ async fn names_that_do_not_exist_are_left_out() {
     let absent = Balancer::Classic("absent".to_owned());
     let error = cloud.balancer_health(&place, &absent).await.unwrap_err();
     assert!(matches!(error.fault, Fault::NotFound(_)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_leads_to_its_image_by_its_template() {
+    let (cloud, place) = (cloud(), deploy_place());
+    let groups = cloud.groups(&place, &texts(&["shop-web-v000"])).await.unwrap();
+    let mut template = groups[0].launch_template.clone().unwrap();
+    let image = cloud.template_image(&place, &template).await.unwrap().unwrap();
+    assert_eq!(cloud.image(&place, &image).await.unwrap().unwrap().id, image);
+    template.id = "lt-gone".to_owned();
+    assert_eq!(cloud.template_image(&place, &template).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_images_are_found_by_the_begin_of_their_names_and_all_their_tags() {
+    let cloud = cloud();
+    let builder = cloud.run_builder(&place(), &order()).await.unwrap();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    for (name, generation) in [("shop-web-1", "1"), ("shop-web-2", "2"), ("cart-1", "1")] {
+        let mut tags = crate::world::builder_tags("k1");
+        tags.insert("bowline:generation".to_owned(), generation.to_owned());
+        let (builder_id, description) = (builder.id.clone(), String::new());
+        let order = ImageOrder { builder_id, name: name.to_owned(), description, tags };
+        cloud.create_image(&place(), &order).await.unwrap();
+    }
+    tokio::time::advance(Duration::from_secs(5)).await;
+    for (name_begin, tags, expected) in [
+        ("shop-web", &[("bowline:bake-key", "k1")][..], &["shop-web-1", "shop-web-2"][..]),
+        ("shop-web", &[("bowline:bake-key", "k1"), ("bowline:generation", "2")], &["shop-web-2"]),
+        ("shop-web", &[("bowline:bake-key", "k*")], &[]),
+        ("*-1", &[], &[]),
+        ("debian", &[], &[]),
+        ("shop", &[], &["shop-web-1", "shop-web-2"]),
+    ] {
+        let query = OwnImages {
+            account: None,
+            region: REGION.to_owned(),
+            name_begin: name_begin.to_owned(),
+            tags: crate::world::tags(tags),
+        };
+        let found = cloud.tagged_images(&query).await.unwrap();
+        let mut names: Vec<String> = found.into_iter().map(|image| image.name).collect();
+        names.sort();
+        assert_eq!(names, expected, "{name_begin} {tags:?}");
+    }
 }

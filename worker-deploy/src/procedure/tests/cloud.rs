@@ -14,9 +14,9 @@ use crate::{
     plan::tests::group,
     ports::{
         BalancedInstance, Balancer, BalancerHealth, CloudError, Fault, GroupHealth, GroupInstance,
-        GroupLifecycle, Image, ImageState, InstanceLifecycle, InstanceState, LaunchTemplate,
-        NewLaunchTemplate, NewServerGroup, Place, Power, Reply, SecurityGroup, ServerGroup,
-        ServerGroupCloud, Subnet, TargetGroup, TemplateRef,
+        GroupLifecycle, Image, ImageQuery, ImageState, InstanceLifecycle, InstanceState,
+        LaunchTemplate, NewLaunchTemplate, NewServerGroup, Place, Power, Reply, SecurityGroup,
+        ServerGroup, ServerGroupCloud, Subnet, TaggedImage, TargetGroup, TemplateRef,
     },
 };
 
@@ -39,6 +39,8 @@ pub(super) struct State {
     serial: u64,
     pub(super) groups: BTreeMap<String, ServerGroup>,
     pub(super) templates: BTreeMap<String, LaunchTemplate>,
+    /// Images with their tags.
+    pub(super) images: Vec<(TaggedImage, BTreeMap<String, String>)>,
     tokens: BTreeMap<String, String>,
     /// Since when each instance is pending or terminating.
     since: BTreeMap<String, Instant>,
@@ -82,6 +84,7 @@ impl TestCloud {
             serial: 0,
             groups: BTreeMap::new(),
             templates: BTreeMap::new(),
+            images: Vec::new(),
             tokens: BTreeMap::new(),
             since: BTreeMap::new(),
             targets: BTreeMap::new(),
@@ -109,7 +112,7 @@ impl TestCloud {
         old.target_groups = vec![TARGETS.to_owned()];
         let template = format!("{name}-1699999999999");
         let id = format!("lt-{template}");
-        old.launch_template = Some(TemplateRef { id: id.clone(), name: template.clone() });
+        old.launch_template = Some(template_ref(&id, &template));
         let tags = BTreeMap::new();
         state.templates.insert(template.clone(), LaunchTemplate { id, name: template, tags });
         state.groups.insert(name.to_owned(), old);
@@ -249,6 +252,10 @@ impl State {
     }
 }
 
+fn template_ref(id: &str, name: &str) -> TemplateRef {
+    TemplateRef { id: id.to_owned(), name: name.to_owned(), version: "1".to_owned() }
+}
+
 fn visible(state: &State, group: &ServerGroup) -> bool {
     state.now_ms() >= group.created_ms + u64::try_from(state.lag.as_millis()).unwrap()
 }
@@ -281,6 +288,22 @@ impl ServerGroupCloud for TestCloud {
         let (id, name) = (id.to_owned(), "shop".to_owned());
         let image = Image { id, name, state: ImageState::Available };
         ready(Ok(Some(image).filter(|image| image.id.starts_with("ami-"))))
+    }
+    /// The image of a template is called like it.
+    fn template_image<'a>(
+        &'a self,
+        _: &'a Place,
+        template: &'a TemplateRef,
+    ) -> Reply<'a, Option<String>> {
+        let known = self.state().templates.contains_key(&template.name);
+        ready(Ok(known.then(|| format!("ami-{}", template.name))))
+    }
+    fn tagged_images<'a>(&'a self, query: &'a ImageQuery) -> Reply<'a, Vec<TaggedImage>> {
+        let state = self.state();
+        let fits = |(image, tags): &&(TaggedImage, BTreeMap<String, String>)| {
+            query.fits(&image.name, tags)
+        };
+        ready(Ok(state.images.iter().filter(fits).map(|(image, _)| image.clone()).collect()))
     }
     fn subnets<'a>(&'a self, _: &'a Place) -> Reply<'a, Vec<Subnet>> {
         let tags = [("Name".to_owned(), "spinnaker.external.us-east-1".to_owned())].into();
@@ -371,10 +394,8 @@ impl ServerGroupCloud for TestCloud {
             group.capacity = new.capacity;
             group.target_groups = new.target_groups.clone();
             group.tags = new.tags.clone();
-            group.launch_template = Some(TemplateRef {
-                id: format!("lt-{}", new.launch_template),
-                name: new.launch_template.clone(),
-            });
+            let id = format!("lt-{}", new.launch_template);
+            group.launch_template = Some(template_ref(&id, &new.launch_template));
             state.groups.insert(new.name.clone(), group);
             state.grow(&new.name);
             Ok(())

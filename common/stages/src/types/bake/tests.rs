@@ -94,7 +94,7 @@ fn an_expression_in_place_of_a_value_stops_a_stage_only_when_it_runs() {
     let stage = json!({"package": "shop", "region": "us-east-1", "baseOs": "bookworm",
         "rebake": "${ trigger.rebake }"});
     let stage = stage.as_object().unwrap();
-    assert_eq!(of("bake").unwrap().obstacles(stage), []);
+    assert_eq!(stage_type::of("bake").unwrap().obstacles(stage), []);
     let stopped = stage_type::runnable(stage_type::inspect::<Bake>(stage)).unwrap_err();
     assert_eq!((stopped[0].weight, stopped[0].pointer.as_str()), (Weight::Later, "/rebake"));
 }

@@ -268,13 +268,21 @@ async fn a_dry_run_tells_what_would_happen_and_starts_nothing(world: &World) {
     assert_eq!(of("refId"), ["1", "2", "3"]);
     assert_eq!(of("outcome"), ["runs", "runs", "runs"], "{plan:#}");
     let acts = |at: usize| &stages[at]["actions"][0];
-    assert_eq!(acts(0)["packages"], json!(["shop-web=1.0-h1"]), "{plan:#}");
+    assert_eq!(
+        (&acts(0)["operation"], &acts(0)["summary"]),
+        (
+            &json!("image.bake/1"),
+            &json!(
+                "bakes an image with shop-web=1.0-h1 in us-east-1, or takes one that was baked from the same"
+            )
+        ),
+        "{plan:#}"
+    );
     assert_eq!(acts(1)["action"], "judge");
     assert_eq!(
-        (&acts(2)["cluster"], &acts(2)["strategy"]),
-        (&json!("shop-test"), &json!("highlander"))
+        (&acts(2)["operation"], &acts(2)["request"]["stack"], &acts(2)["request"]["strategy"]),
+        (&json!("group.create/1"), &json!("test"), &json!("highlander"))
     );
-    assert!(acts(2)["destroys"].is_string(), "{plan:#}");
     // What the workers see: no image yet, and the group that would go.
     let image = &acts(0)["preview"];
     assert_eq!(image["image"], "baked", "{plan:#}");

@@ -5,12 +5,12 @@ mod coming;
 mod context;
 pub mod documentation;
 mod images;
+mod kinds;
 mod nesting;
 mod plan;
 mod rules;
 mod schema;
 mod stage_type;
-mod types;
 
 use std::collections::BTreeSet;
 
@@ -28,7 +28,6 @@ pub use self::{
     rules::{ExecutionWindow, FIELDS as COMMON_FIELDS, Jitter, StageRules, TimeOfDay},
     schema::{form, schema},
     stage_type::{Entry, StageType, Surroundings, TABLE, names, of, unreadable, user_failure},
-    types::manual_judgment::judgment_choices,
 };
 
 /// The cloud a stage or cluster is for, when it is not AWS.

@@ -11,9 +11,9 @@ use wire::{FailureKind, TaskFailure};
 
 use crate::{
     context::{Context, EndedPart},
+    kinds,
     plan::{Part, Plan},
     rules::{self, StageRules},
-    types,
 };
 
 /// A stage type. One file implements it, one line of [`TABLE`] makes it known; nothing else names it.
@@ -195,15 +195,15 @@ impl Entry {
 
 /// Every stage type, in the order in which they are listed to people.
 pub static TABLE: &[Entry] = &[
-    Entry::of::<types::bake::Bake>(),
-    Entry::of::<types::deploy::Deploy>(),
-    Entry::of::<types::find_image::FindImage>(),
-    Entry::of::<types::find_image_from_tags::FindImageFromTags>(),
-    Entry::of::<types::wait::Wait>(),
-    Entry::of::<types::manual_judgment::ManualJudgment>(),
-    Entry::of::<types::check_preconditions::CheckPreconditions>(),
-    Entry::of::<types::evaluate_variables::EvaluateVariables>(),
-    Entry::of::<types::pipeline::Pipeline>(),
+    Entry::of::<kinds::bake::Bake>(),
+    Entry::of::<kinds::deploy::Deploy>(),
+    Entry::of::<kinds::find_image::FindImage>(),
+    Entry::of::<kinds::find_image_from_tags::FindImageFromTags>(),
+    Entry::of::<kinds::wait::Wait>(),
+    Entry::of::<kinds::manual_judgment::ManualJudgment>(),
+    Entry::of::<kinds::check_preconditions::CheckPreconditions>(),
+    Entry::of::<kinds::evaluate_variables::EvaluateVariables>(),
+    Entry::of::<kinds::pipeline::Pipeline>(),
 ];
 
 /// The type of this name, if it runs here.

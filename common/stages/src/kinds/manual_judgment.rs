@@ -4,14 +4,14 @@ use model::{
     fields::{Choices, Field, Reader},
     problem::{FieldProblem, Weight, member, shown},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use wire::TaskFailure;
 
 use crate::{
     add_once,
     context::Context,
     plan::{Await, Plan, Question},
-    stage_type::{StageType, inspect, read},
+    stage_type::{StageType, read},
 };
 
 /// How long a judgment waits when its stage does not say. Source: Orca.
@@ -76,11 +76,6 @@ impl StageType for ManualJudgment {
     fn plan(context: &dyn Context) -> Result<Plan, TaskFailure> {
         Ok(Plan::Await(Await::Person(read::<Self>(context.stage().config)?)))
     }
-}
-
-/// The answers that a stage of this configuration offers.
-pub fn judgment_choices(config: &Map<String, Value>) -> Vec<String> {
-    inspect::<ManualJudgment>(config).0.unwrap_or_default().choices
 }
 
 /// A choice is an object with a `value`; a plain text is taken too.

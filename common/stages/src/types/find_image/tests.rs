@@ -1,10 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::stage_type;
 
 fn problems(value: &Value) -> Vec<String> {
-    let (_, problems) = stage_type::inspect::<FindImage>(value.as_object().unwrap());
+    let (_, problems) = inspect::<FindImage>(value.as_object().unwrap());
     let shown = |problem: FieldProblem| {
         let hint = problem.hint.unwrap_or_default();
         format!("{:?} {} {} {hint}", problem.weight, problem.code, problem.pointer)
@@ -22,7 +21,7 @@ fn stage(key: &str, value: Value) -> Value {
 #[test]
 fn defaults_are_spinnakers() {
     let stage = stage("cloudProvider", json!("aws"));
-    let (read, problems) = stage_type::inspect::<FindImage>(stage.as_object().unwrap());
+    let (read, problems) = inspect::<FindImage>(stage.as_object().unwrap());
     assert_eq!(problems, []);
     let expected = Config {
         account: "staging".to_owned(),

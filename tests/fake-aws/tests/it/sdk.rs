@@ -281,3 +281,22 @@ async fn the_sdk_pages_through_subnets_and_finds_purposes() {
         ]
     );
 }
+
+#[tokio::test]
+async fn the_sdk_finds_the_image_of_a_group_by_its_template() {
+    let face = Face::start(&seed()).await;
+    let config = config(&face).await;
+    let groups = scaling::Client::new(&config).describe_auto_scaling_groups();
+    let groups = groups.auto_scaling_group_names("shop-web-v000").send().await.unwrap();
+    let template = groups.auto_scaling_groups()[0].launch_template().unwrap().clone();
+    let client = ec2::Client::new(&config);
+    let version = template.version().unwrap_or("$Default");
+    let asked = client.describe_launch_template_versions().versions(version);
+    let answer =
+        asked.launch_template_id(template.launch_template_id().unwrap()).send().await.unwrap();
+    let data = answer.launch_template_versions()[0].launch_template_data().unwrap();
+    let name = Filter::builder().name("name").values("old-image-of-*").build();
+    let images = client.describe_images().owners("self").filters(name).max_results(1_000);
+    let images = images.send().await.unwrap();
+    assert_eq!(data.image_id(), images.images()[0].image_id());
+}

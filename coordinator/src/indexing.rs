@@ -20,6 +20,8 @@ use crate::{
 const PAGE: u32 = 100;
 /// Between two looks for definitions that are indexed by other rules: each is one small read.
 const PAUSE: Duration = Duration::from_mins(1);
+/// Before a round that failed is tried again: until it succeeds, runs of time triggers may have nobody who plans them.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// Indexes what must be, until told to stop: at once, so that an upgrade or a restored backup misses nothing for
 /// long, and again every minute, for what older programs save meanwhile.
@@ -33,13 +35,17 @@ pub(crate) async fn run(
     let rounds = async {
         let mut planned = false;
         loop {
-            match indexing.round(planned).await {
-                Ok(()) => planned = true,
-                Err(error) => {
-                    warn!(error = %Chain(&error), "definitions are indexed again in the next round");
+            let pause = match indexing.round(planned).await {
+                Ok(()) => {
+                    planned = true;
+                    PAUSE
                 }
-            }
-            tokio::time::sleep(PAUSE).await;
+                Err(error) => {
+                    warn!(error = %Chain(&error), "definitions could not be indexed, which is tried again soon");
+                    RETRY
+                }
+            };
+            tokio::time::sleep(pause).await;
         }
     };
     // Each call is whole, and a round begins anew: it can be left at any point.

@@ -60,6 +60,13 @@ fn an_old_look_takes_nothing_away() {
     passes(21_327);
 }
 
+/// The first run of a time trigger could not be planned, because the store did not answer, and was planned only a
+/// minute later.
+#[test]
+fn a_run_that_could_not_be_planned_is_planned_soon() {
+    passes(7893);
+}
+
 fn passes(seed: u64) {
     let report = run_seed(seed, None, Trace::Dropped);
     assert_eq!(report.violations, [""; 0], "bowline-sim --seed {seed} --trace");

@@ -31,9 +31,7 @@ impl<'a, 'f> Reader<'a, 'f> {
         map: &'a Map<String, Value>,
         found: &'f mut Findings,
     ) -> Self {
-        let maps = vec![(at.clone(), map)];
-        let fields = Fields::new(at, map, found);
-        Self { fields, table, own: map, foreign: Vec::new(), maps, read: BTreeSet::new() }
+        Self::over(table, (at.clone(), map), Fields::new(at, map, found))
     }
 
     /// Reads `map`, which stands at `at`, where expressions are not evaluated.
@@ -43,9 +41,22 @@ impl<'a, 'f> Reader<'a, 'f> {
         map: &'a Map<String, Value>,
         found: &'f mut Findings,
     ) -> Self {
-        let maps = vec![(at.clone(), map)];
-        let fields = Fields::literal(at, map, found);
-        Self { fields, table, own: map, foreign: Vec::new(), maps, read: BTreeSet::new() }
+        Self::over(table, (at.clone(), map), Fields::literal(at, map, found))
+    }
+
+    fn over(
+        table: &'static [Field],
+        (at, map): (String, &'a Map<String, Value>),
+        fields: Fields<'a, 'f>,
+    ) -> Self {
+        Self {
+            fields,
+            table,
+            own: map,
+            foreign: Vec::new(),
+            maps: vec![(at, map)],
+            read: BTreeSet::new(),
+        }
     }
 
     /// Puts an object above: what it says comes first.
@@ -276,7 +287,7 @@ const fn table_of(field: &'static Field) -> &'static [Field] {
     }
 }
 
-/// Reads a field for what is told of it only.
+/// Checks a field that the type does not read: a value of the wrong kind is a problem all the same.
 fn check(fields: &mut Fields<'_, '_>, field: &Field) {
     match field.kind {
         Kind::Flag => drop(fields.flag(field.key)),

@@ -37,8 +37,8 @@ impl Named<'_> {
         regions
     }
 
-    /// A stage must know where: from its own field, or from a stage behind it. `found` is what its fields are
-    /// told of already.
+    /// A stage must know where: from its own field, or from a stage behind it. `found` holds the problems
+    /// of its fields that are known already.
     pub(crate) fn missing(
         self,
         weight: Weight,

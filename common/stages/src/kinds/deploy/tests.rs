@@ -101,7 +101,7 @@ fn what_is_written_is_read() {
 #[test]
 fn rollback_is_read_from_the_cluster_or_else_from_its_stage() {
     let of = |on_failure, destroy_latest| Rollback { on_failure, destroy_latest };
-    // On the stage, on the cluster, what counts, what is told of.
+    // Written on the stage, written on the cluster, what the cluster gets, where the problem is.
     for (stage, own, expected, told) in [
         (json!(null), json!(null), of(false, false), None),
         (json!({"onFailure": true, "destroyLatest": true}), json!(null), of(true, true), None),

@@ -20,7 +20,7 @@ pub struct ReportedBuild {
     pub started_ms: Option<u64>,
     /// When it was reported.
     pub reported_ms: u64,
-    /// Nobody told of it: it was found. It starts only what waited for it when it ended.
+    /// No webhook reported the build: the poller found it. It starts only pipelines that waited for it when it ended.
     #[serde(default)]
     pub found: bool,
 }
